@@ -1,0 +1,44 @@
+# Everything works in .venv, which `install` makes from pinned constraints. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROFILE ?=
+CONFIG ?=
+# Ray and MLflow report usage unless told not to; nothing here leaves the machine.
+export RAY_USAGE_STATS_ENABLED := 0
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check check-static ui clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; give one as PYTHON=python3.12"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+install: $(VENV)/installed ## Make .venv with pinned dependencies
+
+demo: install ## The whole sweep on generated tasks, on this machine alone (PROFILE=taste: BERT alone, a minute)
+	$(BIN)/python sweep/run.py $(CONFIG) $(if $(PROFILE),profile=$(PROFILE))
+
+test: install ## The whole test suite
+	$(BIN)/python -m pytest
+
+check-static: install ## Lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+check: check-static test ## What CI runs: lint, types, tests
+
+ui: install ## The MLflow UI on the runs of this machine
+	$(BIN)/python -m sweep.ui
+
+clean: ## Remove .venv and caches; keeps runs/
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,92 @@
+"""Every teacher with its task, its students and its strategies; each combination is checked once."""
+
+from __future__ import annotations
+
+from sweep.checks.teachers import Teacher, find
+from sweep.fields import guess
+from sweep.fingerprint import canonical
+from sweep.grid import Draft
+from trainables.config import ModelConfig, TaskConfig
+from trainables.errors import InputError, Problem
+from trainables.families import FAMILIES, Family
+from trainables.strategies import Stack, Strategy
+from trainables.tasks.rows import Data
+
+
+class Models:
+    """Finds teachers and remembers them; None where one is not sound."""
+
+    def __init__(self) -> None:
+        self._teachers: dict[str, Teacher | None] = {}
+
+    def check(self, draft: Draft, data: Data | None) -> list[Problem]:
+        """What is wrong with the draft's model for its task, strategy and init, as far as these are sound."""
+        model: ModelConfig | None = draft.valid.get("model")
+        if model is None:
+            return []
+        family = FAMILIES.get(model.family)
+        if family is None:
+            return _placed(draft, [Problem("model.family", f"got {model.family!r}; {guess(model.family, FAMILIES)}")])
+        problems = self._find(model, family)
+        task: TaskConfig | None = draft.valid.get("task")
+        if task is not None:
+            problems += family.check_kind(task.kind)
+        teacher = self._teachers[_key(model)]
+        if teacher is not None:
+            problems += _check_task(family, model, teacher, task, data) + _check_student(family, model, teacher, draft)
+        return _placed(draft, problems)
+
+    def teacher(self, draft: Draft) -> Teacher | None:
+        """The teacher of the draft's model."""
+        model: ModelConfig | None = draft.valid.get("model")
+        return None if model is None else self._teachers.get(_key(model))
+
+    def _find(self, model: ModelConfig, family: Family) -> list[Problem]:
+        if _key(model) in self._teachers:
+            return []
+        self._teachers[_key(model)] = None
+        try:
+            self._teachers[_key(model)] = find(model, family)
+        except InputError as error:
+            return error.problems
+        return []
+
+
+def _check_task(
+    family: Family, model: ModelConfig, teacher: Teacher, task: TaskConfig | None, data: Data | None
+) -> list[Problem]:
+    kind = task.kind if task is not None and task.kind in family.kinds else ""
+    num_classes = len(data.classes) if data is not None and model.finetune is None else None
+    problems = (
+        [] if teacher.source is None else family.check_teacher(teacher.config, kind, num_classes if kind else None)
+    )
+    longest = family.max_length(teacher.config)
+    if task is not None and longest is not None and task.max_length > longest:
+        problems.append(
+            Problem("task.max_length", f"got {task.max_length}; the teacher reads at most {longest} tokens")
+        )
+    return problems
+
+
+def _check_student(family: Family, model: ModelConfig, teacher: Teacher, draft: Draft) -> list[Problem]:
+    problems = family.check_student(
+        teacher.config, model.student_blocks, model.student_width, draft.valid.get("init", "random")
+    )
+    strategy: Strategy | None = draft.valid.get("strategy")
+    for name, num_teacher in family.num_blocks(teacher.config).items():
+        try:
+            if strategy is not None:
+                strategy.check(Stack(name, num_teacher, model.student_blocks))
+        except ValueError as error:
+            field, _, message = str(error).partition(": ")
+            problems.append(Problem(f"strategy.{field}", message))
+    return problems
+
+
+def _key(model: ModelConfig) -> str:
+    return canonical(model.model_dump(mode="json", include={"family", "teacher", "revision"}))
+
+
+def _placed(draft: Draft, problems: list[Problem]) -> list[Problem]:
+    """The problems, their paths as the user wrote them."""
+    return [Problem(draft.where(tuple(path.split("."))), message) for path, message in problems]

@@ -1,0 +1,122 @@
+"""A teacher where it comes from: a folder, the hub, or a config; its shape and its identity by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.config import FromScratch, ModelConfig
+from trainables.errors import InputError, Problem
+from trainables.families import Family
+
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model")
+_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+_PADDED_BY = 64
+_PADDED_UP_TO = 512
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What a teacher is made from. `config` is its config.json, or the fields to build it from."""
+
+    config: dict[str, Any]
+    identity: dict[str, Any]
+    source: str | None
+    """A folder or a hub id; None: built from `config`."""
+    revision: str | None = None
+    """The hub's commit, so that the teacher that was checked is the one that is loaded."""
+
+
+def find(model: ModelConfig, family: Family) -> Teacher:
+    """The model's teacher. Raises InputError, paths relative to the trial config."""
+    teacher = model.teacher
+    if isinstance(teacher, FromScratch):
+        if problems := family.check_scratch(teacher.config):
+            raise InputError(problems)
+        return Teacher(teacher.config, teacher.model_dump(mode="json"), None)
+    if teacher.startswith(("/", ".", "~")) or Path(teacher).exists():
+        return _folder(Path(teacher))
+    return _hub(teacher, model.revision)
+
+
+def _folder(folder: Path) -> Teacher:
+    if not folder.is_dir():
+        raise _wrong(f"got {str(folder)!r}; there is no such folder")
+    lacking = [] if (folder / "config.json").is_file() else ["config.json"]
+    weights = [sorted(folder.glob(pattern)) for pattern in _WEIGHTS]
+    tokenizer = [folder / name for name in _TOKENIZERS if (folder / name).is_file()]
+    lacking += [] if any(weights) else ["weights (model.safetensors)"]
+    lacking += [] if tokenizer else ["tokenizer (tokenizer.json)"]
+    if lacking:
+        raise _wrong(f"got {str(folder)!r}, a folder that is no model: it has no {', no '.join(lacking)}")
+    config = _read_json(folder / "config.json")
+    _check_vocabulary(config, folder / "tokenizer.json")
+    settings = [folder / name for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json")]
+    content = [*filter(Path.is_file, settings), *tokenizer, *(weights[0] or weights[1])]
+    return Teacher(config, {"folder": _content_hash(content)}, str(folder))
+
+
+def _hub(name: str, revision: str | None) -> Teacher:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()
+    try:
+        config = Path(hf_hub_download(name, "config.json", revision=revision))
+        commit = config.parent.name
+        try:
+            tokenizer = Path(hf_hub_download(name, "tokenizer.json", revision=commit))
+        except EntryNotFoundError:
+            tokenizer = config.parent / "tokenizer.json"
+    except (OSError, HFValidationError) as error:
+        reason = str(error).strip().split("\n")[0]
+        at = f" at revision {revision!r}" if revision else ""
+        raise _wrong(f"got {name!r}{at}; no folder of this name, and from the hub: {reason}") from None
+    fields = _read_json(config)
+    _check_vocabulary(fields, tokenizer)
+    return Teacher(fields, {"hub": name, "revision": commit}, name, commit)
+
+
+def _check_vocabulary(config: dict[str, Any], tokenizer: Path) -> None:
+    """The embedding table has a row for each token; models pad it to a multiple of 64, and no further."""
+    size = config.get("vocab_size")
+    if not tokenizer.is_file() or not isinstance(size, int):
+        return
+    num_tokens = _num_tokens(_read_json(tokenizer))
+    is_padded = 0 < size - num_tokens < _PADDED_UP_TO and size % _PADDED_BY == 0
+    if size != num_tokens and not is_padded:
+        raise _wrong(f"got a model for {size} tokens with a tokenizer of {num_tokens}; a tokenizer that is the model's")
+
+
+def _num_tokens(tokenizer: dict[str, Any]) -> int:
+    """One more than the highest token id of a tokenizer.json."""
+    vocabulary = tokenizer.get("model", {}).get("vocab", {})
+    ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
+    added = [token["id"] for token in tokenizer.get("added_tokens", [])]
+    return 1 + max([*ids, *added], default=-1)
+
+
+def _content_hash(files: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _wrong(f"got {str(path)!r}, which cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise _wrong(f"got {str(path)!r}, which holds no mapping")
+    return value
+
+
+def _wrong(message: str) -> InputError:
+    return InputError([Problem("model.teacher", message)])

@@ -1,0 +1,114 @@
+"""The sweep config: what a YAML file, its profile and the overrides of the command say, in this precedence.
+
+`base`, `axes` and `grids` stay plain values here; sweep/grid.py makes cells of them and says what is wrong in them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from sweep.messages import faults, problems
+from sweep.sources import DEMO, read_sources
+from trainables.config import Count, Frozen, Positive, Rate
+from trainables.errors import InputError, Problem
+
+
+def _whole_or_part(share: float) -> float:
+    if share > 1 and not share.is_integer():
+        raise ValueError("0, a fraction below 1, or a whole number")
+    return share
+
+
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_whole_or_part)]
+Axes = dict[str, list[Any]]
+
+
+class Resources(Frozen):
+    """What one trial takes."""
+
+    cpus: Positive = Field(default=1, description="CPUs of a trial; torch uses as many threads.")
+    gpus: Share = Field(default=0, description="GPUs of a trial: 0, a fraction below 1, or a whole number.")
+
+
+class Failures(Frozen):
+    """When a trial is given up."""
+
+    max_failures: Count = Field(default=2, description="Tries again after a fault that lies outside the cell.")
+    stall_minutes: Rate = Field(default=30, description="Minutes without a step after which a trial counts as stalled.")
+
+
+class Cache(Frozen):
+    """Stored teacher states, on each node's own disk."""
+
+    dir: str | None = Field(default=None, description="null: below the node's temporary folder.")
+    gb: Rate = Field(default=20, description="The most that the cache may hold, in GB.")
+
+
+class PartSweep(Frozen):
+    """A grid of its own; inherits the sweep's base and axes, its own take their place."""
+
+    base: dict[str, Any] = Field(default={}, description="Laid over the base of the sweep.")
+    axes: Axes = Field(default={}, description="Beside the axes of the sweep; one that both have is the part's.")
+
+
+class SweepConfig(Frozen):
+    """One sweep."""
+
+    name: str = Field(pattern=r"^[\w.-]+$", description="The MLflow experiment: letters, digits, `.`, `_`, `-`.")
+    base: dict[str, Any] = Field(default={}, description="The trial config that all cells share.")
+    axes: Axes = Field(default={}, description="Field of the trial config, by dotted path -> its values.")
+    grids: list[PartSweep] = Field(default=[], description="Part sweeps; cells that come in several are run once.")
+    search: None = Field(default=None, description="Only null is supported.")
+    profiles: dict[str, dict[str, Any]] = Field(default={}, description="Name -> overrides, chosen by profile=NAME.")
+    plugins: Annotated[list[str], Field(max_length=0)] = Field(
+        default=[], description="Only an empty list is supported."
+    )
+    storage: str | None = Field(default=None, description="Path or fsspec URL; null: SWEEP_STORAGE, else ./runs.")
+    tracking_uri: str | None = Field(
+        default=None, description="null: MLFLOW_TRACKING_URI, else SQLite under the storage."
+    )
+    tracking_required: bool = Field(default=True, description="A tracking server that does not answer is an error.")
+    resources: Resources = Resources()
+    failures: Failures = Failures()
+    cache: Cache = Cache()
+    keep: Literal["best", "all", "none"] = Field(default="best", description="Which students stay.")
+
+    @property
+    def storage_url(self) -> str:
+        """The storage: an absolute path, or an fsspec URL."""
+        url = self.storage or os.environ.get("SWEEP_STORAGE") or "runs"
+        return url if "://" in url else str(Path(url).expanduser().absolute())
+
+    @property
+    def tracking_url(self) -> str:
+        """The tracking URI; where none is given, SQLite under the storage."""
+        given = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        return given or f"sqlite:///{self.storage_url.removeprefix('file://')}/mlflow.db"
+
+
+def load(path: Path | None, overrides: Sequence[str] = ()) -> SweepConfig:
+    """The config of a file (None: the demo) under the overrides. Raises InputError with every problem."""
+    config, found = load_partly(path, overrides)
+    if found:
+        raise InputError(found)
+    return config
+
+
+def load_partly(path: Path | None, overrides: Sequence[str] = ()) -> tuple[SweepConfig, list[Problem]]:
+    """The config with its wrong keys at their defaults, and what is wrong with them.
+
+    Raises InputError only where nothing can be told: the file is missing or malformed, or an override is.
+    """
+    fields = read_sources(path or DEMO, overrides)
+    try:
+        return SweepConfig.model_validate(fields, strict=True), []
+    except ValidationError as error:
+        found = faults(error, fields, [SweepConfig])
+    wrong = {fault.path[0] for fault in found}
+    sound = {key: value for key, value in fields.items() if key not in wrong}
+    return SweepConfig.model_validate({"name": "unnamed", **sound}, strict=True), problems(found)

@@ -1,0 +1,57 @@
+"""Identity by content: what can change a cell's or a teacher's numbers, hashed; names and places are left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from trainables.config import TrialConfig
+from trainables.recipe import RECIPE
+
+_TASK_LABELS = {"name", "files", "generated"}
+_TRAIN_LABELS = {"checkpoint_minutes"}
+
+
+def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
+    """The identity of a cell: its config, with its data and its teacher by their hashes; dtype resolved."""
+    assert trial.dtype != "auto"
+    fields = trial.model_dump(
+        mode="json",
+        exclude={
+            "model": {"name", "teacher", "revision", "finetune"},
+            "task": _TASK_LABELS,
+            "train": _TRAIN_LABELS,
+            "targets": True,
+        },
+    )
+    return digest({"recipe": RECIPE, "targets": "live", "data": data, "teacher": teacher, **fields})
+
+
+def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
+    """The identity of a cell's teacher: its source by content and how it is made; dtype resolved."""
+    assert trial.dtype != "auto"
+    made = trial.model_dump(
+        mode="json",
+        include={"model": {"family": True, "finetune": True}, "task": True, "dtype": True},
+        exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _TASK_LABELS},
+    )
+    return digest({"recipe": RECIPE, "data": data, "source": source, **made})
+
+
+def digest(value: Any) -> str:
+    """A hash of plain values that key order and the spelling of numbers (1, 1.0) do not change."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]
+
+
+def canonical(value: Any) -> str:
+    """Plain values as JSON of one form."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

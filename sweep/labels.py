@@ -1,0 +1,47 @@
+"""How cells are shown: short names, strategies with their parameters, flat fields of a config."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trainables.config import TrialConfig
+from trainables.strategies import Strategy
+
+
+def strategy_label(strategy: Strategy) -> str:
+    """The strategy's name, with the parameters that were given: `all_to_one(teacher_state=6)`."""
+    given = strategy.model_dump(exclude={"kind"}, exclude_defaults=True)
+    parameters = ", ".join(f"{name}={_text(value)}" for name, value in given.items())
+    return f"{strategy.kind}({parameters})" if parameters else strategy.kind
+
+
+def cell_label(config: TrialConfig) -> str:
+    """`bert · forward · random · s0`"""
+    return f"{config.model.name} · {strategy_label(config.strategy)} · {config.init} · s{config.seed}"
+
+
+def teacher_label(config: TrialConfig) -> str:
+    """`bert · teacher · sst2`"""
+    return f"{config.model.name} · teacher · {config.task.name}"
+
+
+def pairs(mapping: Mapping[Any, int]) -> str:
+    """A mapping of one stack, student state before teacher state: `0:0 1:4 2:8 3:12`."""
+    return " ".join(f"{student}:{teacher}" for student, teacher in mapping.items())
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested mappings as dotted keys; values as text, all but strings as JSON."""
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = _text(value)
+    return flat
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

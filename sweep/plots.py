@@ -1,0 +1,161 @@
+"""The figures of a report: scores by strategy, learning curves, angles (paper, Figure 1). Numbers in, figures out.
+
+L student states, M teacher states.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+# Okabe and Ito's palette: told apart with any colour vision.
+INIT_COLOURS = {"random": "#0072B2", "teacher": "#D55E00"}
+INIT_LABELS = {"random": "random start", "teacher": "teacher's weights"}
+STRATEGY_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+GREY = "#777777"
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "sweep",
+    "text.parse_math": False,
+}
+WIDTH = 8.4
+COLOURS = mpl.colormaps["PuOr_r"].with_extremes(bad="#e8e8e8")
+COSINES = Normalize(-1, 1)
+
+Curve = tuple[Sequence[float], Sequence[float]]
+"""Optimiser steps and values."""
+Grouped = tuple[str, str]
+"""Strategy and init."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The metric of a section with its two ends."""
+
+    metric: str
+    teacher: float | None
+    chance: float | None
+
+
+def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figure:
+    """A line a strategy, a dot a seed, the mean ringed; the teacher and chance as lines."""
+    strategies = list(dict.fromkeys(strategy for strategy, _ in scores))
+    inits = list(dict.fromkeys(init for _, init in scores))
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH, 1.2 + 0.34 * len(strategies)), layout="constrained")
+        axes = figure.subplots()
+        for (strategy, init), values in scores.items():
+            height = strategies.index(strategy) + 0.22 * (inits.index(init) - (len(inits) - 1) / 2)
+            colour = INIT_COLOURS[init]
+            if len(values) > 1:
+                axes.plot(values, [height] * len(values), "o", color=colour, markersize=3.5, alpha=0.5)
+            if values:
+                axes.plot(np.mean(values), height, "o", color=colour, markersize=7)
+        for init in inits:
+            axes.plot([], [], "o", color=INIT_COLOURS[init], markersize=7, label=INIT_LABELS[init])
+        _ends(axes, scale)
+        axes.set_yticks(range(len(strategies)), strategies)
+        axes.set_ylim(len(strategies) - 0.5, -0.5)
+        axes.set_xlabel(f"test {scale.metric}")
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
+        axes.set_axisbelow(True)
+        figure.legend(loc="outside upper left", ncols=len(inits), handletextpad=0.2)
+    return figure
+
+
+def curve_plot(curves: Mapping[Grouped, Curve], scale: Scale) -> Figure:
+    """A panel an init, a line a strategy: the validation metric over the steps."""
+    strategies = list(dict.fromkeys(strategy for strategy, _ in curves))
+    inits = list(dict.fromkeys(init for _, init in curves))
+    matching = [strategy for strategy in strategies if strategy != "none"]
+    colours = {name: STRATEGY_COLOURS[i % len(STRATEGY_COLOURS)] for i, name in enumerate(matching)}
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH, 2.6), layout="constrained")
+        panels = figure.subplots(1, len(inits), sharey=True, squeeze=False)[0]
+        for axes, init in zip(panels, inits, strict=True):
+            for strategy in strategies:
+                steps, values = curves.get((strategy, init), ((), ()))
+                dashes = "--" if strategy == "none" else "-"
+                colour = colours.get(strategy, "black")
+                axes.plot(steps, values, dashes, color=colour, marker=".", linewidth=1.3, label=strategy)
+            axes.set_title(INIT_LABELS[init], loc="left")
+            axes.set_xlabel("optimiser step")
+        panels[0].set_ylabel(f"validation {scale.metric}")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=6)
+    return figure
+
+
+def angle_plot(maps: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Mean cosines [L, M, M] of each name, i < k: a row of maps a name, a map a student state."""
+    num_columns = max(len(each) for each in maps.values())
+    num_teacher_states = next(iter(maps.values())).shape[-1]
+    ticks = np.arange(0, num_teacher_states, max(1, num_teacher_states // 4))
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH, 0.7 + 1.5 * len(maps)), layout="constrained")
+        grid = figure.subplots(len(maps), num_columns, squeeze=False, sharex=True, sharey=True)
+        for row, (name, cosines_LMM) in zip(grid, maps.items(), strict=True):
+            row[0].set_ylabel(f"{name}\nteacher state i")
+            for axes, cosine_MM in zip(row, cosines_LMM, strict=True):
+                shown = np.ma.masked_invalid(np.where(np.triu(np.ones_like(cosine_MM), 1) > 0, cosine_MM, np.nan))
+                axes.imshow(shown, cmap=COLOURS, norm=COSINES, interpolation="nearest")
+                axes.set_xticks(ticks)
+                axes.set_yticks(ticks)
+        for state, axes in enumerate(grid[0]):
+            axes.set_title(f"student state {state}")
+        for axes in grid[-1]:
+            axes.set_xlabel("teacher state k")
+        figure.colorbar(
+            ScalarMappable(COSINES, COLOURS),
+            ax=grid,
+            label="mean cosine (above 0: acute)",
+            shrink=min(1, 1.4 / len(maps)),
+            pad=0.02,
+        )
+    return figure
+
+
+def svg_uri(figure: Figure) -> str:
+    """The figure as a data URI for an `img`: inside one, no text of it can become markup of the page."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def mean_curve(curves: Iterable[Curve]) -> Curve:
+    """The mean over seeds at the steps that all of them have."""
+    tables = [dict(zip(*curve, strict=True)) for curve in curves]
+    steps = sorted(set.intersection(*(set(table) for table in tables))) if tables else []
+    return steps, [float(np.mean([table[step] for table in tables])) for step in steps]
+
+
+def _ends(axes: Axes, scale: Scale) -> None:
+    """The teacher's score and chance as named lines."""
+    for value, name, style in ((scale.teacher, "teacher", "-"), (scale.chance, "chance", ":")):
+        if value is not None:
+            axes.axvline(value, color=GREY, linestyle=style, linewidth=1.1)
+            axes.annotate(
+                name, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
+                ha="center", va="bottom", color=GREY, fontsize=8,
+            )  # fmt: skip

@@ -1,0 +1,67 @@
+"""YAML text to plain values: errors with line and column, keys given twice refused, scalars as in YAML 1.2.
+
+PyYAML reads YAML 1.1, where `no` is false, `1e-5` a text and `010` eight; a config means none of these.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode
+
+from trainables.errors import InputError, Problem
+
+
+class Loader(yaml.SafeLoader):
+    """Safe YAML with the scalars of the YAML 1.2 core schema; notes the keys that come twice."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.source = name
+        self.problems: list[Problem] = []
+
+    def compose_mapping_node(self, anchor: Any) -> MappingNode:
+        node = super().compose_mapping_node(anchor)
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            line, column = key.start_mark.line + 1, key.start_mark.column + 1
+            if key.value in first:
+                message = f"got the key {key.value!r} again (first in line {first[key.value]}); give it once"
+                self.problems.append(Problem(f"{self.source}, line {line}, column {column}", message))
+            elif isinstance(key.value, str):
+                first[key.value] = line
+        return node
+
+
+_SCALARS = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    "merge": (r"<<", ["<"]),
+}
+for _tag, (_pattern, _first) in _SCALARS.items():
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)
+
+
+def read_yaml(text: str, name: str) -> Any:
+    """The value that the text holds; `name` says in errors where it comes from. Raises InputError."""
+    try:
+        loader = Loader(text, name)
+        value = loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InputError([Problem(name + place, f"malformed YAML: {error.problem or error.context}")]) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError([Problem(name, f"malformed YAML: {' '.join(str(error).split())}")]) from None
+    if loader.problems:
+        raise InputError(loader.problems)
+    return value

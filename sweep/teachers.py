@@ -1,0 +1,41 @@
+"""The teachers that a plan needs, each made once: the Tune trainable of a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray import tune
+
+from sweep import attempts
+from sweep.attempts import Context
+from sweep.records import Attempt, Facts, Records
+from sweep.trial import Job
+from trainables import finetune
+from trainables.evaluate import chance
+from trainables.loop import Report
+from trainables.tasks.rows import Data
+
+
+def train_teacher(
+    config: dict[str, Any],
+    context: Context,
+    jobs: Mapping[str, Job],
+    data: Mapping[str, ray.ObjectRef[Data]],
+) -> None:
+    """Makes the teacher of the cell that `config["job"]` names, or measures one that is ready."""
+    cell, run = jobs[config["job"]]
+    rows = ray.get(data[cell.data])
+    trial = cell.config
+
+    def compute(attempt: Attempt, report: Report) -> Facts:
+        assert trial.dtype != "auto"
+        outcome = finetune.run(
+            trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads
+        )
+        path = None if trial.model.finetune else trial.model.teacher
+        return attempts.manifest(outcome, path=path, chance=chance(rows, trial.task.kind))
+
+    record = Records(context.storage).teacher(cell.teacher)
+    tune.report(attempts.make(record, run, context, compute, tune.report).facts())

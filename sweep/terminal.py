@@ -1,0 +1,223 @@
+"""What a sweep shows in the terminal: live progress, and the table of results at the end.
+
+On a terminal the progress is redrawn in place; elsewhere (a job's log) it is a line every few seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sweep.findings import number, overview, percent, score
+from sweep.results import Row
+from sweep.summary import Section, sections
+from sweep.usage import Student, usage
+
+FOOTER = "Ctrl-C is safe: run the same command again to continue"
+LOG_SECONDS = 10.0
+MAX_SHOWN = 8
+MAX_REASONS = 20
+
+
+@dataclass
+class Running:
+    """A cell or teacher at work."""
+
+    step: int = 0
+    steps: int | None = None
+    loss: float | None = None
+
+    def __str__(self) -> str:
+        step = f"step {self.step}" + (f"/{self.steps}" if self.steps else "")
+        return step if self.loss is None else f"{step}  loss {self.loss:.4g}"
+
+
+@dataclass
+class Phase:
+    """One stage of a sweep: teachers, or cells."""
+
+    title: str
+    total: int
+    begun: float
+    running: dict[str, Running] = field(default_factory=dict[str, Running])
+    done: set[str] = field(default_factory=set[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+
+    def line(self, now: float) -> str:
+        """`cells 12/40 done, 2 running, 0 failed · 1:05 elapsed, about 2:30 left`"""
+        text = (
+            f"{self.title} {len(self.done)}/{self.total} done, {len(self.running)} running, {len(self.failed)} failed"
+        )
+        left = self.seconds_left(now)
+        text += f" · {clock(now - self.begun)} elapsed"
+        return text if left is None else f"{text}, about {clock(left)} left"
+
+    def seconds_left(self, now: float) -> float | None:
+        """From the rate so far, which has the parallelism in it; None before the first end.
+
+        A running cell counts as far as its steps have come.
+        """
+        ended = len(self.done) + len(self.failed)
+        if not ended:
+            return None
+        under_way = sum(min(1.0, each.step / each.steps) for each in self.running.values() if each.steps)
+        return max(0.0, (now - self.begun) * (self.total - ended - under_way) / (ended + under_way))
+
+
+class Progress:
+    """Live progress, as a context; its methods are told what the trials do."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console or Console()
+        self._now = clock
+        self._phase = Phase("", 0, clock())
+        self._printed = float("-inf")
+        self._live = Live(
+            console=self.console, get_renderable=self._render, refresh_per_second=2, transient=True
+        ) if self.console.is_terminal else None  # fmt: skip
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        else:
+            self._print(FOOTER)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_phase()
+        if self._live:
+            self._live.stop()
+
+    def phase(self, title: str, total: int) -> None:
+        """A stage begins; the one before has ended."""
+        self._close_phase()
+        self._phase = Phase(title, total, self._now())
+        self._printed = float("-inf")
+        self._tell()
+
+    def started(self, name: str) -> None:
+        self._phase.failed.pop(name, None)  # a retry
+        self._phase.running[name] = Running()
+        self._tell()
+
+    def update(self, name: str, step: int, loss: float | None, steps: int | None = None) -> None:
+        self._phase.running[name] = Running(step, steps, loss)
+        self._tell()
+
+    def finished(self, name: str) -> None:
+        self._phase.running.pop(name, None)
+        self._phase.done.add(name)
+        self._tell()
+
+    def failed(self, name: str, reason: str) -> None:
+        self._phase.running.pop(name, None)
+        self._phase.failed[name] = reason
+        self._print(f"failed: {name}: {reason}", style="red")
+
+    def _close_phase(self) -> None:
+        if self._phase.total:
+            self._print(self._phase.line(self._now()))
+
+    def _tell(self) -> None:
+        """Where nothing is redrawn: a line, once in a while."""
+        if self._live is None and self._now() - self._printed >= LOG_SECONDS:
+            self._printed = self._now()
+            shown = [f"{name}: {running}" for name, running in list(self._phase.running.items())[:MAX_SHOWN]]
+            self._print(" | ".join([self._phase.line(self._now()), *shown]))
+
+    def _print(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    def _render(self) -> Group:
+        # A copy: the drawing thread must not meet a change half way.
+        running = list(self._phase.running.items())
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True)
+        for name, state in running[:MAX_SHOWN]:
+            table.add_row(Text(f"  {name}"), Text(str(state), style="cyan"))
+        more = [Text(f"  and {len(running) - MAX_SHOWN} more")] if len(running) > MAX_SHOWN else []
+        head = Text(self._phase.line(self._now()), style="bold")
+        return Group(head, table, *more, Text(FOOTER, style="dim"))
+
+
+def show_results(
+    rows: Sequence[Row], console: Console, student: Student | None = None, files: Sequence[str] = ()
+) -> None:
+    """The tables of a sweep, its failures, what was found, the best student's use, and where to read on."""
+    found = sections(rows)
+    for section in found:
+        console.print(_table(section))
+    _show_failures(rows, console)
+    for sentence in overview(found):
+        console.print(Text(sentence))
+    if student:
+        came = percent(student.row.share_of_teacher)
+        console.print(
+            Text(f"\nBest student ({came} of the way from chance to its teacher): {student.path}", "bold"),
+            soft_wrap=True,
+        )
+        for line in usage(student):
+            console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
+    console.print()
+    for file in files:
+        console.print(Text(file), soft_wrap=True)
+    console.print(Text("make ui    opens the MLflow UI on these runs"))
+
+
+def _table(section: Section) -> Table:
+    table = Table(title=Text(section.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    acute = "/".join(stack[:3] for stack in section.stacks)
+    table.add_column("init", no_wrap=True)
+    table.add_column("strategy", overflow="fold")
+    table.add_column(f"test {section.metric}", justify="right", no_wrap=True)
+    table.add_column("of the\nway", justify="right")
+    table.add_column(f"acute\n{acute}", justify="right")
+    table.add_column("note", overflow="fold")
+    table.add_row("teacher", "", number(section.teacher_test, section.metric), "100%", "", "")
+    table.add_row("chance", "", number(section.chance, section.metric), "0%", "", "", end_section=True)
+    for init in section.inits:
+        groups = section.of(init)
+        for group in groups:
+            shares = [percent(group.metric(f"angle/{stack}/acute_share")) for stack in section.stacks]
+            notes = [short_note(row.mapping_note) for row in group.rows] + [
+                row.status for row in group.rows if row.status != "done"
+            ]
+            note = "; ".join(dict.fromkeys(filter(None, notes)))
+            cells = [init, group.strategy, score(group, section.metric), percent(group.share), "/".join(shares), note]
+            table.add_row(*map(Text, cells), end_section=group is groups[-1])
+    return table
+
+
+def _show_failures(rows: Sequence[Row], console: Console) -> None:
+    failed = [row for row in rows if row.status == "failed" or row.reason]
+    for row in failed[:MAX_REASONS]:
+        what = "teacher" if row.kind == "teacher" else f"{row.strategy} · {row.init} · s{row.seed}"
+        reason = row.reason or "no reason recorded"
+        console.print(Text(f"{row.status}: {row.model} · {what}: {reason}", style="red"), soft_wrap=True)
+    if len(failed) > MAX_REASONS:
+        console.print(Text(f"and {len(failed) - MAX_REASONS} more; all are in results.csv", style="red"))
+
+
+def short_note(note: str) -> str:
+    """`identity` for `encoder: identity, decoder: identity`; `identity/reversal` where the stacks differ."""
+    words = [part.partition(": ")[2] or part for part in note.split(", ")]
+    return "/".join(words if len(set(words)) > 1 else words[:1])
+
+
+def clock(seconds: float) -> str:
+    """`1:05`, `2:03:04`"""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,42 @@
+"""The Tune trainable of a cell: distils it, and writes its record and its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from sweep import attempts
+from sweep.attempts import Context
+from sweep.grid import Cell
+from sweep.records import Attempt, Facts, Records
+from sweep.runs import RunSpec
+from trainables import distill
+from trainables.loop import Report
+from trainables.tasks.rows import Data
+
+Job = tuple[Cell, RunSpec]
+
+
+def train_cell(
+    config: dict[str, Any],
+    context: Context,
+    jobs: Mapping[str, Job],
+    data: Mapping[str, ray.ObjectRef[Data]],
+) -> None:
+    """Runs the job that `config["job"]` names; reports how it ended as the trial's last result."""
+    cell, run = jobs[config["job"]]
+    rows = ray.get(data[cell.data])
+    records = Records(context.storage)
+    teacher = Path(records.teacher(cell.teacher).location())
+
+    def compute(attempt: Attempt, report: Report) -> Facts:
+        outcome = distill.run(cell.config, rows, teacher, attempt.folder, report, context.num_threads)
+        mapping = {stack: {str(s): t for s, t in pairs.items()} for stack, pairs in outcome.mapping.items()}
+        return attempts.manifest(outcome, mapping=mapping, student=attempt.stored("student"))
+
+    ended = attempts.make(records.cell(cell.fingerprint), run, context, compute, tune.report)
+    tune.report(ended.facts())

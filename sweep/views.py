@@ -1,0 +1,58 @@
+"""Ready-made views of a sweep in MLflow's UI: all cells in parallel coordinates, and grouped by strategy and init.
+
+They are MLflow's shared views: a tag of the experiment holds a view's state, and an address names the tag.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+TAG = "mlflow.sharedViewState."
+PARAMS = ["model.name", "strategy.kind", "init"]
+METRICS = [
+    "seconds/total",
+    "train/loss_kl",
+    "eval/loss",
+]  # what cells of every task have; the last one gives the colour
+
+_CELLS: dict[str, Any] = {
+    "searchFilter": "tags.kind = 'cell'",
+    "orderByKey": "tags.`mlflow.runName`",  # sorted by date, the cells would hide under their parent run
+    "orderByAsc": True,
+    "runsHiddenMode": "SHOWALL",
+}
+_SECTION = {"uuid": "cells", "name": "All cells", "display": True, "isReordered": False}
+_PARALLEL = {
+    "type": "PARALLEL",
+    "uuid": "parallel",
+    "metricSectionId": "cells",
+    "selectedParams": PARAMS,
+    "selectedMetrics": METRICS,
+    "showAllRuns": True,
+    "runsCountToCompare": 100,
+    "deleted": False,
+    "isGenerated": False,
+}
+_GROUPS = {
+    "aggregateFunction": "average",
+    "groupByKeys": [{"mode": "param", "groupByData": name} for name in ("strategy.kind", "init")],
+}
+_STATES: dict[str, dict[str, Any]] = {
+    "parallel": {**_CELLS, "compareRunCharts": [_PARALLEL], "compareRunSections": [_SECTION]},
+    "grouped": {**_CELLS, "groupBy": _GROUPS, "selectedColumns": [f"metrics.`{name}`" for name in METRICS]},
+}
+_MODES = {"parallel": "CHART", "grouped": "TABLE"}
+
+VIEWS = tuple(_STATES)
+
+
+def tags() -> dict[str, str]:
+    """The tags that make an experiment offer these views."""
+    return {f"{TAG}{view}": json.dumps(state) for view, state in _STATES.items()}
+
+
+def link(server: str, experiment_id: str, view: str) -> str:
+    """The address of a view."""
+    page = f"{server.rstrip('/')}/#/experiments/{experiment_id}/runs"
+    return f"{page}?compareRunsMode={_MODES[view]}&viewStateShareKey={view}"

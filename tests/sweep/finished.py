@@ -1,0 +1,127 @@
+"""A sweep that has ended, made of numbers alone: its records, as trials would have left them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sweep.archive import Sweep
+from sweep.grid import Cell
+from sweep.records import Facts, JournalRow, Record, Records
+from sweep.storage import Storage
+from trainables.config import TrialConfig
+
+STRATEGIES = ("none", "forward", "reverse", "all_to_one", "random")
+INITS = ("random", "teacher")
+STEPS = (50, 100, 150, 200)
+NUM_TEACHER, NUM_STUDENT = 6, 3
+ENVIRONMENT: Facts = {
+    "git_commit": "0123abcd",
+    "git_dirty": True,
+    "source_hash": "feed" * 16,
+    "python": "3.11.7",
+    "versions": {"torch": "2.13.0", "ray": "2.60.0"},
+    "host": "here",
+    "platform": "Linux",
+    "cpu": "a slow one",
+    "num_cpus": 2,
+    "memory_gb": 8.0,
+    "gpus": [],
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a model of the sweep is like."""
+
+    family: str
+    task: str
+    metric: str
+    unit: float
+    stacks: tuple[str, ...]
+    chance: float
+
+
+BERT = Kind("bert", "natural-logic", "accuracy", 1.0, ("encoder",), 0.4)
+BART = Kind("bart", "localisation", "bleu", 100.0, ("encoder", "decoder"), 0.0)
+
+
+def finished_sweep(
+    storage: Storage, models: dict[str, Kind], seeds: Sequence[int] = (0,), failing: Sequence[str] = ()
+) -> Sweep:
+    """Writes records for every model × strategy × init × seed; strategies in `failing` fail from a random start."""
+    records, cells, draw = Records(storage), [], random.Random(0)
+    for model, kind in models.items():
+        teacher = f"teacher-{model.encode().hex()}"
+        records.teacher(teacher).close(
+            {"metrics": {f"test/{kind.metric}": 0.9 * kind.unit}, "main_metric": kind.metric, "chance": kind.chance}
+        )
+        for strategy, init, seed in [(s, i, n) for s in STRATEGIES for i in INITS for n in seeds]:
+            cell = Cell(_config(model, kind, strategy, init, seed), "data", teacher, f"{len(cells):04x}")
+            cells.append(cell)
+            record = records.cell(cell.fingerprint)
+            if strategy in failing and init == "random":
+                record.begin({"host": "here"}).fail("loss not finite", "step 7: loss_hidden is nan", by_itself=True)
+            else:
+                _finish(record, cell.config, kind, draw)
+    runs = {cell.fingerprint: f"run{cell.fingerprint}" for cell in cells}
+    command = "python sweep/run.py demo.yaml"
+    return Sweep("demo", command, 1_700_000_000_000, ENVIRONMENT, tuple(cells), "http://127.0.0.1:5000", "1", runs)
+
+
+def _config(model: str, kind: Kind, strategy: str, init: str, seed: int) -> TrialConfig:
+    fields: dict[str, Any] = {
+        "model": {"name": model, "family": kind.family, "teacher": "a-folder"},
+        "task": kind.task,
+        "strategy": strategy,
+        "init": init,
+        "seed": seed,
+        "dtype": "fp32",
+    }
+    return TrialConfig.model_validate(fields)
+
+
+def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random) -> None:
+    gain = {"random": 0.0, "teacher": 0.15}[config.init] + 0.1 * (config.strategy.kind != "none")
+    final = kind.unit * (0.5 + gain + draw.uniform(-0.02, 0.02))
+    acute = {name: round(draw.uniform(0.85, 0.99), 3) for name in kind.stacks}
+    angles = {f"angle/{stack}/{name}": value for stack in kind.stacks for name, value in _angle(acute[stack]).items()}
+    start = {key: round(value / 2, 4) for key, value in angles.items()}
+    curve = {step: final * (1 - 0.4 * 0.5 ** (step / 50)) for step in STEPS}
+    rows: list[JournalRow] = [{"step": 0, "time": 1, "metrics": start}]
+    rows += [
+        {"step": step, "time": step, "metrics": {"train/loss": 2.0, f"eval/{kind.metric}": value, **angles}}
+        for step, value in curve.items()
+    ]
+    attempt = record.begin({"host": "here"})
+    attempt.journal.write(rows)
+    maps = {f"{stack}/{when}/cos_mean": _cosines(draw, when) for stack in kind.stacks for when in ("start", "end")}
+    np.savez(attempt.folder / "angles.npz", axes=np.array("[student state, i, k]"), **maps)
+    (attempt.folder / "student").mkdir()
+    forward = {"0": 0, "1": 2, "2": 4, "3": 6}
+    attempt.commit(
+        {
+            "metrics": {f"best/{kind.metric}": final, f"test/{kind.metric}": final, "seconds/total": 6.5, **angles},
+            "main_metric": kind.metric,
+            "mapping": {stack: forward if config.strategy.kind != "none" else {} for stack in kind.stacks},
+            "student": attempt.stored("student"),
+        }
+    )
+
+
+def _angle(acute: float) -> dict[str, float]:
+    return {"acute_share": acute, "cos_mean": round(acute - 0.3, 4)}
+
+
+def _cosines(draw: random.Random, when: str) -> np.ndarray:
+    """Mean cosines [L, M, M] for i < k, higher between near states; the pairs of student state 0 with state 0 left out."""
+    shape = (NUM_STUDENT + 1, NUM_TEACHER + 1, NUM_TEACHER + 1)
+    _, i, k = np.indices(shape)
+    cosines = (0.9 if when == "start" else 0.6) - 0.12 * (k - i) + draw.uniform(-0.05, 0.05)
+    cosines[i >= k] = np.nan
+    cosines[0, 0] = np.nan
+    return cosines

@@ -1,0 +1,183 @@
+"""Models from a config, from a folder, and to plain transformers and back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tests.trainables.families.settings import NUM_CLASSES, SETTINGS, Setting, plain, tokenizer
+from trainables.errors import InputError
+from trainables.families import FAMILIES
+
+
+def same(model: PreTrainedModel, other: PreTrainedModel) -> bool:
+    mine, theirs = model.state_dict(), other.state_dict()
+    return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[key]) for key, value in mine.items())
+
+
+def test_scratch_config_takes_ids_from_the_tokenizer(setting: Setting) -> None:
+    words = tokenizer(setting.family)
+    config = setting.family.scratch_config(setting.config, words, NUM_CLASSES, setting.kind)
+    assert config.vocab_size == len(words)
+    ids = {
+        "bert": {"pad_token_id": 0},
+        "bart": {
+            "bos_token_id": 0,
+            "pad_token_id": 1,
+            "eos_token_id": 2,
+            "decoder_start_token_id": 2,
+            "forced_eos_token_id": 2,
+        },
+        "t5": {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0},
+        "qwen3": {"pad_token_id": 0, "eos_token_id": 0},
+    }[setting.family.name]
+    assert {key: getattr(config, key) for key in ids} == ids
+    assert {key: getattr(config, key) for key in setting.config} == setting.config
+
+
+def test_scratch_config_names_the_classes() -> None:
+    family = FAMILIES["bert"]
+    config = family.scratch_config({}, tokenizer(family), 3, "classification", ["no", "maybe", "yes"])
+    assert config.id2label == {0: "no", 1: "maybe", 2: "yes"}
+    assert config.label2id == {"no": 0, "maybe": 1, "yes": 2}
+    assert family.scratch_config({}, tokenizer(family), 5, "classification").num_labels == 5
+
+
+def test_a_persons_fields_win() -> None:
+    family = FAMILIES["t5"]
+    config = family.scratch_config({"vocab_size": 64, "eos_token_id": 7}, tokenizer(family), 2, "generation")
+    assert (config.vocab_size, config.eos_token_id, config.pad_token_id) == (64, 7, 0)
+
+
+def test_build_draws_from_its_seed_alone(setting: Setting, teacher: PreTrainedModel) -> None:
+    def build(seed: int) -> PreTrainedModel:
+        return setting.family.build(teacher.config, setting.kind, seed=seed)
+
+    torch.manual_seed(5)
+    first = build(1)
+    after = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), after)
+    torch.manual_seed(6)
+    assert same(first, build(1))
+    assert not same(first, build(2))
+    assert all(parameter.dtype == torch.float32 for parameter in first.parameters())
+
+
+def test_load_gives_the_saved_model(setting: Setting, teacher: PreTrainedModel, tmp_path: Path) -> None:
+    teacher.save_pretrained(tmp_path)
+    torch.manual_seed(5)
+    loaded = setting.family.load(str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
+    after = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), after)
+    assert same(loaded, teacher)
+    assert not loaded.training
+    assert same(plain(setting, tmp_path), teacher)
+
+
+def test_load_gives_fp32(setting: Setting, tmp_path: Path) -> None:
+    setting.teacher().to(torch.bfloat16).save_pretrained(tmp_path)
+    loaded = setting.family.load(str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("classifying", [s for s in SETTINGS if s.kind == "classification"], ids=str)
+@pytest.mark.parametrize("num_classes", [NUM_CLASSES, 5])
+def test_a_missing_or_other_head_is_drawn_from_the_seed(classifying: Setting, num_classes: int, tmp_path: Path) -> None:
+    setting, teacher = classifying, classifying.teacher()
+    (teacher.base_model if num_classes == NUM_CLASSES else teacher).save_pretrained(tmp_path)
+    names = [f"c{index}" for index in range(num_classes)]
+
+    def load(seed: int) -> PreTrainedModel:
+        folder = str(tmp_path)
+        return setting.family.load(folder, None, "classification", num_classes, seed=seed, classes=names)
+
+    first, other = load(1).state_dict(), load(2).state_dict()
+    again = load(1).state_dict()
+    [head] = [key for key in first if key.endswith(("classifier.weight", "score.weight"))]
+    assert first[head].shape == (num_classes, 16)
+    assert torch.equal(first[head], again[head])
+    assert not torch.equal(first[head], other[head])
+    assert 0 < first[head].abs().max() < 1
+    kept = [key for key in first if not key.startswith(setting.family.classifier)]
+    assert all(torch.equal(first[key], teacher.state_dict()[key]) for key in kept)
+    if num_classes == 5:
+        assert load(1).config.id2label == dict(enumerate(names))
+
+
+def test_layer_drop_is_off(tmp_path: Path) -> None:
+    [setting] = [s for s in SETTINGS if s.family.name == "bart"]
+    teacher = setting.teacher()
+    teacher.config.encoder_layerdrop = teacher.config.decoder_layerdrop = 0.9  # type: ignore[union-attr]
+    teacher.save_pretrained(tmp_path)
+    loaded = setting.family.load(str(tmp_path), None, "generation", 2, seed=0).train()
+    assert len(setting.family.forward(loaded, setting.batch()).states["encoder"]) == 7
+
+
+def test_padding_comes_from_the_tokenizer_where_the_config_has_none(tmp_path: Path) -> None:
+    setting = SETTINGS[-1]
+    setting.teacher(pad_token_id=None).save_pretrained(tmp_path)
+    tokenizer(setting.family).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["pad_token_id"] is None
+    assert setting.family.load(str(tmp_path), None, setting.kind, 3, seed=0).config.pad_token_id == 0
+
+
+def spoil_config(**changes: Any) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part"),
+    [
+        (lambda folder: shutil.rmtree(folder), "no model can be read there"),
+        (lambda folder: (folder / "config.json").unlink(), "no model can be read there"),
+        (lambda folder: (folder / "config.json").write_text("{"), "no model can be read there"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no model can be read there"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "no model can be read there"),
+        (spoil_config(model_type="bart"), "got a model of type 'bart'; bert needs 'bert'"),
+        (spoil_config(model_type="nonesuch"), "no model can be read there"),
+        (spoil_config(hidden_size="16"), "no model can be read there"),
+        (spoil_config(num_hidden_layers=7), "its weights lack 16 tensors of its config, bert.encoder.layer.6."),
+        (spoil_config(type_vocab_size=3), "its weights lack 1 tensors"),
+    ],
+)
+def test_a_folder_that_is_no_model(spoil: Callable[[Path], None], part: str, tmp_path: Path) -> None:
+    setting = SETTINGS[0]
+    setting.teacher().save_pretrained(tmp_path / "model")
+    spoil(tmp_path / "model")
+    with pytest.raises(InputError) as caught:
+        setting.family.load(str(tmp_path / "model"), None, "classification", NUM_CLASSES, seed=0)
+    [problem] = caught.value.problems
+    assert problem.path == "model.teacher"
+    assert part in problem.message
+    assert "\n" not in problem.message
+
+
+def test_a_teacher_for_the_wrong_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="bert serves classification"):
+        FAMILIES["bert"].load(str(tmp_path), None, "generation", 2, seed=0)
+
+
+def test_saved_models_give_the_same_logits_in_plain_transformers(
+    setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor], tmp_path: Path
+) -> None:
+    teacher.save_pretrained(tmp_path)
+    with torch.no_grad():
+        mine = setting.family.forward(teacher, batch).logits
+        theirs = plain(setting, tmp_path)(**batch).logits
+    if setting.family.form == "decoder" and setting.kind == "generation":
+        theirs = theirs[:, :-1]
+    assert torch.equal(mine, theirs)

@@ -1,0 +1,204 @@
+"""The trial config: defaults, forms in which a field may be given, and what is refused and where."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from trainables.builtin import MODELS, TASKS
+from trainables.config import TrialConfig
+from trainables.strategies import STRATEGIES, AllToOne, Custom, Forward
+
+MODEL = {"name": "small", "family": "bert", "teacher": "some/teacher"}
+SCRATCH = {"config": {"hidden_size": 8}}
+FILES = {"train": "a.jsonl", "validation": "b.jsonl", "test": "c.jsonl"}
+TASK = {"name": "own", "kind": "classification", "files": FILES, "text": ["sentence"]}
+
+
+def read(**fields: Any) -> TrialConfig:
+    """A trial config with the given fields beside a model and a task."""
+    return TrialConfig.model_validate({"model": MODEL, "task": TASK, **fields})
+
+
+def problems(**fields: Any) -> dict[str, str]:
+    """What is refused: dotted path -> message."""
+    with pytest.raises(ValidationError) as error:
+        read(**fields)
+    return {".".join(map(str, each["loc"])): each["msg"] for each in error.value.errors()}
+
+
+def test_defaults_are_the_papers() -> None:
+    config = read()
+    assert (config.strategy, config.init, config.seed, config.dtype) == (Forward(), "teacher", 0, "auto")
+    assert (config.losses.ce, config.losses.kl, config.losses.hidden, config.losses.temperature) == (1, 1, 3, 1)
+    assert (config.losses.semantics, config.losses.hidden_norm) == ("clean", "none")
+    assert (config.train.epochs, config.train.batch_size, config.train.learning_rate) == (10, 32, 2e-5)
+    assert (config.train.accumulation, config.train.warmup_steps, config.train.freeze_embeddings) == (1, 0, False)
+    assert (config.model.student_blocks, config.model.student_width, config.model.copy_classifier) == (3, None, False)
+    assert config.task.max_length == 128
+
+
+def test_a_teacher_is_tuned_as_the_paper_tunes_it() -> None:
+    finetune = read(model={**MODEL, "finetune": {}}).model.finetune
+    assert finetune is not None
+    assert (finetune.epochs, finetune.learning_rate, finetune.batch_size) == (3, 5e-5, 32)
+
+
+def test_a_config_survives_its_own_json() -> None:
+    """With the parameters of its strategy: what is logged is what can be run."""
+    config = read(strategy={"kind": "all_to_one", "teacher_state": 5}, losses={"hidden": 2})
+    dumped = json.loads(config.model_dump_json())
+    assert dumped["strategy"] == {"kind": "all_to_one", "match_embeddings": None, "teacher_state": 5}
+    assert TrialConfig.model_validate(dumped) == config
+
+
+def test_it_has_a_json_schema_that_names_the_strategies() -> None:
+    schema = TrialConfig.model_json_schema()
+    assert schema["properties"]["strategy"]["anyOf"][0]["enum"] == list(STRATEGIES)
+
+
+def test_it_is_frozen() -> None:
+    config = read()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 1
+    with pytest.raises(ValidationError, match="frozen"):
+        config.train.epochs = 1
+
+
+# Strategies
+
+
+@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"custom"}))
+def test_a_strategy_is_a_name_or_a_mapping_of_its_kind(kind: str) -> None:
+    by_name, by_mapping = read(strategy=kind).strategy, read(strategy={"kind": kind}).strategy
+    assert by_name == by_mapping
+    assert type(by_name) is STRATEGIES[kind]
+
+
+def test_a_strategy_takes_parameters() -> None:
+    assert read(strategy={"kind": "all_to_one", "teacher_state": 6}).strategy == AllToOne(teacher_state=6)
+    states = {"encoder": [1, 2, 3], "decoder": [4, 5, 6]}
+    assert read(strategy={"kind": "custom", "states": states}).strategy == Custom(states=states)
+    assert read(strategy={"kind": "forward", "match_embeddings": False}).strategy.match_embeddings is False
+
+
+@pytest.mark.parametrize(
+    ("strategy", "path", "message"),
+    [
+        ("forwrad", "strategy", "no strategy 'forwrad'; did you mean 'forward'?"),
+        ({"kind": "all-to-one"}, "strategy", "no strategy 'all-to-one'; did you mean 'all_to_one'?"),
+        ({"teacher_state": 6}, "strategy", "a mapping with its kind"),
+        (3, "strategy", "give a strategy's name"),
+        (None, "strategy", "give a strategy's name"),
+        ({"kind": "all_to_one", "teacher_state": -1}, "strategy.teacher_state", "greater than or equal to 0"),
+        ({"kind": "all_to_one", "teacher_state": "last"}, "strategy.teacher_state", "valid integer"),
+        ({"kind": "forward", "teacher_state": 6}, "strategy.teacher_state", "Extra inputs"),
+        ("custom", "strategy.states", "Field required"),
+    ],
+)
+def test_a_strategy_that_is_none_says_what_would_be(strategy: Any, path: str, message: str) -> None:
+    found = problems(strategy=strategy)
+    assert list(found) == [path]
+    assert message in found[path]
+
+
+# Models and tasks
+
+
+@pytest.mark.parametrize(("kind", "table"), [("model", MODELS), ("task", TASKS)])
+def test_every_built_in_parses_by_its_name(kind: str, table: dict[str, dict[str, Any]]) -> None:
+    for name in table:
+        assert getattr(read(**{kind: name}), kind).name == name
+
+
+@pytest.mark.parametrize("kind", ["model", "task"])
+def test_a_name_that_is_no_built_in_is_refused(kind: str) -> None:
+    found = problems(**{kind: "nothing"})
+    assert list(found) == [kind]
+    assert f"no built-in {kind} 'nothing'" in found[kind]
+
+
+def test_a_teacher_from_scratch_has_to_be_trained() -> None:
+    found = problems(model={**MODEL, "teacher": SCRATCH})
+    assert "finetune: got null" in found["model"]
+    assert read(model={**MODEL, "teacher": SCRATCH, "finetune": {}}).model.name == "small"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"files": None}, "give either files or generated"),
+        ({"generated": {"generator": "natural_logic"}}, "give either files or generated"),
+        ({"text": None}, "text: got null"),
+    ],
+)
+def test_a_task_has_one_source_and_its_fields(change: dict[str, Any], message: str) -> None:
+    assert message in problems(task={**TASK, **change})["task"]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"strateggy": "forward"}, "strateggy"),
+        ({"train": {"learning_rat": 1e-3}}, "train.learning_rat"),
+        ({"losses": {"hiden": 3}}, "losses.hiden"),
+        ({"model": {**MODEL, "blocks": 3}}, "model.blocks"),
+        ({"task": {**TASK, "lenght": 3}}, "task.lenght"),
+        ({"task": {**TASK, "files": {**FILES, "dev": "d"}}}, "task.files.dev"),
+    ],
+)
+def test_unknown_keys_are_refused(fields: dict[str, Any], path: str) -> None:
+    assert problems(**fields) == {path: "Extra inputs are not permitted"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"train": {"batch_size": 0}}, "train.batch_size"),
+        ({"train": {"batch_size": 2.5}}, "train.batch_size"),
+        ({"train": {"batch_size": "many"}}, "train.batch_size"),
+        ({"train": {"accumulation": 0}}, "train.accumulation"),
+        ({"train": {"learning_rate": 0}}, "train.learning_rate"),
+        ({"train": {"learning_rate": float("nan")}}, "train.learning_rate"),
+        ({"train": {"learning_rate": float("inf")}}, "train.learning_rate"),
+        ({"train": {"epochs": -1}}, "train.epochs"),
+        ({"train": {"max_steps": 0}}, "train.max_steps"),
+        ({"train": {"warmup_steps": -1}}, "train.warmup_steps"),
+        ({"train": {"optimizer": "sgd"}}, "train.optimizer"),
+        ({"losses": {"ce": -1}}, "losses.ce"),
+        ({"losses": {"kl": -0.5}}, "losses.kl"),
+        ({"losses": {"hidden": -3}}, "losses.hidden"),
+        ({"losses": {"hidden": float("inf")}}, "losses.hidden"),
+        ({"losses": {"temperature": 0}}, "losses.temperature"),
+        ({"losses": {"hidden_norm": "l1"}}, "losses.hidden_norm"),
+        ({"losses": {"ce": 0, "kl": 0}}, "losses"),
+        ({"model": {**MODEL, "student_blocks": 0}}, "model.student_blocks"),
+        ({"model": {**MODEL, "student_width": 0}}, "model.student_width"),
+        ({"model": {**MODEL, "name": ""}}, "model.name"),
+        ({"task": {**TASK, "kind": "parsing"}}, "task.kind"),
+        ({"task": {**TASK, "text": []}}, "task.text"),
+        ({"task": {**TASK, "text": ["a", "b", "c"]}}, "task.text"),
+        ({"task": {**TASK, "classes": ["only"]}}, "task.classes"),
+        ({"task": {**TASK, "max_length": 0}}, "task.max_length"),
+        ({"task": {**TASK, "files": {"train": "a"}}}, "task.files.validation task.files.test"),
+        ({"init": "copied"}, "init"),
+        ({"seed": "zero"}, "seed"),
+        ({"dtype": "fp16"}, "dtype"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_at_its_path(fields: dict[str, Any], path: str) -> None:
+    assert " ".join(problems(**fields)) == path
+
+
+def test_one_weight_of_the_output_layer_is_enough() -> None:
+    assert read(losses={"ce": 0, "hidden": 0}).losses.kl == 1
+    assert read(losses={"kl": 0}).losses.ce == 1
+
+
+def test_all_problems_come_at_once() -> None:
+    found = problems(strategy="forwrad", train={"batch_size": 0, "epohcs": 1}, losses={"kl": -1}, seeds=3)
+    assert set(found) == {"strategy", "train.batch_size", "train.epohcs", "losses.kl", "seeds"}

@@ -1,0 +1,204 @@
+"""The trial config: everything that one cell is computed from. Pydantic only; no torch.
+
+A field here is a field of the YAML file under `base`, and may be an axis of the sweep.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, WithJsonSchema, model_validator
+
+from trainables.builtin import MODELS, TASKS
+from trainables.strategies import STRATEGIES, Strategy
+
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Frozen(BaseModel):
+    """Immutable; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TokenizerConfig(Frozen):
+    """A tokenizer trained on the training split of the task."""
+
+    kind: Literal["word", "byte_bpe"] = Field("byte_bpe", description="word: split at white space and punctuation.")
+    vocab_size: Positive = 4000
+
+
+class FromScratch(Frozen):
+    """A teacher built from a config and trained; `config` holds fields of the family's transformers config."""
+
+    config: dict[str, Any]
+    tokenizer: TokenizerConfig = TokenizerConfig()
+
+
+class TrainConfig(Frozen):
+    """How a student or a teacher is optimised: linear warm-up, linear decay to zero, clipped gradients."""
+
+    epochs: Rate = Field(10, description="Passes over the training split; may be a fraction.")
+    max_steps: Positive | None = Field(None, description="Optimiser steps; overrides epochs.")
+    batch_size: Positive = Field(32, description="Examples of a micro-batch.")
+    accumulation: Positive = Field(1, description="Micro-batches of an optimiser step.")
+    learning_rate: Rate = 2e-5
+    warmup_steps: Count = 0
+    optimizer: Literal["adamw"] = "adamw"
+    weight_decay: Weight = 0.01
+    clip_norm: Rate = 1.0
+    freeze_embeddings: bool = False
+    evaluate_every: Rate = Field(1.0, description="Epochs between evaluations; the last step is always evaluated.")
+    checkpoint_minutes: Rate = 5
+
+
+class FinetuneConfig(TrainConfig):
+    """How a teacher is made from labels."""
+
+    epochs: Rate = 3
+    learning_rate: Rate = 5e-5
+    seed: int = 0
+
+
+class ModelConfig(Frozen):
+    """The teacher and the shape of its student."""
+
+    name: str = Field(min_length=1, description="What tables and tags show.")
+    family: str
+    teacher: str | FromScratch = Field(description="A folder, a hub id, or a config to train one from scratch.")
+    revision: str | None = None
+    finetune: FinetuneConfig | None = Field(None, description="null: the teacher is ready.")
+    student_blocks: Positive = Field(3, description="Blocks of each stack of the student.")
+    student_width: Positive | None = Field(None, description="null: the teacher's.")
+    copy_classifier: bool = Field(False, description="With init: teacher, copy the classification head too.")
+    lora: None = None
+
+    @model_validator(mode="after")
+    def _scratch_is_trained(self) -> ModelConfig:
+        if isinstance(self.teacher, FromScratch) and self.finetune is None:
+            raise ValueError("finetune: got null; a teacher built from a config has to be trained")
+        return self
+
+
+class Files(Frozen):
+    """Local data files: JSON lines, CSV, TSV or Parquet."""
+
+    train: str
+    validation: str
+    test: str
+
+
+class Generated(Frozen):
+    """A task made on the spot, the same on every machine."""
+
+    generator: Literal["natural_logic", "localisation"]
+    train: Positive = 4000
+    validation: Positive = 200
+    test: Positive = 400
+    seed: int = 0
+
+
+class TaskConfig(Frozen):
+    """Data and how it is read."""
+
+    name: str = Field(min_length=1)
+    kind: Literal["classification", "generation"]
+    files: Files | None = None
+    generated: Generated | None = None
+    hub: None = None
+    splits: None = None
+    text: Annotated[list[str], Field(min_length=1, max_length=2)] | None = Field(
+        None, description="classification: one field, or two for a pair."
+    )
+    label: str = "label"
+    classes: Annotated[list[str], Field(min_length=2)] | None = Field(
+        None, description="Names of the classes; null: found in the training split."
+    )
+    source: str = "source"
+    target: str = Field("target", description="One text, or a list of references; the first is trained on.")
+    separator: str = Field("\n", description="generation, decoder-only models: what stands between source and target.")
+    max_length: Positive = Field(128, description="Tokens; longer inputs are cut.")
+    max_new_tokens: Positive = 64
+    num_beams: Positive = 1
+    num_eval: Positive | None = Field(
+        None, description="Examples of the validation split that evaluations during training use; null: all."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TaskConfig:
+        if (self.files is None) == (self.generated is None):
+            raise ValueError("files: give either files or generated")
+        if self.kind == "classification" and self.text is None:
+            raise ValueError("text: got null; classification needs one field or a pair")
+        return self
+
+
+class LossConfig(Frozen):
+    """Weights of the terms: ce * CE + kl * T^2 KL + hidden * MSE."""
+
+    ce: Weight = 1.0
+    kl: Weight = 1.0
+    hidden: Weight = 3.0
+    temperature: Rate = 1.0
+    semantics: Literal["clean"] = "clean"
+    hidden_norm: Literal["none", "l2", "layernorm"] = "none"
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> LossConfig:
+        if self.ce == self.kl == 0:
+            raise ValueError("ce: got 0 beside kl: 0; the output layer needs one of them")
+        return self
+
+
+def read_strategy(value: Any) -> Any:
+    """A strategy from its name, or from a mapping of its kind and parameters."""
+    if isinstance(value, Strategy):
+        return value
+    fields = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
+        raise ValueError(f"give a strategy's name or a mapping with its kind; one of {', '.join(STRATEGIES)}")
+    kind = fields["kind"]
+    if kind not in STRATEGIES:
+        near = difflib.get_close_matches(kind, STRATEGIES, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"no strategy {kind!r}{guess} One of {', '.join(STRATEGIES)}")
+    return STRATEGIES[kind].model_validate(fields)
+
+
+StrategyField = Annotated[
+    SerializeAsAny[Strategy],
+    BeforeValidator(read_strategy),
+    WithJsonSchema({"anyOf": [{"enum": list(STRATEGIES)}, {"type": "object", "required": ["kind"]}]}),
+]
+
+
+def read_named(kind: str, table: dict[str, dict[str, Any]]) -> Callable[[Any], Any]:
+    """A validator that takes the name of a built-in model or task for the mapping it stands for."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in table:
+            raise ValueError(f"no built-in {kind} {value!r}; one of {', '.join(table)}, or a mapping")
+        return table[value]
+
+    return read
+
+
+class TrialConfig(Frozen):
+    """One cell, resolved."""
+
+    model: Annotated[ModelConfig, BeforeValidator(read_named("model", MODELS))]
+    task: Annotated[TaskConfig, BeforeValidator(read_named("task", TASKS))]
+    strategy: StrategyField = STRATEGIES["forward"](kind="forward")
+    init: Literal["random", "teacher"] = "teacher"
+    seed: int = 0
+    train: TrainConfig = TrainConfig()
+    losses: LossConfig = LossConfig()
+    targets: Literal["live", "auto"] = Field("auto", description="auto and live: the teacher runs beside the student.")
+    dtype: Literal["fp32", "bf16", "auto"] = Field("auto", description="auto: what the hardware is fast at.")

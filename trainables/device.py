@@ -1,0 +1,62 @@
+"""What the hardware is fast at, and a worker's torch state: device, dtype, threads, a clean start for a cell."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Dtype = Literal["fp32", "bf16"]
+
+
+def resolve_dtype(dtype: Literal["fp32", "bf16", "auto"], gpus: float) -> Dtype:
+    """The dtype that `auto` stands for: bf16 on GPUs and on CPUs with bf16 units, fp32 elsewhere.
+
+    On other CPUs torch runs bf16 in a scalar loop, up to 30 times slower than fp32. Reads the CPU's flags of
+    this machine; imports no torch.
+    """
+    if dtype != "auto":
+        return dtype
+    return "bf16" if gpus > 0 or {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "fp32"
+
+
+def _cpu_flags() -> set[str]:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return set()
+    flags = (line for line in info.read_text().splitlines() if line.startswith("flags"))
+    return set(next(flags, "").split())
+
+
+def start_clean(num_threads: int, seed: int) -> torch.device:
+    """Puts a worker that served another cell back to a known state, and gives the device to use.
+
+    Everything of torch's that a cell may change and that changes numbers is set here: threads, random state,
+    grad mode, default dtype, fp32 matmul precision, deterministic kernels.
+    """
+    import torch
+
+    torch.set_num_threads(num_threads)
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(torch.cuda.is_available(), warn_only=True)
+    torch.manual_seed(seed)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(device: torch.device, dtype: Dtype) -> AbstractContextManager[object]:
+    """Autocast to bf16, or nothing for fp32."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16) if dtype == "bf16" else nullcontext()
+
+
+def move(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    """The batch on the device; through pinned memory where there is a GPU, so that the copy does not block."""
+    if device.type != "cuda":
+        return batch
+    return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()}

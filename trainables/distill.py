@@ -1,0 +1,212 @@
+"""One cell: a student trained under its teacher, CE + KL T^2 + hidden MSE (paper, equations 1 to 4)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from trainables import device as devices
+from trainables import losses, student
+from trainables.config import LossConfig, TrialConfig
+from trainables.evaluate import Evaluator
+from trainables.families import FAMILIES, Family
+from trainables.loop import Batch, Metrics, Report, Training, measure
+from trainables.probe import ANGLE_AXES, Measurement, Probe
+from trainables.seeds import generator, stream
+from trainables.strategies import Mapping, Stack
+from trainables.student import Student
+from trainables.targets import LiveTargets
+from trainables.tasks.batches import Example, encode
+from trainables.tasks.rows import Data
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell; the student of the best evaluation lies in `<folder>/student`."""
+
+    metrics: Metrics
+    main_metric: str
+    signature: str | None
+    num_steps: int
+    best_step: int
+    mapping: dict[str, Mapping]
+
+
+def map_stacks(config: TrialConfig, family: Family, teacher_blocks: dict[str, int]) -> dict[str, Mapping]:
+    """The mapping of each stack, each drawn from its own stream of the cell's seed."""
+    return {
+        name: config.strategy.mapping(
+            Stack(name, num_blocks, config.model.student_blocks),
+            generator(config.seed, f"strategy/{name}"),
+            match_embeddings=family.match_embeddings,
+        )
+        for name, num_blocks in teacher_blocks.items()
+    }
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """The objective of a student. Every term is over real tokens or labels of the whole accumulated batch."""
+
+    family: Family
+    student: Student
+    targets: LiveTargets
+    mappings: dict[str, Mapping]
+    config: LossConfig
+
+    def totals(self, batch: Batch) -> Metrics:
+        """Labels, and the real tokens of each stack, in a micro-batch."""
+        tokens = {stack: float(mask.sum()) for stack, mask in self.family.masks(batch).items()}
+        return {"labels": float(losses.num_labels(self.family.labels(batch))), **tokens}
+
+    def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
+        """`loss`, `loss_ce`, `loss_kl` (T^2 included) and `loss_hidden`, unweighted but for `loss`."""
+        seen = self.family.forward(self.student.model, batch)
+        wanted = self.targets(batch)
+        ce = losses.cross_entropy_sum(seen.logits, seen.labels) / totals["labels"]
+        kl = losses.kl_sum(seen.logits, wanted.logits, seen.labels, self.config.temperature) / totals["labels"]
+        pairs = [
+            losses.hidden_sum(
+                self.student.project(stack, state, seen.states[stack][state]),
+                wanted.states[stack][teacher_state],
+                wanted.masks[stack],
+                self.config.hidden_norm,
+            )
+            / totals[stack]
+            for stack, mapping in self.mappings.items()
+            for state, teacher_state in mapping.items()
+        ]
+        hidden = torch.stack(pairs).mean() if pairs else torch.zeros_like(ce)
+        loss = self.config.ce * ce + self.config.kl * kl + self.config.hidden * hidden
+        return {"loss": loss, "loss_ce": ce.detach(), "loss_kl": kl.detach(), "loss_hidden": hidden.detach()}
+
+
+class Cell:
+    """A cell being computed: everything that is loaded once and the evaluations along the way."""
+
+    def __init__(
+        self, config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int
+    ) -> None:
+        assert config.dtype != "auto"
+        self.config, self.data, self.folder, self.report = config, data, folder, report
+        self.started = time.perf_counter()
+        self.eval_seconds = 0.0
+        self.device = devices.start_clean(num_threads, stream(config.seed, "start"))
+        self.family = FAMILIES[config.model.family]
+        self.tokenizer = AutoTokenizer.from_pretrained(teacher)
+        model = self.family.load(str(teacher), None, config.task.kind, len(data.classes), seed=config.seed)
+        model.to(self.device)
+        self.student = student.build(self.family, model, config.model, config.init, config.seed).to(self.device)
+        if config.train.freeze_embeddings:
+            student.freeze_embeddings(self.family, self.student.model)
+        self.mappings = map_stacks(config, self.family, self.family.num_blocks(model.config.to_dict()))
+        self.targets = LiveTargets(self.family, model)
+        self.objective = Distillation(self.family, self.student, self.targets, self.mappings, config.losses)
+        self.pad_id = int(self.tokenizer.pad_token_id)
+        self.eval_rows = data.validation[: config.task.num_eval]
+        self.eval_examples = self._encode(self.eval_rows)
+        self.evaluator = Evaluator(
+            self.family, config.task, self.tokenizer, self.device, config.dtype, config.train.batch_size
+        )
+        self.probe = Probe(
+            self.family, model, self.eval_examples, self.pad_id, config.train.batch_size, self.device
+        )
+        self.angles: dict[str, NDArray[np.float64]] = {}
+        self.per_state: dict[str, object] = {"teacher_rms": self.probe.teacher_rms()}
+        self.last: Metrics = {}
+        self.best: Metrics = {}
+
+    def run(self) -> Outcome:
+        """Trains, evaluates, saves the best student and gives its test metrics. Raises NotFinite."""
+        self.student.eval()
+        self._keep("start", start := self.probe.measure(self.student, self.mappings))
+        self.report(0, start.metrics())
+        training = Training(
+            config=self.config.train,
+            seed=self.config.seed,
+            module=self.student,
+            objective=self.objective,
+            examples=self._encode(self.data.train),
+            pad_id=self.pad_id,
+            device=self.device,
+            dtype=self.config.dtype,
+            report=self.report,
+            evaluate=self._evaluate,
+            save_best=self._save_best,
+            checkpoint=self.folder / "last.pt",
+        )
+        training.run()
+        np.savez_compressed(self.folder / "angles.npz", axes=np.array(ANGLE_AXES), **self.angles)
+        (self.folder / "per_state.json").write_text(json.dumps(self.per_state, indent=1))
+        metrics = self._final(training)
+        self.report(training.schedule.num_steps, metrics)
+        return Outcome(
+            metrics={**self.last, **metrics},
+            main_metric=self.evaluator.main_metric,
+            signature=self.evaluator.signature(),
+            num_steps=training.schedule.num_steps,
+            best_step=training.best_step,
+            mapping=self.mappings,
+        )
+
+    def _encode(self, rows: Sequence[object]) -> list[Example]:
+        return encode(rows, self.config.task, self.family.form, self.tokenizer)
+
+    def _evaluate(self, step: int) -> float:
+        started = time.perf_counter()
+        measurement = self.probe.measure(self.student, self.mappings)
+        task = self.evaluator(self.student.model, self.eval_rows)
+        with devices.autocast(self.device, self.config.dtype):
+            terms = measure(
+                self.objective, self.eval_examples, self.pad_id, self.config.train.batch_size, self.device
+            )
+        self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()} | measurement.metrics()
+        self._keep("end", measurement)
+        self.report(step, self.last)
+        self.eval_seconds += time.perf_counter() - started
+        return task[self.evaluator.main_metric]
+
+    def _keep(self, when: str, measurement: Measurement) -> None:
+        self.angles |= measurement.arrays(when)
+        self.per_state[when] = {"student_rms": measurement.student_rms, "hidden": measurement.hidden}
+
+    def _save_best(self) -> None:
+        self.best = self.last
+        self.student.save(self.folder / "student")
+        self.tokenizer.save_pretrained(self.folder / "student")
+
+    def _final(self, training: Training) -> Metrics:
+        """Test metrics of the best student, loaded as its user would load it."""
+        best = self.family.load(
+            str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
+        ).to(self.device)
+        started = time.perf_counter()
+        test = self.evaluator(best.eval(), self.data.test)
+        self.eval_seconds += time.perf_counter() - started
+        return {
+            f"best/{self.evaluator.main_metric}": training.best,
+            **{f"test/{name}": value for name, value in test.items()},
+            "seconds/total": time.perf_counter() - self.started,
+            "seconds/targets": self.targets.seconds,
+            "seconds/eval": self.eval_seconds,
+        }
+
+
+def run(
+    config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int = 1
+) -> Outcome:
+    """Computes one cell into `folder` (student/, last.pt, angles.npz, per_state.json).
+
+    `teacher` is a folder in `save_pretrained` form with its tokenizer. Raises NotFinite where the cell fails
+    by itself.
+    """
+    return Cell(config, data, teacher, folder, report, num_threads).run()

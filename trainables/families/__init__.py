@@ -1,0 +1,11 @@
+"""The model families, by name. A new one is one declaration and one entry here."""
+
+from trainables.families.bart import BART
+from trainables.families.base import Family
+from trainables.families.bert import BERT
+from trainables.families.qwen3 import QWEN3
+from trainables.families.t5 import T5
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (BERT, BART, T5, QWEN3)}
+
+__all__ = ["FAMILIES", "Family"]

@@ -1,0 +1,268 @@
+"""A model family: the facts that set it apart, and the code that all families share.
+
+A family is declared, not programmed: config keys, dotted paths of modules and names of transformers classes.
+Importing it loads neither torch nor transformers.
+
+Shapes: B batch, T tokens, D width, V vocabulary, C classes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from trainables.errors import InputError, Problem
+from trainables.strategies import even_blocks
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+Form = Literal["encoder", "encoder_decoder", "decoder"]
+"""What a model reads and gives: one text, a text and its answer, or an answer that goes on from the text."""
+
+Shape = Mapping[str, Any]
+"""A transformers config as a mapping: config.json, `config.to_dict()`, or the fields of a teacher from scratch."""
+
+
+class Blocks(NamedTuple):
+    """Where the blocks of a stack are, and the config keys of their number: the first one that is set counts."""
+
+    path: str
+    depth: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one pass of a model shows."""
+
+    logits: Tensor
+    """[B, C], or [B, T, V] at the positions of `labels`."""
+    labels: Tensor
+    """[B], or [B, T] with -100 where there is no target."""
+    states: dict[str, list[Tensor]]
+    """Stack -> states [B, T, D]: 0 enters block 1, i leaves block i, before any final norm."""
+    masks: dict[str, Tensor]
+    """Stack -> real tokens, [B, T] of bool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One family. Paths are those of the model classes in `models`; `*_field` names are keys of its config."""
+
+    name: str
+    model_type: str
+    form: Form
+    config_class: str
+    models: dict[str, str]
+    """Task kind -> transformers class; its keys are the kinds that the family serves."""
+    stacks: dict[str, Blocks]
+    width_field: str
+    heads_fields: tuple[str, ...]
+    ffn_fields: tuple[str, ...]
+    positions_field: str | None
+    """The size of the position table; null: no such limit."""
+    divisible: tuple[tuple[str, str], ...]
+    """Pairs of config keys of which the first has to be a multiple of the second."""
+    defaults: dict[str, int]
+    """What transformers takes for a key of the shape that a config leaves out."""
+    config_fields: frozenset[str]
+    """What a config of a teacher from scratch may set."""
+    scratch_fields: dict[str, Any] = field(default_factory=dict)
+    """What a teacher from scratch has where its config says nothing."""
+    fixed_fields: dict[str, Any] = field(default_factory=dict)
+    """What every model has here, whatever its config says."""
+    per_block_fields: tuple[str, ...] = ()
+    """Config lists with one entry a block."""
+    token_ids: dict[str, str]
+    """Config key -> the special token whose id it holds."""
+    special_tokens: dict[str, str]
+    template_single: str | None
+    template_pair: str | None
+    embeddings: tuple[str, ...]
+    """The tables that `freeze_embeddings` freezes, where present."""
+    classifier: tuple[str, ...] = ()
+    """Prefixes of the weights that name the classes."""
+    may_be_fresh: tuple[str, ...] = ()
+    """Prefixes of weights that a checkpoint without a head may lack."""
+    match_embeddings: bool
+    """Whether the embedding states are matched where the strategy leaves it open (FACTS: the paper's choice)."""
+    copied: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    """The paper's tables of teacher blocks to copy: (teacher's blocks, student's blocks) -> blocks."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The task kinds that the family serves."""
+        return tuple(self.models)
+
+    # Shapes, read from a config without torch.
+
+    def num_blocks(self, config: Shape) -> dict[str, int]:
+        """Stack -> its number of blocks."""
+        return {name: self._first(config, blocks.depth) for name, blocks in self.stacks.items()}
+
+    def width(self, config: Shape) -> int:
+        """The width of the hidden states."""
+        return self._first(config, (self.width_field,))
+
+    def heads(self, config: Shape) -> dict[str, int]:
+        """Config key -> attention heads."""
+        return {key: self._first(config, (key,)) for key in self.heads_fields}
+
+    def max_length(self, config: Shape) -> int | None:
+        """The longest input in tokens that the model has positions for; None: any."""
+        return None if self.positions_field is None else self._first(config, (self.positions_field,))
+
+    def copied_blocks(self, num_teacher: int, num_student: int) -> list[int]:
+        """The teacher blocks, from 1, that become the student's with init `teacher` (paper, section 4)."""
+        table = self.copied.get((num_teacher, num_student))
+        return even_blocks(num_teacher, num_student) if table is None else list(table)
+
+    def _first(self, config: Shape, keys: tuple[str, ...]) -> int:
+        given = [config[key] for key in keys if config.get(key) is not None]
+        return given[0] if given else next(self.defaults[key] for key in keys if key in self.defaults)
+
+    # Checks, without torch: every problem of an input, with its path under the trial config.
+
+    def check_kind(self, kind: str) -> list[Problem]:
+        """Whether the family serves a task kind."""
+        if kind in self.models:
+            return []
+        serves = " and ".join(self.models)
+        return [Problem("model.family", f"got {self.name} for a {kind} task; {self.name} serves {serves}")]
+
+    def check_teacher(self, config: Shape, kind: str, num_classes: int | None = None) -> list[Problem]:
+        """Whether a config.json is of this family; with `num_classes`, whether its classifier is ready for them."""
+        given = config.get("model_type")
+        if given != self.model_type:
+            return [Problem("model.teacher", f"got a model of type {given!r}; {self.name} needs {self.model_type!r}")]
+        if num_classes is None or kind != "classification":
+            return []
+        if self.models[kind] not in (config.get("architectures") or []):
+            message = f"got a model without a classifier ({self.models[kind]}); give finetune, or a fine-tuned teacher"
+            return [Problem("model.teacher", message)]
+        given = len(config["id2label"]) if config.get("id2label") else config.get("num_labels", 2)
+        if given != num_classes:
+            message = (
+                f"got a classifier of {given} classes; the task has {num_classes}: give finetune, or another teacher"
+            )
+            return [Problem("model.teacher", message)]
+        return []
+
+    def check_scratch(self, fields: Shape) -> list[Problem]:
+        """Whether the fields of a teacher from scratch are known and make a model."""
+        path = "model.teacher.config"
+        problems = [Problem(f"{path}.{key}", self._guess(key)) for key in fields if key not in self.config_fields]
+        shape = [*self.defaults, *(key for blocks in self.stacks.values() for key in blocks.depth)]
+        for key in dict.fromkeys(shape):
+            value = fields.get(key)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                problems.append(Problem(f"{path}.{key}", f"got {value!r}; a whole number of at least 1"))
+        return problems or self._check_divisible({**self.scratch_fields, **fields}, path)
+
+    def check_student(self, config: Shape, num_blocks: int, width: int | None, init: str) -> list[Problem]:
+        """Whether a student of this depth, width and init can be made of a teacher."""
+        problems = [
+            Problem("model.student_blocks", f"got {num_blocks}; the teacher's {stack} has {teacher} blocks")
+            for stack, teacher in self.num_blocks(config).items()
+            if num_blocks > teacher
+        ]
+        if width is None or width == self.width(config):
+            return problems
+        if init == "teacher":
+            message = (
+                f"got {width} with init: teacher; weights can be copied to the teacher's {self.width(config)} only"
+            )
+            problems.append(Problem("model.student_width", message))
+        narrow = self._check_divisible({**config, self.width_field: width}, "")
+        return problems + [Problem("model.student_width", problem.message) for problem in narrow]
+
+    def _check_divisible(self, config: Shape, path: str) -> list[Problem]:
+        # A key that is null takes its value from its partner.
+        asked = [(a, b) for a, b in self.divisible if config.get(b, 0) is not None]
+        pairs = [(a, self._first(config, (a,)), b, self._first(config, (b,))) for a, b in asked]
+        return [Problem(f"{path}.{a}", f"got {x}; a multiple of {b}, {y}") for a, x, b, y in pairs if x % y]
+
+    def _guess(self, key: str) -> str:
+        near = difflib.get_close_matches(key, sorted(self.config_fields), n=1, cutoff=0)
+        return f"no such field of {self.config_class}; did you mean {near[0]!r}?"
+
+    # Models, with torch.
+
+    def scratch_config(
+        self,
+        fields: Shape,
+        tokenizer: PreTrainedTokenizerBase,
+        num_classes: int,
+        kind: str,
+        classes: Sequence[str] = (),
+    ) -> PreTrainedConfig:
+        """A config from `fields`; what they leave open comes from the tokenizer and the classes.
+
+        Raises InputError for fields that are unknown, of a wrong type, or make no model.
+        """
+        from trainables.families import making
+
+        return making.scratch_config(self, fields, tokenizer, num_classes, kind, classes)
+
+    def build(self, config: PreTrainedConfig, kind: str, *, seed: int) -> PreTrainedModel:
+        """A model with random weights from the stream `init` of `seed`, in fp32."""
+        from trainables.families import making
+
+        return making.build(self, config, kind, seed)
+
+    def load(
+        self,
+        path: str,
+        revision: str | None,
+        kind: str,
+        num_classes: int,
+        *,
+        seed: int,
+        classes: Sequence[str] = (),
+    ) -> PreTrainedModel:
+        """The model of a folder or hub id in fp32 and eval mode; a head it lacks is drawn as in `build`.
+
+        Raises InputError where there is no model of this family.
+        """
+        from trainables.families import making
+
+        return making.load(self, path, revision, kind, num_classes, seed, classes)
+
+    def student_config(self, config: PreTrainedConfig, num_blocks: int, width: int | None) -> PreTrainedConfig:
+        """The teacher's config at another depth and width: heads as they are, feed-forward widths in proportion."""
+        from trainables.families import making
+
+        return making.student_config(self, config, num_blocks, width)
+
+    def labels(self, batch: dict[str, Tensor]) -> Tensor:
+        """The labels that `Outputs.logits` are aligned with: [B], or [B, T] with -100 where there is none."""
+        from trainables.families import states
+
+        return states.aligned_labels(self, batch)
+
+    def masks(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Stack -> its real tokens, [B, T] of bool."""
+        from trainables.families import states
+
+        return states.token_masks(self, batch)
+
+    def forward(self, model: PreTrainedModel, batch: dict[str, Tensor]) -> Outputs:
+        """One pass over a batch with labels, and every raw state of every stack."""
+        from trainables.families import states
+
+        return states.forward(self, model, batch)
+
+    def generate(self, model: PreTrainedModel, batch: dict[str, Tensor], max_new_tokens: int, num_beams: int) -> Tensor:
+        """New tokens only, [B, T]; greedy or beam search. A decoder-only model needs prompts padded on the left."""
+        from trainables.families import states
+
+        return states.generate(self, model, batch, max_new_tokens, num_beams)
+
+
+def raise_all(problems: list[Problem]) -> None:
+    """Raises InputError where there is a problem."""
+    if problems:
+        raise InputError(problems)

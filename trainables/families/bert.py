@@ -1,0 +1,63 @@
+"""BERT (Devlin et al., 2019): an encoder."""
+
+from trainables.families.base import Blocks, Family
+
+BERT = Family(
+    name="bert",
+    model_type="bert",
+    form="encoder",
+    config_class="BertConfig",
+    models={"classification": "BertForSequenceClassification"},
+    stacks={"encoder": Blocks("bert.encoder.layer", ("num_hidden_layers",))},
+    width_field="hidden_size",
+    heads_fields=("num_attention_heads",),
+    ffn_fields=("intermediate_size",),
+    positions_field="max_position_embeddings",
+    divisible=(("hidden_size", "num_attention_heads"),),
+    defaults={
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "max_position_embeddings": 512,
+    },
+    config_fields=frozenset(
+        {
+            "attention_probs_dropout_prob",
+            "bos_token_id",
+            "classifier_dropout",
+            "eos_token_id",
+            "hidden_act",
+            "hidden_dropout_prob",
+            "hidden_size",
+            "initializer_range",
+            "intermediate_size",
+            "layer_norm_eps",
+            "max_position_embeddings",
+            "num_attention_heads",
+            "num_hidden_layers",
+            "pad_token_id",
+            "tie_word_embeddings",
+            "type_vocab_size",
+            "vocab_size",
+        }
+    ),
+    token_ids={"pad_token_id": "pad_token"},
+    special_tokens={
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    },
+    template_single="[CLS] $A [SEP]",
+    template_pair="[CLS] $A:0 [SEP]:0 $B:1 [SEP]:1",
+    embeddings=(
+        "bert.embeddings.word_embeddings",
+        "bert.embeddings.position_embeddings",
+        "bert.embeddings.token_type_embeddings",
+    ),
+    classifier=("classifier.",),
+    may_be_fresh=("classifier.", "bert.pooler."),
+    match_embeddings=True,
+)

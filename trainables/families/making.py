@@ -1,0 +1,135 @@
+"""Models of a family: from a config, from a folder or the hub, and the config of a smaller student."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+
+from trainables.errors import InputError, Problem
+from trainables.families.base import Family, Shape, raise_all
+from trainables.families.draws import seeded
+from trainables.seeds import stream
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def scratch_config(
+    family: Family,
+    fields: Shape,
+    tokenizer: PreTrainedTokenizerBase,
+    num_classes: int,
+    kind: str,
+    classes: Sequence[str],
+) -> PreTrainedConfig:
+    """See Family.scratch_config."""
+    raise_all(family.check_kind(kind) + family.check_scratch(fields))
+    found: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        **{key: getattr(tokenizer, f"{token}_id") for key, token in family.token_ids.items()},
+        **(_labels(num_classes, classes) if kind == "classification" else {}),
+    }
+    config_class: Any = getattr(transformers, family.config_class)
+    try:
+        config = config_class(**{**family.scratch_fields, **found, **fields, **family.fixed_fields})
+    except (StrictDataclassError, ValueError, TypeError) as error:
+        raise InputError([Problem("model.teacher.config", _one_line(error))]) from None
+    if config.vocab_size < len(tokenizer):
+        message = f"got {config.vocab_size}; the tokenizer has {len(tokenizer)} entries"
+        raise InputError([Problem("model.teacher.config.vocab_size", message)])
+    return config
+
+
+def build(family: Family, config: PreTrainedConfig, kind: str, seed: int) -> PreTrainedModel:
+    """See Family.build."""
+    with seeded(stream(seed, "init")):
+        return _model_class(family, kind)(config)
+
+
+def load(
+    family: Family, path: str, revision: str | None, kind: str, num_classes: int, seed: int, classes: Sequence[str]
+) -> PreTrainedModel:
+    """See Family.load."""
+    raise_all(family.check_kind(kind))
+    source: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
+    with _reading(path):
+        config = AutoConfig.from_pretrained(path, **source)
+    raise_all(family.check_teacher(config.to_dict(), kind))
+    _prepare(family, config, kind, num_classes, classes)
+    with _reading(path):
+        if config.pad_token_id is None:
+            config.pad_token_id = AutoTokenizer.from_pretrained(path, **source).pad_token_id
+        with seeded(stream(seed, "init")):
+            model, info = _model_class(family, kind).from_pretrained(
+                path,
+                config=config,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **source,
+            )
+    lacking = [name for name in info["missing_keys"] if not name.startswith(family.may_be_fresh)]
+    lacking += [name for name, *_ in info["mismatched_keys"] if not name.startswith(family.classifier)]
+    if lacking:
+        message = f"got {path!r}; its weights lack {len(lacking)} tensors of its config, {min(lacking)} for one"
+        raise InputError([Problem("model.teacher", message)])
+    return model
+
+
+@contextmanager
+def _reading(path: str) -> Generator[None, None, None]:
+    """What transformers raises for a place that holds no model, or a broken one, as an InputError."""
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError, StrictDataclassError) as error:
+        message = f"got {path!r}; no model can be read there ({_one_line(error)})"
+        raise InputError([Problem("model.teacher", message)]) from None
+
+
+def student_config(family: Family, config: PreTrainedConfig, num_blocks: int, width: int | None) -> PreTrainedConfig:
+    """See Family.student_config. A list with an entry a block keeps those of the blocks that init teacher copies."""
+    student = copy.deepcopy(config)
+    shape = config.to_dict()
+    depths = family.num_blocks(shape)
+    for stack, blocks in family.stacks.items():
+        setattr(student, blocks.depth[0], num_blocks)
+        for key in family.per_block_fields:
+            copied = family.copied_blocks(depths[stack], num_blocks)
+            setattr(student, key, [shape[key][block - 1] for block in copied])
+    if width is not None:
+        for key in family.ffn_fields:
+            setattr(student, key, round(shape[key] * width / family.width(shape)))
+        setattr(student, family.width_field, width)
+    student.name_or_path = ""  # it is no longer the model of that place
+    return student
+
+
+def _model_class(family: Family, kind: str) -> Any:
+    return getattr(transformers, family.models[kind])
+
+
+def _prepare(family: Family, config: PreTrainedConfig, kind: str, num_classes: int, classes: Sequence[str]) -> None:
+    """Sets what the models here have whatever their folder says; labels that fit keep their names."""
+    changes = dict(family.fixed_fields)
+    if kind == "classification" and config.num_labels != num_classes:
+        changes |= _labels(num_classes, classes)
+    for key, value in changes.items():
+        setattr(config, key, value)
+
+
+def _labels(num_classes: int, classes: Sequence[str]) -> dict[str, Any]:
+    names = list(classes) or [f"LABEL_{index}" for index in range(num_classes)]
+    assert len(names) == num_classes
+    return {"id2label": dict(enumerate(names)), "label2id": {name: index for index, name in enumerate(names)}}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,111 @@
+"""One pass of a model with the raw states of every stack, and generation.
+
+Raw: what a block gives to the next one. `output_hidden_states` of T5 and Qwen3 has the final norm in its last
+entry, so states are taken at the blocks themselves.
+
+Shapes: B batch, T tokens, D width, V vocabulary, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from trainables.families.base import Family, Outputs
+
+IGNORED = -100
+"""The label of a position that is no target."""
+
+
+@contextmanager
+def recorded(stacks: dict[str, nn.ModuleList]) -> Generator[dict[str, list[Tensor]], None, None]:
+    """Stack -> the states of the pass that is run inside; no hook is left behind."""
+    states: dict[str, list[Tensor]] = {name: [] for name in stacks}
+
+    def enter(seen: list[Tensor]) -> Any:
+        def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            seen.append(args[0] if args else kwargs["hidden_states"])
+
+        return hook
+
+    def leave(seen: list[Tensor]) -> Any:
+        def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+            seen.append(output[0] if isinstance(output, tuple) else output)
+
+        return hook
+
+    handles: list[Any] = []
+    try:
+        for name, blocks in stacks.items():
+            handles.append(blocks[0].register_forward_pre_hook(enter(states[name]), with_kwargs=True))
+            handles += [block.register_forward_hook(leave(states[name])) for block in blocks]
+        yield states
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def stacks_of(family: Family, model: PreTrainedModel) -> dict[str, nn.ModuleList]:
+    """Stack -> its blocks."""
+    stacks: dict[str, nn.ModuleList] = {}
+    for name, blocks in family.stacks.items():
+        module = model.get_submodule(blocks.path)
+        assert isinstance(module, nn.ModuleList)
+        stacks[name] = module
+    return stacks
+
+
+def aligned_labels(family: Family, batch: dict[str, Tensor]) -> Tensor:
+    """[B] or [B, T]; a decoder-only model's position t is answered by label t + 1."""
+    labels = batch["labels"]
+    return labels[:, 1:] if family.form == "decoder" and labels.dim() == 2 else labels
+
+
+def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Stack -> real tokens, [B, T]; the decoder of a pair has those of its labels."""
+    tokens_BT = batch["attention_mask"].bool()
+    if family.form == "encoder_decoder":
+        return {"encoder": tokens_BT, "decoder": batch["labels"] != IGNORED}
+    return dict.fromkeys(family.stacks, tokens_BT)
+
+
+def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) -> Outputs:
+    """One pass over a batch with labels; every other column reaches the model as it is."""
+    inputs: dict[str, Any] = _inputs(model, batch)
+    if family.form != "encoder":
+        inputs["use_cache"] = False
+    if family.form == "encoder_decoder":
+        shift: Any = model.prepare_decoder_input_ids_from_labels
+        inputs["decoder_input_ids"] = shift(batch["labels"])
+    stacks = stacks_of(family, model)
+    with recorded(stacks) as states:
+        logits: Tensor = model(**inputs).logits
+    assert all(len(states[name]) == len(blocks) + 1 for name, blocks in stacks.items())
+    labels = aligned_labels(family, batch)
+    if family.form == "decoder" and labels.dim() == 2:
+        logits = logits[:, :-1]
+    return Outputs(logits, labels, states, token_masks(family, batch))
+
+
+def generate(
+    family: Family, model: PreTrainedModel, batch: dict[str, Tensor], max_new_tokens: int, num_beams: int
+) -> Tensor:
+    """New tokens [B, T], without the prompt or the decoder's start token."""
+    generator: Any = model
+    tokens_BT: Tensor = generator.generate(
+        **_inputs(model, batch), max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False
+    )
+    start = batch["input_ids"].shape[1] if family.form == "decoder" else 1
+    return tokens_BT[:, start:]
+
+
+def _inputs(model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The columns without labels; padding is the model's own pad token, by which some heads find a text's end."""
+    inputs = {name: column for name, column in batch.items() if name != "labels"}
+    pad_id: Any = model.config.pad_token_id
+    padded = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, pad_id)
+    return {**inputs, "input_ids": padded}

@@ -1,0 +1,50 @@
+"""T5 (Raffel et al., 2020): encoder and decoder, with relative positions."""
+
+from trainables.families.base import Blocks, Family
+
+T5 = Family(
+    name="t5",
+    model_type="t5",
+    form="encoder_decoder",
+    config_class="T5Config",
+    models={"generation": "T5ForConditionalGeneration"},
+    stacks={
+        "encoder": Blocks("encoder.block", ("num_layers",)),
+        "decoder": Blocks("decoder.block", ("num_decoder_layers", "num_layers")),
+    },
+    width_field="d_model",
+    heads_fields=("num_heads",),
+    ffn_fields=("d_ff",),
+    positions_field=None,
+    divisible=(),
+    defaults={"d_model": 512, "num_layers": 6, "num_heads": 8, "d_kv": 64, "d_ff": 2048},
+    config_fields=frozenset(
+        {
+            "d_ff",
+            "d_kv",
+            "d_model",
+            "decoder_start_token_id",
+            "dropout_rate",
+            "eos_token_id",
+            "feed_forward_proj",
+            "initializer_factor",
+            "layer_norm_epsilon",
+            "num_decoder_layers",
+            "num_heads",
+            "num_layers",
+            "pad_token_id",
+            "relative_attention_max_distance",
+            "relative_attention_num_buckets",
+            "tie_word_embeddings",
+            "vocab_size",
+        }
+    ),
+    token_ids={"pad_token_id": "pad_token", "eos_token_id": "eos_token", "decoder_start_token_id": "pad_token"},
+    special_tokens={"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"},
+    template_single="$A </s>",
+    template_pair="$A </s> $B </s>",
+    # One table, which is the LM head too.
+    embeddings=("shared", "encoder.embed_tokens", "decoder.embed_tokens"),
+    match_embeddings=True,
+    copied={(12, 3): (1, 7, 12), (12, 6): (1, 3, 5, 8, 10, 12), (12, 9): (1, 2, 3, 6, 7, 8, 10, 11, 12)},
+)

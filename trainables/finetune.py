@@ -1,0 +1,165 @@
+"""A teacher from labels: a pretrained model fine-tuned, or one built from a config and trained from scratch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from trainables import device as devices
+from trainables import losses, student
+from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
+from trainables.evaluate import Evaluator
+from trainables.families import FAMILIES, Family
+from trainables.loop import Batch, Metrics, Report, Training, measure
+from trainables.seeds import stream
+from trainables.tasks.batches import Example, encode
+from trainables.tasks.rows import ClassificationRow, Data, Row
+from trainables.tasks.tokenizer import train_tokenizer
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """The objective of a teacher: cross entropy over the labels of the whole accumulated batch."""
+
+    family: Family
+    model: PreTrainedModel
+
+    def totals(self, batch: Batch) -> Metrics:
+        return {"labels": float(losses.num_labels(self.family.labels(batch)))}
+
+    def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
+        outputs = self.family.forward(self.model, batch)
+        ce = losses.cross_entropy_sum(outputs.logits, outputs.labels) / totals["labels"]
+        return {"loss": ce, "loss_ce": ce.detach()}
+
+
+def texts(rows: list[Row]) -> Iterator[str]:
+    """All the text of a split, to train a tokenizer on."""
+    for row in rows:
+        yield from row.texts if isinstance(row, ClassificationRow) else (row.source, *row.references)
+
+
+def start(
+    model: ModelConfig, task: TaskConfig, data: Data, family: Family, seed: int
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The teacher before training, with its tokenizer."""
+    if isinstance(model.teacher, FromScratch):
+        tokenizer = train_tokenizer(model.teacher.tokenizer, family, texts(data.train))
+        config = family.scratch_config(model.teacher.config, tokenizer, len(data.classes), task.kind)
+        return family.build(config, task.kind, seed=seed), tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(model.teacher, revision=model.revision)
+    return family.load(model.teacher, model.revision, task.kind, len(data.classes), seed=seed), tokenizer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a teacher; its model lies in `<folder>/model`, but for a ready one."""
+
+    metrics: Metrics
+    main_metric: str
+    signature: str | None
+    num_steps: int
+    best_step: int
+
+
+class Teacher:
+    """A teacher being made, or a ready one being measured."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        task: TaskConfig,
+        data: Data,
+        folder: Path,
+        report: Report,
+        dtype: devices.Dtype,
+        num_threads: int,
+    ) -> None:
+        self.train = config.finetune
+        self.seed = self.train.seed if self.train else 0
+        self.data, self.task, self.folder, self.report, self.dtype = data, task, folder, report, dtype
+        self.started = time.perf_counter()
+        self.device = devices.start_clean(num_threads, stream(self.seed, "start"))
+        self.family = FAMILIES[config.family]
+        model, self.tokenizer = start(config, task, data, self.family, self.seed)
+        self.model = model.to(self.device).eval()
+        self.pad_id = int(self.tokenizer.pad_token_id)
+        self.eval_rows = data.validation[: task.num_eval]
+        self.eval_examples = self._encode(self.eval_rows)
+        self.batch_size = self.train.batch_size if self.train else 32
+        self.objective = CrossEntropy(self.family, self.model)
+        self.evaluator = Evaluator(self.family, task, self.tokenizer, self.device, dtype, self.batch_size)
+        self.last: Metrics = {}
+
+    def run(self) -> Outcome:
+        """Trains where there is something to train, and measures on the test split. Raises NotFinite."""
+        num_steps, best_step, best = 0, 0, {}
+        model = self.model
+        if self.train:
+            training = self._training(self.train)
+            training.run()
+            num_steps, best_step = training.schedule.num_steps, training.best_step
+            best = {f"best/{self.evaluator.main_metric}": training.best}
+            num_classes = len(self.data.classes)
+            model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
+        test = self.evaluator(model.to(self.device).eval(), self.data.test)
+        metrics = {
+            **best,
+            **{f"test/{name}": value for name, value in test.items()},
+            "seconds/total": time.perf_counter() - self.started,
+        }
+        self.report(num_steps, metrics)
+        return Outcome(
+            {**self.last, **metrics}, self.evaluator.main_metric, self.evaluator.signature(), num_steps, best_step
+        )
+
+    def _training(self, config: TrainConfig) -> Training:
+        if config.freeze_embeddings:
+            student.freeze_embeddings(self.family, self.model)
+        return Training(
+            config=config,
+            seed=self.seed,
+            module=self.model,
+            objective=self.objective,
+            examples=self._encode(self.data.train),
+            pad_id=self.pad_id,
+            device=self.device,
+            dtype=self.dtype,
+            report=self.report,
+            evaluate=self._evaluate,
+            save_best=self._save_best,
+            checkpoint=self.folder / "last.pt",
+        )
+
+    def _encode(self, rows: list[Row]) -> list[Example]:
+        return encode(rows, self.task, self.family.form, self.tokenizer)
+
+    def _evaluate(self, step: int) -> float:
+        task = self.evaluator(self.model, self.eval_rows)
+        with devices.autocast(self.device, self.dtype):
+            terms = measure(self.objective, self.eval_examples, self.pad_id, self.batch_size, self.device)
+        self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()}
+        self.report(step, self.last)
+        return task[self.evaluator.main_metric]
+
+    def _save_best(self) -> None:
+        self.model.save_pretrained(self.folder / "model")
+        self.tokenizer.save_pretrained(self.folder / "model")
+
+
+def run(
+    config: ModelConfig,
+    task: TaskConfig,
+    data: Data,
+    folder: Path,
+    report: Report,
+    dtype: devices.Dtype,
+    num_threads: int = 1,
+) -> Outcome:
+    """Makes a teacher into `folder` (model/, last.pt), or measures a ready one. Raises NotFinite."""
+    return Teacher(config, task, data, folder, report, dtype, num_threads).run()

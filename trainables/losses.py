@@ -1,0 +1,74 @@
+"""The terms of the loss as sums: cross entropy, KL divergence, hidden-state MSE (paper, section 3).
+
+Sums, not means: a caller divides by the labels or tokens of the whole accumulated batch, so that micro-batches
+change memory and not the gradient. Real positions are selected before anything is computed, so that whatever
+stands in padding, NaN included, moves neither a number nor a gradient. All reductions are in fp32.
+
+B batch, T tokens, E teacher width, V vocabulary or classes, N real positions.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORED = -100
+"""The label of a position that is not learnt from."""
+
+HiddenNorm = Literal["none", "l2", "layernorm"]
+
+
+def num_labels(labels: Tensor) -> int:
+    """Positions that are learnt from: what cross entropy and KL are divided by."""
+    return int((labels != IGNORED).sum())
+
+
+def num_tokens(mask_BT: Tensor) -> int:
+    """Real tokens of a stack: what its hidden terms are divided by."""
+    return int(mask_BT.sum())
+
+
+def cross_entropy_sum(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy in nats, summed over the labels; logits [B, V] with labels [B], or [B, T, V] with [B, T]."""
+    assert logits.shape[:-1] == labels.shape
+    real = labels != IGNORED
+    return F.cross_entropy(logits[real].float(), labels[real], reduction="sum")
+
+
+def kl_sum(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(teacher || student) at temperature T, summed over the positions that have a label.
+
+    T^2 keeps the gradient's size beside cross entropy whatever T is (Hinton et al., 2015). Shapes as in
+    `cross_entropy_sum`.
+    """
+    assert student_logits.shape == teacher_logits.shape
+    assert student_logits.shape[:-1] == labels.shape
+    real = labels != IGNORED
+    student_NV = F.log_softmax(student_logits[real].float() / temperature, dim=-1)
+    teacher_NV = F.log_softmax(teacher_logits[real].float() / temperature, dim=-1)
+    return temperature**2 * F.kl_div(student_NV, teacher_NV, reduction="sum", log_target=True)
+
+
+def hidden_sum(student_BTE: Tensor, teacher_BTE: Tensor, mask_BT: Tensor, norm: HiddenNorm) -> Tensor:
+    """The mean over width of the squared difference, summed over real tokens.
+
+    `norm` is applied to each token of both sides first: `l2` divides by the length, `layernorm` takes to mean 0
+    and variance 1 (epsilon 1e-5, no weights).
+    """
+    assert student_BTE.shape == teacher_BTE.shape
+    assert student_BTE.shape[:-1] == mask_BT.shape
+    difference_NE = _normed(student_BTE[mask_BT], norm) - _normed(teacher_BTE[mask_BT], norm)
+    return difference_NE.square().mean(-1).sum()
+
+
+def _normed(hidden_NE: Tensor, norm: HiddenNorm) -> Tensor:
+    hidden_NE = hidden_NE.float()
+    match norm:
+        case "none":
+            return hidden_NE
+        case "l2":
+            return F.normalize(hidden_NE, dim=-1)
+        case "layernorm":
+            return F.layer_norm(hidden_NE, hidden_NE.shape[-1:])

@@ -1,0 +1,123 @@
+"""The probe: a fixed small part of the validation split on which angles are measured, with every teacher state.
+
+All in fp32, the same batches for teacher and student, the student in eval mode: differences of bf16 states, or
+of states from differently padded batches, are noise where two states are close.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from trainables import device as devices
+from trainables.angles import AngleStatistics
+from trainables.families import Family
+from trainables.families.base import Outputs
+from trainables.losses import hidden_sum
+from trainables.strategies import Mapping
+from trainables.student import Student
+from trainables.targets import LiveTargets
+from trainables.tasks.batches import Example, collate
+
+PROBE_EXAMPLES = 64
+"""The first examples of the validation split: enough tokens for angles, few enough to keep every state."""
+
+
+@dataclass
+class Measurement:
+    """What the probe shows of one student at one time."""
+
+    angles: dict[str, AngleStatistics]
+    student_rms: dict[str, list[float]]
+    hidden: dict[str, dict[int, float]]
+
+    def metrics(self) -> dict[str, float]:
+        """Two scalars a stack; a value that is not a number (nothing to measure) is left out."""
+        values: dict[str, float] = {}
+        for stack, angles in self.angles.items():
+            values[f"angle/{stack}/cos_mean"] = angles.cos_mean()
+            values[f"angle/{stack}/acute_share"] = angles.acute_share()
+        return {name: value for name, value in values.items() if np.isfinite(value)}
+
+    def arrays(self, when: str) -> dict[str, NDArray[np.float64]]:
+        """Every pair and state: `<stack>/<when>/<statistic>`, axes as in `ANGLE_AXES`."""
+        return {
+            f"{stack}/{when}/{name}": array
+            for stack, angles in self.angles.items()
+            for name, array in angles.arrays().items()
+        }
+
+
+ANGLE_AXES = (
+    "cos_mean, acute_share, count: [student state, teacher state i, teacher state k], i < k; "
+    "left_out: [student state, teacher state]; histogram: [student state, i, k, bin of the cosine from -1 to 1]"
+)
+
+
+class Probe:
+    """A fixed small part of the validation split with every teacher state in fp32, computed once."""
+
+    def __init__(
+        self,
+        family: Family,
+        teacher: PreTrainedModel,
+        examples: list[Example],
+        pad_id: int,
+        batch_size: int,
+        device: torch.device,
+    ) -> None:
+        self.family = family
+        targets = LiveTargets(family, teacher)
+        chosen = examples[:PROBE_EXAMPLES]
+        starts = range(0, len(chosen), batch_size)
+        self.batches = [devices.move(collate(chosen[i : i + batch_size], pad_id), device) for i in starts]
+        self.teacher = [targets(batch) for batch in self.batches]
+
+    def teacher_rms(self) -> dict[str, list[float]]:
+        """Root mean square of each teacher state over the probe's real tokens."""
+        return state_rms(self.teacher)
+
+    def measure(self, student: Student, mappings: dict[str, Mapping]) -> Measurement:
+        """Angles, RMS and hidden losses of a student in eval mode, in fp32 whatever the training's dtype."""
+        assert not student.training
+        with torch.no_grad():
+            outputs = [self.family.forward(student.model, batch) for batch in self.batches]
+        angles: dict[str, AngleStatistics] = {}
+        hidden: dict[str, dict[int, float]] = {}
+        for stack, mapping in mappings.items():
+            sums = dict.fromkeys(mapping, 0.0)
+            num_tokens = 0
+            for seen, wanted in zip(outputs, self.teacher, strict=True):
+                mask_BT = wanted.masks[stack]
+                num_tokens += int(mask_BT.sum())
+                for state, teacher_state in mapping.items():
+                    projected_BTE = student.project(stack, state, seen.states[stack][state])
+                    sums[state] += hidden_sum(projected_BTE, wanted.states[stack][teacher_state], mask_BT, "none").item()
+            hidden[stack] = {state: total / num_tokens for state, total in sums.items()}
+            if student.comparable(mapping):
+                angles[stack] = self._angles(stack, student, outputs)
+        return Measurement(angles, state_rms(outputs), hidden)
+
+    def _angles(self, stack: str, student: Student, outputs: list[Outputs]) -> AngleStatistics:
+        num_student, num_teacher = len(outputs[0].states[stack]), len(self.teacher[0].states[stack])
+        statistics = AngleStatistics(num_student, num_teacher)
+        with torch.no_grad():
+            for seen, wanted in zip(outputs, self.teacher, strict=True):
+                projected = [student.project(stack, j, hidden) for j, hidden in enumerate(seen.states[stack])]
+                statistics.update(projected, wanted.states[stack], wanted.masks[stack])
+        return statistics
+
+
+def state_rms(outputs: list[Outputs]) -> dict[str, list[float]]:
+    """Root mean square of every state over real tokens and width, per stack."""
+    return {
+        stack: [
+            torch.cat([o.states[stack][i][o.masks[stack]] for o in outputs]).float().square().mean().sqrt().item()
+            for i in range(len(states))
+        ]
+        for stack, states in outputs[0].states.items()
+    }

@@ -1,0 +1,179 @@
+"""The layer-selection strategies: which teacher state each student state is matched to (paper, section 3).
+
+A strategy maps one stack; encoder and decoder are mapped each on its own. Blocks count from 1; state i is
+block i's output, state 0 the embeddings. A new strategy is one class with its parameters and its rule, and
+one entry in `STRATEGIES`.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, Field
+
+Mapping = dict[int, int]
+"""Student state -> the teacher state it is matched to; empty: no matching."""
+
+State = Annotated[int, Field(ge=0)]
+
+
+class Stack(NamedTuple):
+    """One stack of a teacher and its student, by its depths."""
+
+    name: str
+    num_teacher: int
+    num_student: int
+
+
+def even_blocks(num_teacher: int, num_student: int) -> list[int]:
+    """The last block of each of the student's equal shares: ceil(i * num_teacher / num_student)."""
+    return [-(-i * num_teacher // num_student) for i in range(1, num_student + 1)]
+
+
+def shuffled(blocks: Sequence[int], rng: random.Random) -> list[int]:
+    """A permutation, each as likely. Of Python's draws, `random()` alone is promised to stay the same."""
+    return sorted(blocks, key=lambda _: rng.random())
+
+
+class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
+    """One rule with its parameters."""
+
+    kind: str
+    match_embeddings: bool | None = Field(
+        default=None, description="Match state 0 too; null: as the paper does for the family."
+    )
+
+    @abstractmethod
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        """The teacher states of student blocks 1 to n; a drawn rule takes its draw from `rng`."""
+
+    def embedding_state(self, stack: Stack) -> int:
+        """The teacher state that student state 0 is matched to, where it is matched."""
+        return 0
+
+    def check(self, stack: Stack) -> None:
+        """Raises ValueError where the parameters are impossible for this stack."""
+
+    def mapping(self, stack: Stack, rng: random.Random, *, match_embeddings: bool) -> Mapping:
+        """The mapping of one stack; `match_embeddings` holds where the strategy leaves it open.
+
+        Raises ValueError where the strategy cannot serve this stack.
+        """
+        if stack.num_student > stack.num_teacher:
+            raise ValueError(
+                f"student_blocks: got {stack.num_student}; the teacher's {stack.name} has {stack.num_teacher} blocks"
+            )
+        self.check(stack)
+        mapping = dict(enumerate(self.blocks(stack, rng), start=1))
+        if match_embeddings if self.match_embeddings is None else self.match_embeddings:
+            mapping = {0: self.embedding_state(stack), **mapping}
+        return mapping
+
+
+class NoMatching(Strategy, frozen=True):
+    """No hidden term: cross entropy and KL alone."""
+
+    kind: Literal["none"] = "none"
+    match_embeddings: Literal[None] = None
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return []
+
+    def mapping(self, stack: Stack, rng: random.Random, *, match_embeddings: bool) -> Mapping:
+        return {}
+
+
+class Forward(Strategy, frozen=True):
+    """In order, evenly spaced: the paper's recommended default."""
+
+    kind: Literal["forward"] = "forward"
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return even_blocks(stack.num_teacher, stack.num_student)
+
+
+class Reverse(Strategy, frozen=True):
+    """Forward's blocks, reversed."""
+
+    kind: Literal["reverse"] = "reverse"
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return even_blocks(stack.num_teacher, stack.num_student)[::-1]
+
+
+class AllToOne(Strategy, frozen=True):
+    """Every matched student state to one teacher state, the embedding state included."""
+
+    kind: Literal["all_to_one"] = "all_to_one"
+    teacher_state: State | None = Field(default=None, description="null: the middle state, 6 of 12.")
+
+    def check(self, stack: Stack) -> None:
+        if self.teacher_state is not None and self.teacher_state > stack.num_teacher:
+            raise ValueError(
+                f"teacher_state: got {self.teacher_state}; the teacher's {stack.name} "
+                f"has states 0 to {stack.num_teacher}"
+            )
+
+    def embedding_state(self, stack: Stack) -> int:
+        return stack.num_teacher // 2 if self.teacher_state is None else self.teacher_state
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return [self.embedding_state(stack)] * stack.num_student
+
+
+class RandomOrder(Strategy, frozen=True):
+    """A permutation of forward's blocks ("out of order"); identity and reversal may come up."""
+
+    kind: Literal["random"] = "random"
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return shuffled(even_blocks(stack.num_teacher, stack.num_student), rng)
+
+
+class InOrderRandom(Strategy, frozen=True):
+    """A sorted random subset of the teacher's blocks (RAIL-KD, Haidar et al., 2022)."""
+
+    kind: Literal["in_order_random"] = "in_order_random"
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return sorted(shuffled(range(1, stack.num_teacher + 1), rng)[: stack.num_student])
+
+
+class Custom(Strategy, frozen=True):
+    """The teacher states of student blocks 1 to n written out: one list for all stacks, or one a stack."""
+
+    kind: Literal["custom"] = "custom"
+    states: list[State] | dict[str, list[State]]
+
+    def check(self, stack: Stack) -> None:
+        if isinstance(self.states, dict) and stack.name not in self.states:
+            raise ValueError(f"states: got {sorted(self.states)}; the model has a stack {stack.name!r} too")
+        states = self._of(stack)
+        if len(states) != stack.num_student:
+            raise ValueError(
+                f"states: got {len(states)} states; the student's {stack.name} has {stack.num_student} blocks"
+            )
+        if max(states) > stack.num_teacher:
+            raise ValueError(
+                f"states: got {max(states)}; the teacher's {stack.name} has states 0 to {stack.num_teacher}"
+            )
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return list(self._of(stack))
+
+    def _of(self, stack: Stack) -> list[int]:
+        return self.states[stack.name] if isinstance(self.states, dict) else self.states
+
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "none": NoMatching,
+    "forward": Forward,
+    "reverse": Reverse,
+    "all_to_one": AllToOne,
+    "random": RandomOrder,
+    "in_order_random": InOrderRandom,
+    "custom": Custom,
+}

@@ -1,0 +1,109 @@
+"""A smaller student of a teacher: depth, width, random or teacher's weights, projections (paper, section 4).
+
+Shapes: B batch, T tokens, D student width, E teacher width.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from trainables.config import ModelConfig
+from trainables.families.base import Family, raise_all
+from trainables.families.draws import seeded
+from trainables.families.states import stacks_of
+from trainables.seeds import stream
+from trainables.strategies import Mapping
+
+PROJECTIONS = "projections.safetensors"
+
+
+class Student(nn.Module):
+    """The student's model and, where its width is not the teacher's, a trained projection for each state."""
+
+    def __init__(self, model: PreTrainedModel, projections: nn.ModuleDict) -> None:
+        super().__init__()
+        self.model = model
+        self.projections = projections
+
+    def project(self, stack: str, state: int, hidden: Tensor) -> Tensor:
+        """A student state [B, T, D] as it is compared with a teacher's, [B, T, E]."""
+        if not self.projections:
+            return hidden
+        return self.projections.get_submodule(f"{stack}.{state}")(hidden)
+
+    def comparable(self, mapping: Mapping) -> bool:
+        """Whether states can be compared with the teacher's: same width, or projections that a mapping trains."""
+        return not self.projections or bool(mapping)
+
+    def save(self, folder: Path) -> None:
+        """Writes the model for plain transformers and, beside it, the projections."""
+        self.model.save_pretrained(folder)
+        if self.projections:
+            save_file(self.projections.state_dict(), folder / PROJECTIONS)
+
+    def load_projections(self, folder: Path) -> None:
+        """Takes the projections that `save` wrote."""
+        self.projections.load_state_dict(load_file(folder / PROJECTIONS) if self.projections else {})
+
+
+def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: str, seed: int) -> Student:
+    """A student in eval mode on the CPU; init `random` takes the teacher's config alone.
+
+    Raises InputError where the teacher has no such student.
+    """
+    shape = teacher.config.to_dict()
+    raise_all(family.check_student(shape, config.student_blocks, config.student_width, init))
+    student_config = family.student_config(teacher.config, config.student_blocks, config.student_width)
+    kind = next(kind for kind, name in family.models.items() if name == type(teacher).__name__)
+    model = family.build(student_config, kind, seed=seed)
+    if init == "teacher":
+        copy_weights(family, teacher, model, copy_classifier=config.copy_classifier)
+    if teacher.can_generate():
+        model.generation_config = copy.deepcopy(teacher.generation_config)
+    return Student(model, _projections(family, teacher, model, seed)).eval()
+
+
+def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedModel, *, copy_classifier: bool) -> None:
+    """Loads the teacher's copied blocks, and all outside of blocks, into a student of its width.
+
+    Weights go into fresh blocks by name: a copied module would keep its old place in the stack.
+    """
+    teacher_stacks = stacks_of(family, teacher)
+    for name, blocks in stacks_of(family, student).items():
+        teachers = teacher_stacks[name]
+        # What only a first block owns (T5's relative positions) comes from the teacher's first block.
+        first = teachers[0].state_dict()
+        for block, number in zip(blocks, family.copied_blocks(len(teachers), len(blocks)), strict=True):
+            source = {**first, **teachers[number - 1].state_dict()}
+            block.load_state_dict({key: source[key] for key in block.state_dict()})
+    in_blocks = tuple(f"{blocks.path}." for blocks in family.stacks.values())
+    left_out = in_blocks if copy_classifier else in_blocks + family.classifier
+    outside = {key: value for key, value in teacher.state_dict().items() if not key.startswith(left_out)}
+    loaded = student.load_state_dict(outside, strict=False)
+    assert not loaded.unexpected_keys
+    assert all(key.startswith(left_out) for key in loaded.missing_keys)
+
+
+def freeze_embeddings(family: Family, model: PreTrainedModel) -> None:
+    """Stops training of the embedding tables, positions too; where the LM head is tied it is frozen with them."""
+    for path in family.embeddings:
+        model.get_submodule(path).requires_grad_(False)
+
+
+def _projections(family: Family, teacher: PreTrainedModel, model: PreTrainedModel, seed: int) -> nn.ModuleDict:
+    """Stack -> a linear map D -> E for each state, without bias; empty where the widths are equal."""
+    width, teacher_width = family.width(model.config.to_dict()), family.width(teacher.config.to_dict())
+    if width == teacher_width:
+        return nn.ModuleDict()
+    with seeded(stream(seed, "projection")):
+        return nn.ModuleDict(
+            {
+                name: nn.ModuleList(nn.Linear(width, teacher_width, bias=False) for _ in range(len(blocks) + 1))
+                for name, blocks in stacks_of(family, model).items()
+            }
+        )

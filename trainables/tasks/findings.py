@@ -1,0 +1,30 @@
+"""What is wrong with a task's files: a line for each sort of problem, its first place and how often it comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trainables.errors import Problem
+
+
+@dataclass
+class Findings:
+    """Collects findings; those of one field, subject and sort become one problem."""
+
+    _places: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
+
+    def add(self, path: str, got: str, sort: str, place: str = "") -> None:
+        """`path` is the config's field, `got` what it or the data says, `sort` what would be right, `place` where."""
+        self._places.setdefault((path, got, sort), []).append(place)
+
+    def about(self, path: str) -> bool:
+        """Whether anything was found for this field of the config."""
+        return any(found == path for found, _, _ in self._places)
+
+    def problems(self) -> list[Problem]:
+        return [Problem(path, _message(got, sort, places)) for (path, got, sort), places in self._places.items()]
+
+
+def _message(got: str, sort: str, places: list[str]) -> str:
+    where = f" ({places[0]})" if places[0] else ""
+    return f"got {got}; {sort}{where}" + (f", and {len(places) - 1} more" if len(places) > 1 else "")

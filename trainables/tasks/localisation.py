@@ -1,0 +1,83 @@
+"""Localisation of dates, prices and amounts from English to Romanian, by the CLDR data in `babel`.
+
+A source is a full date, or a price beside a date or an amount: "25 US dollars and €3.50", which becomes
+"25 de dolari americani și 3,50 EUR". Order, words, plural forms and separators are CLDR's, and so is the
+no-break space before a currency code.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from babel import Locale, dates, lists, numbers
+
+from trainables.errors import InputError, Problem
+from trainables.seeds import generator
+from trainables.tasks.rows import SPLITS, GenerationRow, Row
+
+if TYPE_CHECKING:
+    from trainables.config import Generated
+
+CLASSES = ()
+SOURCE, TARGET = Locale("en", "US"), Locale("ro", "RO")
+CURRENCIES = ("EUR", "USD", "GBP")
+FIRST_DAY, NUM_DAYS = datetime.date(2000, 1, 1), 10_958
+"""The days of thirty years."""
+MISSES = 20_000
+"""Draws in a row that may fail before the task counts as used up."""
+
+Writer = Callable[[Locale], str]
+"""One thing to say, in any language."""
+
+
+def generate(config: Generated) -> dict[str, list[Row]]:
+    """Splits that share no source; a function of the seed and the sizes."""
+    rng = generator(config.seed, "localisation")
+    seen: set[str] = set()
+    return {name: [_draw(rng, seen, name) for _ in range(getattr(config, name))] for name in SPLITS}
+
+
+def _draw(rng: random.Random, seen: set[str], split: str) -> Row:
+    for _ in range(MISSES):
+        write = _full_date(rng) if rng.random() < 0.3 else _list(rng)
+        source = write(SOURCE)
+        if source not in seen:
+            seen.add(source)
+            return GenerationRow(source, (write(TARGET),))
+    raise InputError([Problem(f"generated.{split}", f"got more rows than there are different sources, {len(seen)}")])
+
+
+def _full_date(rng: random.Random) -> Writer:
+    day = _day(rng)
+    return lambda locale: dates.format_date(day, format="full", locale=locale)
+
+
+def _list(rng: random.Random) -> Writer:
+    """A price or an amount, and a date."""
+    items = [rng.choice([_price, _amount])(rng), _date(rng)]
+    return lambda locale: lists.format_list([item(locale) for item in items], locale=locale)
+
+
+def _date(rng: random.Random) -> Writer:
+    day = _day(rng)
+    return lambda locale: dates.format_skeleton("MMMMd", day, locale=locale)
+
+
+def _price(rng: random.Random) -> Writer:
+    value, currency = Decimal(rng.randrange(100, 10_000)) / 100, rng.choice(CURRENCIES)
+    return lambda locale: numbers.format_currency(value, currency, locale=locale)
+
+
+def _amount(rng: random.Random) -> Writer:
+    value, currency = rng.randrange(1, 100), rng.choice(CURRENCIES)
+    return lambda locale: numbers.format_currency(
+        value, currency, locale=locale, format_type="name", currency_digits=False
+    )
+
+
+def _day(rng: random.Random) -> datetime.date:
+    return FIRST_DAY + datetime.timedelta(rng.randrange(NUM_DAYS))

@@ -1,0 +1,73 @@
+"""A tokenizer trained on a task's own texts, with the special tokens and templates of a model family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from trainables.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    from trainables.config import TokenizerConfig
+    from trainables.families.base import Family
+
+
+def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer of at most `vocab_size` entries (byte_bpe: at least the 256 bytes); the same texts give the same.
+
+    byte_bpe gives every text back exactly, and writes a number alike with a space before it and without; word
+    splits at white space, punctuation and digits, does not keep where the spaces were, and raises InputError for
+    a family without an unknown token.
+    """
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    specials = list(dict.fromkeys(family.special_tokens.values()))
+    train = _train_word if config.kind == "word" else _train_byte_bpe
+    tokenizer = train(config, specials, family.special_tokens.get("unk_token"), texts)
+    if family.template_single is not None:
+        ids = [(token, tokenizer.token_to_id(token)) for token in specials]
+        tokenizer.post_processor = TemplateProcessing(
+            single=family.template_single, pair=family.template_pair, special_tokens=ids
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **family.special_tokens
+    )
+
+
+def _train_word(config: TokenizerConfig, specials: list[str], unknown: str | None, texts: Iterable[str]) -> Tokenizer:
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    if unknown is None:
+        message = "got word; the model family has no unknown token, which needs byte_bpe"
+        raise InputError([Problem("tokenizer.kind", message)])
+    tokenizer = Tokenizer(models.WordLevel(unk_token=unknown))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.Digits(individual_digits=True)]
+    )
+    trainer = trainers.WordLevelTrainer(vocab_size=config.vocab_size, special_tokens=specials, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _train_byte_bpe(
+    config: TokenizerConfig, specials: list[str], unknown: str | None, texts: Iterable[str]
+) -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        special_tokens=specials,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
