@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -73,16 +74,18 @@ def git_dirty() -> bool | None:
 
 @cache
 def source_hash() -> str:
-    """sha256 over the Python source of both packages: names and contents."""
+    """sha256 over the Python source of both packages."""
+    specs = [find_spec(package) for package in SOURCES]
+    return hash_sources([Path(spec.origin).parent for spec in specs if spec and spec.origin])
+
+
+def hash_sources(folders: Sequence[Path]) -> str:
+    """sha256 over the names and contents of the Python files in these folders."""
     digest = hashlib.sha256()
-    for package in SOURCES:
-        spec = find_spec(package)
-        assert spec is not None
-        assert spec.origin is not None
-        root = Path(spec.origin).parent
-        for file in sorted(root.rglob("*.py")):
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
             content = hashlib.sha256(file.read_bytes()).hexdigest()
-            digest.update(f"{package}/{file.relative_to(root).as_posix()} {content}\n".encode())
+            digest.update(f"{file.relative_to(folder.parent).as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 

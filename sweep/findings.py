@@ -48,7 +48,7 @@ def _finding(found: Comparison, section: Section) -> str:
         f" Matching strategies lie between {number(found.matching[ranked[0]], metric)} ({ranked[0]}) and "
         f"{number(found.matching[ranked[-1]], metric)} ({ranked[-1]}): a spread of {number(found.spread, metric)}"
     )
-    return f"{text}, {found.spread / abs(found.gain):.1f} times the step from none." if found.gain else f"{text}."
+    return f"{text}, {found.spread / abs(found.gain):.0%} of the step from none." if found.gain else f"{text}."
 
 
 def overview(all_sections: Sequence[Section]) -> list[str]:

@@ -38,8 +38,10 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,
 }
 WIDTH = 8.4
-COLOURS = mpl.colormaps["PuOr_r"].with_extremes(bad="#e8e8e8")
+COLOURS = mpl.colormaps["PuOr_r"].with_extremes(bad="white", under="#cccccc")
 COSINES = Normalize(-1, 1)
+LEFT_OUT = -2.0
+"""Below the scale, so that it takes the colour for that."""
 
 Curve = tuple[Sequence[float], Sequence[float]]
 """Optimiser steps and values."""
@@ -57,7 +59,7 @@ class Scale:
 
 
 def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figure:
-    """A line a strategy, a dot a seed, the mean ringed; the teacher and chance as lines."""
+    """A line a strategy, a dot a seed, a larger one their mean; the teacher and chance as lines."""
     strategies = list(dict.fromkeys(strategy for strategy, _ in scores))
     inits = list(dict.fromkeys(init for _, init in scores))
     with mpl.rc_context(STYLE):
@@ -112,17 +114,18 @@ def angle_plot(maps: Mapping[str, NDArray[np.float64]]) -> Figure:
     num_teacher_states = next(iter(maps.values())).shape[-1]
     ticks = np.arange(0, num_teacher_states, max(1, num_teacher_states // 4))
     with mpl.rc_context(STYLE):
-        figure = Figure((WIDTH, 0.7 + 1.5 * len(maps)), layout="constrained")
+        figure = Figure((WIDTH, 0.9 + 1.5 * len(maps)), layout="constrained")
         grid = figure.subplots(len(maps), num_columns, squeeze=False, sharex=True, sharey=True)
         for row, (name, cosines_LMM) in zip(grid, maps.items(), strict=True):
             row[0].set_ylabel(f"{name}\nteacher state i")
             for axes, cosine_MM in zip(row, cosines_LMM, strict=True):
-                shown = np.ma.masked_invalid(np.where(np.triu(np.ones_like(cosine_MM), 1) > 0, cosine_MM, np.nan))
+                upper_MM = np.triu(np.ones_like(cosine_MM), 1) > 0
+                shown = np.ma.masked_array(np.nan_to_num(cosine_MM, nan=LEFT_OUT), ~upper_MM)
                 axes.imshow(shown, cmap=COLOURS, norm=COSINES, interpolation="nearest")
                 axes.set_xticks(ticks)
                 axes.set_yticks(ticks)
         for state, axes in enumerate(grid[0]):
-            axes.set_title(f"student state {state}")
+            axes.set_title(f"student\nstate {state}")
         for axes in grid[-1]:
             axes.set_xlabel("teacher state k")
         figure.colorbar(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import ray
 from ray import tune
@@ -70,6 +71,25 @@ def check_resources(resources: Resources) -> None:
 def _describe(nodes: Sequence[Mapping[str, float]]) -> str:
     shown = [f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes]
     return f"the cluster has {len(nodes)} node{'s' * (len(nodes) != 1)}: {', '.join(shown)}"
+
+
+class Interrupts:
+    """Notes Ctrl-C while Tune handles it: `fit` returns normally then, as if all were done."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __enter__(self) -> Self:
+        self._previous = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+
+    def _note(self, *_: object) -> None:
+        self.seen = True
+        raise KeyboardInterrupt
 
 
 @dataclass

@@ -62,12 +62,12 @@ class Phase:
         return text if left is None else f"{text}, about {clock(left)} left"
 
     def seconds_left(self, now: float) -> float | None:
-        """From the rate so far, which has the parallelism in it; None before the first end.
+        """From the rate so far, which has the parallelism in it; None before the first end, and after the last.
 
         A running cell counts as far as its steps have come.
         """
         ended = len(self.done) + len(self.failed)
-        if not ended:
+        if not ended or ended == self.total:
             return None
         under_way = sum(min(1.0, each.step / each.steps) for each in self.running.values() if each.steps)
         return max(0.0, (now - self.begun) * (self.total - ended - under_way) / (ended + under_way))
@@ -142,7 +142,7 @@ class Progress:
     def _render(self) -> Group:
         # A copy: the drawing thread must not meet a change half way.
         running = list(self._phase.running.items())
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(no_wrap=True)
         for name, state in running[:MAX_SHOWN]:

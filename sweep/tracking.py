@@ -94,6 +94,8 @@ class Tracking:
             run_id = found.info.run_id
             self._client.update_run(run_id, status="RUNNING")
             self._log(run_id, tags=about)
+            if "reason" in found.data.tags:
+                self._client.delete_tag(run_id, "reason")
             for child in self._search(f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{run_id}'"):
                 self._end(child.info.run_id, "FAILED", reason="cut off")
         for name, text in artifacts.items():

@@ -30,7 +30,7 @@ from trainables.errors import InputError
 HOST = "127.0.0.1"
 FIRST_PORT = 5000
 NUM_PORTS = 100
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 WRONG_CALL = 2
 ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # the job runner takes a dozen processes more

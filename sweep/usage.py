@@ -37,5 +37,6 @@ def usage(student: Student) -> list[str]:
     return [
         f"from transformers import AutoTokenizer as Tokenizer, {auto} as Model",
         f"tokenizer, model = (each.from_pretrained({path}) for each in (Tokenizer, Model))",
-        f'print(tokenizer.decode(model.generate(tokenizer({prompt}, return_tensors="pt").input_ids)[0]))',
+        f'tokens = model.generate(tokenizer({prompt}, return_tensors="pt").input_ids, '
+        f"max_new_tokens={task.max_new_tokens}); print(tokenizer.decode(tokens[0], skip_special_tokens=True))",
     ]

@@ -51,7 +51,11 @@ BART = Kind("bart", "localisation", "bleu", 100.0, ("encoder", "decoder"), 0.0)
 
 
 def finished_sweep(
-    storage: Storage, models: dict[str, Kind], seeds: Sequence[int] = (0,), failing: Sequence[str] = ()
+    storage: Storage,
+    models: dict[str, Kind],
+    seeds: Sequence[int] = (0,),
+    failing: Sequence[str] = (),
+    inits: Sequence[str] = INITS,
 ) -> Sweep:
     """Writes records for every model × strategy × init × seed; strategies in `failing` fail from a random start."""
     records, cells, draw = Records(storage), [], random.Random(0)
@@ -60,7 +64,7 @@ def finished_sweep(
         records.teacher(teacher).close(
             {"metrics": {f"test/{kind.metric}": 0.9 * kind.unit}, "main_metric": kind.metric, "chance": kind.chance}
         )
-        for strategy, init, seed in [(s, i, n) for s in STRATEGIES for i in INITS for n in seeds]:
+        for strategy, init, seed in [(s, i, n) for s in STRATEGIES for i in inits for n in seeds]:
             cell = Cell(_config(model, kind, strategy, init, seed), "data", teacher, f"{len(cells):04x}")
             cells.append(cell)
             record = records.cell(cell.fingerprint)
@@ -118,7 +122,7 @@ def _angle(acute: float) -> dict[str, float]:
 
 
 def _cosines(draw: random.Random, when: str) -> np.ndarray:
-    """Mean cosines [L, M, M] for i < k, higher between near states; the pairs of student state 0 with state 0 left out."""
+    """Mean cosines [L, M, M] for i < k, higher between near states; at student state 0 teacher state 0 is left out."""
     shape = (NUM_STUDENT + 1, NUM_TEACHER + 1, NUM_TEACHER + 1)
     _, i, k = np.indices(shape)
     cosines = (0.9 if when == "start" else 0.6) - 0.12 * (k - i) + draw.uniform(-0.05, 0.05)

@@ -33,8 +33,13 @@ def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str
         tokenizer.post_processor = TemplateProcessing(
             single=family.template_single, pair=family.template_pair, special_tokens=ids
         )
+    # Without this, what plain transformers tokenises for a model that knows no segments would name them.
+    segments = ["token_type_ids"] if family.form == "encoder" else []
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **family.special_tokens
+        tokenizer_object=tokenizer,
+        model_input_names=["input_ids", *segments, "attention_mask"],
+        clean_up_tokenization_spaces=False,
+        **family.special_tokens,
     )
 
 

@@ -1,0 +1,51 @@
+"""The command: parse, plan, run, report.
+
+    python sweep/run.py [CONFIG.yaml] [key.path=value …] [--plan] [--address RAY] [--retry-failed]
+
+Exit status: 0 every cell finished; 1 some cell failed or could not be tracked; 2 the config or the call is
+wrong; 130 interrupted, continues when run again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+
+from rich.console import Console
+
+from trainables.errors import InputError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    from sweep import checks, command, plan, schema
+    from sweep.records import Records
+    from sweep.storage import Storage
+
+    console = Console()
+    try:
+        asked = command.parse(arguments)
+        if asked.example:
+            print(files("sweep").joinpath("templates", "example.yaml").read_text(), end="")
+            return 0
+        if asked.schema:
+            print(json.dumps(schema.schema(), indent=2))
+            return 0
+        checked = checks.prepare(asked.config, asked.overrides)
+        planned = plan.Plan.of(checked, Records(Storage(checked.config.storage_url)))
+        if asked.plan:
+            plan.show(planned, console)
+            return 0
+        # Ray, MLflow and torch take seconds to load, which a plan and an error do without.
+        from sweep import conduct
+
+        return conduct.run(checked, planned, asked, arguments, console)
+    except InputError as error:
+        print("\n".join(map(str, error.problems)), file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

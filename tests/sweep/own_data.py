@@ -1,0 +1,48 @@
+"""A person's folder: a config, data files and a teacher that is complete to the eye, with weights of nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SHAPE = {"hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 12, "max_position_embeddings": 32}
+ROWS = [{"text": "good", "label": "yes"}, {"text": "bad", "label": "no"}]
+BASE: dict[str, Any] = {
+    "model": {"name": "own", "family": "bert", "teacher": "teacher", "finetune": {"epochs": 1}},
+    "task": {
+        "name": "words",
+        "kind": "classification",
+        "files": {split: f"{split}.jsonl" for split in ("train", "validation", "test")},
+        "text": ["text"],
+        "max_length": 16,
+    },
+}
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write_teacher(folder: Path, num_tokens: int = 5, **fields: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    config = {"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 5, **SHAPE, **fields}
+    (folder / "config.json").write_text(json.dumps(config))
+    vocabulary = {f"w{num}": num for num in range(num_tokens - 1)}
+    added = [{"id": num_tokens - 1, "content": "[PAD]"}]
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": added}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+
+
+def write_config(folder: Path, **fields: Any) -> Path:
+    path = folder / "sweep.yaml"
+    path.write_text(yaml.safe_dump({"name": "own", "base": BASE, **fields}, sort_keys=False))
+    return path
+
+
+def write_all(folder: Path, **fields: Any) -> Path:
+    """Data, teacher and a config that is right with `fields` in it; the path of the config."""
+    for split in ("train", "validation", "test"):
+        write_rows(folder / f"{split}.jsonl", ROWS)
+    write_teacher(folder / "teacher")
+    return write_config(folder, **fields)

@@ -1,0 +1,123 @@
+"""What the terminal shows, on a terminal and in a log, 80 columns wide."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from sweep import results
+from sweep.records import Records
+from sweep.report import best_student
+from sweep.storage import Storage
+from sweep.terminal import FOOTER, Phase, Progress, Running, clock, short_note, show_results
+from tests.sweep.finished import BART, BERT, finished_sweep
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def log() -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, width=80, force_terminal=False), file
+
+
+def test_a_log_gets_a_line_every_ten_seconds() -> None:
+    console, file = log()
+    time = Clock()
+    with Progress(console, time) as progress:
+        progress.phase("cells", 4)
+        progress.started("bert · forward · random · s0")
+        for second in range(1, 26):
+            time.now = second
+            progress.update("bert · forward · random · s0", 2 * second, 1.5, steps=100)
+        progress.finished("bert · forward · random · s0")
+    lines = file.getvalue().splitlines()
+    assert lines == [
+        FOOTER,
+        "cells 0/4 done, 0 running, 0 failed · 0:00 elapsed",
+        "cells 0/4 done, 1 running, 0 failed · 0:10 elapsed | bert · forward · random · s0: step 20/100  loss 1.5",
+        "cells 0/4 done, 1 running, 0 failed · 0:20 elapsed | bert · forward · random · s0: step 40/100  loss 1.5",
+        "cells 1/4 done, 0 running, 0 failed · 0:25 elapsed, about 1:15 left",
+    ]
+
+
+def test_a_failure_is_said_at_once_and_taken_back_by_a_retry() -> None:
+    console, file = log()
+    with Progress(console, Clock()) as progress:
+        progress.phase("cells", 2)
+        progress.started("a")
+        progress.failed("a", "its worker died")
+        progress.started("a")
+        progress.finished("a")
+        progress.started("b")
+        progress.failed("b", "loss not finite at step 3 [/red]")
+    lines = file.getvalue().splitlines()
+    assert "failed: a: its worker died" in lines
+    assert "failed: b: loss not finite at step 3 [/red]" in lines
+    assert lines[-1] == "cells 1/2 done, 0 running, 1 failed · 0:00 elapsed"
+
+
+def test_time_left_counts_running_cells_as_far_as_they_came() -> None:
+    phase = Phase("cells", total=10, begun=0.0)
+    assert phase.seconds_left(30.0) is None
+    phase.done |= {"a", "b"}
+    assert phase.seconds_left(30.0) == 30.0 * 8 / 2
+    phase.running = {"c": Running(50, 100, None), "d": Running(50, 100, None), "e": Running(7, None, None)}
+    assert phase.seconds_left(30.0) == 30.0 * 7 / 3
+
+
+def test_a_terminal_is_redrawn_in_place() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system=None)
+    with Progress(console, Clock()) as progress:
+        progress.phase("cells", 20)
+        for number in range(10):
+            progress.started(f"cell {number} with [brackets] and a name that is much longer than the terminal is wide")
+        progress.update("cell 0 with [brackets] and a name that is much longer than the terminal is wide", 3, 0.25, 9)
+        shown = console.render_lines(progress._render())
+    text = "\n".join("".join(segment.text for segment in line) for line in shown)
+    assert "cells 0/20 done, 10 running, 0 failed" in text
+    assert "step 3/9  loss 0.25" in text
+    assert "cell 0 with [brackets]" in text
+    assert "and 2 more" in text
+    assert FOOTER in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_results_fit_eighty_columns() -> None:
+    storage = Storage("memory://terminal-results")
+    sweep = finished_sweep(storage, {"tiny-bert": BERT, "tiny-bart": BART}, seeds=(0, 1), failing=["reverse"])
+    records = Records(storage)
+    rows = results.rows(records, sweep.cells)
+    student = best_student(rows, sweep, records)
+    assert student is not None
+    assert student.row.share_of_teacher == max(row.share_of_teacher or 0 for row in rows)
+    console, file = log()
+    show_results(rows, console, student, ["results.csv: here", "report.html: there"])
+    text = file.getvalue()
+    tables, _, rest = text.partition("failed: ")
+    assert max(map(len, tables.splitlines())) <= 80
+    assert text.count("\n teacher  ") == 2 + 2 * 5
+    assert "90.0" in tables
+    assert "0.900" in tables
+    assert "tiny-bert · reverse · random · s1: loss not finite" in rest
+    assert f"{student.path}\n" in rest
+    assert "make ui" in rest
+    forward = next(line for line in tables.splitlines() if "forward" in line)
+    group = [row for row in rows if (row.model, row.strategy, row.init) == ("tiny-bert", "forward", "random")]
+    mean = sum(row.test or 0 for row in group) / 2
+    assert f"{mean:.3f} ± " in forward
+
+
+def test_words() -> None:
+    assert clock(65) == "1:05"
+    assert clock(7384) == "2:03:04"
+    assert short_note("encoder: identity, decoder: identity") == "identity"
+    assert short_note("encoder: identity, decoder: reversal") == "identity/reversal"
+    assert short_note("") == ""
