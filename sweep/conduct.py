@@ -105,7 +105,11 @@ class Conductor:
             self.is_tracked = False
 
     def _work(
-        self, teachers: Sequence[Cell], cells: Sequence[Cell], progress: terminal.Progress, interrupts: schedule.Interrupts
+        self,
+        teachers: Sequence[Cell],
+        cells: Sequence[Cell],
+        progress: terminal.Progress,
+        interrupts: schedule.Interrupts,
     ) -> None:
         context = Context(
             sweep=self.config.name,

@@ -81,14 +81,14 @@ class SweepConfig(Frozen):
     @property
     def storage_url(self) -> str:
         """The storage: an absolute path, or an fsspec URL."""
-        url = self.storage or os.environ.get("SWEEP_STORAGE") or "runs"
+        url = (self.storage or os.environ.get("SWEEP_STORAGE") or "runs").removeprefix("file://")
         return url if "://" in url else str(Path(url).expanduser().absolute())
 
     @property
     def tracking_url(self) -> str:
         """The tracking URI; where none is given, SQLite under the storage."""
         given = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        return given or f"sqlite:///{self.storage_url.removeprefix('file://')}/mlflow.db"
+        return given or f"sqlite:///{self.storage_url}/mlflow.db"
 
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> SweepConfig:

@@ -106,6 +106,10 @@ class Progress(tune.Callback):
     def __init__(self, watcher: Watcher, names: Mapping[str, str], ends: Ends) -> None:
         self.watcher, self.names, self.ends = watcher, names, ends
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks for a restore, which is never made; a live terminal cannot be pickled."""
+        return {}
+
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self.watcher.started(self._name(trial))
 

@@ -31,9 +31,7 @@ def train_teacher(
 
     def compute(attempt: Attempt, report: Report) -> Facts:
         assert trial.dtype != "auto"
-        outcome = finetune.run(
-            trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads
-        )
+        outcome = finetune.run(trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads)
         path = None if trial.model.finetune else trial.model.teacher
         return attempts.manifest(outcome, path=path, chance=chance(rows, trial.task.kind))
 

@@ -103,6 +103,12 @@ class Tracking:
         return run_id
 
     @_guarded
+    def tag_experiment(self, tags: Mapping[str, str]) -> None:
+        """Sets tags of the experiment: the ready-made views of its runs."""
+        for key, value in tags.items():
+            self._client.set_experiment_tag(self._experiment_id, key, value)
+
+    @_guarded
     def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
         """The run that shows this attempt; one that shows another attempt of the record is replaced."""
         about = record.attempt(attempt) if attempt else record.result() or {}

@@ -4,7 +4,67 @@ from __future__ import annotations
 
 from typing import Any
 
-MODELS: dict[str, dict[str, Any]] = {}
+MODELS: dict[str, dict[str, Any]] = {
+    "tiny-bert": {
+        "name": "bert",
+        "family": "bert",
+        "teacher": {
+            "config": {
+                "hidden_size": 64,
+                "num_hidden_layers": 6,
+                "num_attention_heads": 4,
+                "intermediate_size": 256,
+                "max_position_embeddings": 32,
+            },
+            "tokenizer": {"kind": "word"},
+        },
+        "finetune": {"max_steps": 1500, "learning_rate": 5e-4, "warmup_steps": 100, "batch_size": 32},
+    },
+    "tiny-bart": {
+        "name": "bart",
+        "family": "bart",
+        "teacher": {
+            "config": {
+                "d_model": 64,
+                "encoder_layers": 6,
+                "decoder_layers": 6,
+                "encoder_attention_heads": 4,
+                "decoder_attention_heads": 4,
+                "encoder_ffn_dim": 256,
+                "decoder_ffn_dim": 256,
+                "max_position_embeddings": 64,
+            },
+            "tokenizer": {"kind": "byte_bpe", "vocab_size": 600},
+        },
+        "finetune": {"max_steps": 1000, "learning_rate": 1e-3, "warmup_steps": 100, "batch_size": 32},
+    },
+    "tiny-t5": {
+        "name": "t5",
+        "family": "t5",
+        "teacher": {
+            "config": {"d_model": 64, "d_kv": 16, "d_ff": 256, "num_layers": 6, "num_heads": 4},
+            "tokenizer": {"kind": "byte_bpe", "vocab_size": 600},
+        },
+        "finetune": {"max_steps": 1000, "learning_rate": 3e-3, "warmup_steps": 100, "batch_size": 32},
+    },
+    "tiny-qwen3": {
+        "name": "qwen3",
+        "family": "qwen3",
+        "teacher": {
+            "config": {
+                "hidden_size": 64,
+                "intermediate_size": 192,
+                "num_hidden_layers": 6,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "head_dim": 16,
+                "max_position_embeddings": 64,
+            },
+            "tokenizer": {"kind": "byte_bpe", "vocab_size": 600},
+        },
+        "finetune": {"max_steps": 1000, "learning_rate": 1e-3, "warmup_steps": 100, "batch_size": 32},
+    },
+}
 
 TASKS: dict[str, dict[str, Any]] = {
     "natural-logic": {

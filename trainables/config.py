@@ -29,7 +29,9 @@ class Frozen(BaseModel):
 class TokenizerConfig(Frozen):
     """A tokenizer trained on the training split of the task."""
 
-    kind: Literal["word", "byte_bpe"] = Field("byte_bpe", description="word: split at white space and punctuation.")
+    kind: Literal["word", "byte_bpe"] = Field(
+        default="byte_bpe", description="word: split at white space and punctuation."
+    )
     vocab_size: Positive = 4000
 
 
@@ -43,17 +45,19 @@ class FromScratch(Frozen):
 class TrainConfig(Frozen):
     """How a student or a teacher is optimised: linear warm-up, linear decay to zero, clipped gradients."""
 
-    epochs: Rate = Field(10, description="Passes over the training split; may be a fraction.")
-    max_steps: Positive | None = Field(None, description="Optimiser steps; overrides epochs.")
-    batch_size: Positive = Field(32, description="Examples of a micro-batch.")
-    accumulation: Positive = Field(1, description="Micro-batches of an optimiser step.")
+    epochs: Rate = Field(default=10, description="Passes over the training split; may be a fraction.")
+    max_steps: Positive | None = Field(default=None, description="Optimiser steps; overrides epochs.")
+    batch_size: Positive = Field(default=32, description="Examples of a micro-batch.")
+    accumulation: Positive = Field(default=1, description="Micro-batches of an optimiser step.")
     learning_rate: Rate = 2e-5
     warmup_steps: Count = 0
     optimizer: Literal["adamw"] = "adamw"
     weight_decay: Weight = 0.01
     clip_norm: Rate = 1.0
     freeze_embeddings: bool = False
-    evaluate_every: Rate = Field(1.0, description="Epochs between evaluations; the last step is always evaluated.")
+    evaluate_every: Rate = Field(
+        default=1.0, description="Epochs between evaluations; the last step is always evaluated."
+    )
     checkpoint_minutes: Rate = 5
 
 
@@ -72,10 +76,10 @@ class ModelConfig(Frozen):
     family: str
     teacher: str | FromScratch = Field(description="A folder, a hub id, or a config to train one from scratch.")
     revision: str | None = None
-    finetune: FinetuneConfig | None = Field(None, description="null: the teacher is ready.")
-    student_blocks: Positive = Field(3, description="Blocks of each stack of the student.")
-    student_width: Positive | None = Field(None, description="null: the teacher's.")
-    copy_classifier: bool = Field(False, description="With init: teacher, copy the classification head too.")
+    finetune: FinetuneConfig | None = Field(default=None, description="null: the teacher is ready.")
+    student_blocks: Positive = Field(default=3, description="Blocks of each stack of the student.")
+    student_width: Positive | None = Field(default=None, description="null: the teacher's.")
+    copy_classifier: bool = Field(default=False, description="With init: teacher, copy the classification head too.")
     lora: None = None
 
     @model_validator(mode="after")
@@ -120,9 +124,11 @@ class TaskConfig(Frozen):
         None, description="Names of the classes; null: found in the training split."
     )
     source: str = "source"
-    target: str = Field("target", description="One text, or a list of references; the first is trained on.")
-    separator: str = Field("\n", description="generation, decoder-only models: what stands between source and target.")
-    max_length: Positive = Field(128, description="Tokens; longer inputs are cut.")
+    target: str = Field(default="target", description="One text, or a list of references; the first is trained on.")
+    separator: str = Field(
+        default="\n", description="generation, decoder-only models: what stands between source and target."
+    )
+    max_length: Positive = Field(default=128, description="Tokens; longer inputs are cut.")
     max_new_tokens: Positive = 64
     num_beams: Positive = 1
     num_eval: Positive | None = Field(
@@ -200,5 +206,7 @@ class TrialConfig(Frozen):
     seed: int = 0
     train: TrainConfig = TrainConfig()
     losses: LossConfig = LossConfig()
-    targets: Literal["live", "auto"] = Field("auto", description="auto and live: the teacher runs beside the student.")
-    dtype: Literal["fp32", "bf16", "auto"] = Field("auto", description="auto: what the hardware is fast at.")
+    targets: Literal["live", "auto"] = Field(
+        default="auto", description="auto and live: the teacher runs beside the student."
+    )
+    dtype: Literal["fp32", "bf16", "auto"] = Field(default="auto", description="auto: what the hardware is fast at.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 Dtype = Literal["fp32", "bf16"]
+Module = TypeVar("Module", bound="nn.Module")
 
 
 def resolve_dtype(dtype: Literal["fp32", "bf16", "auto"], gpus: float) -> Dtype:
@@ -53,6 +55,14 @@ def autocast(device: torch.device, dtype: Dtype) -> AbstractContextManager[objec
     import torch
 
     return torch.autocast(device.type, torch.bfloat16) if dtype == "bf16" else nullcontext()
+
+
+def place(module: Module, device: torch.device) -> Module:
+    """The module itself, with its weights on the device."""
+    from torch import nn
+
+    nn.Module.to(module, device)
+    return module
 
 
 def move(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:

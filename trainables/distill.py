@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from trainables.strategies import Mapping, Stack
 from trainables.student import Student
 from trainables.targets import LiveTargets
 from trainables.tasks.batches import Example, encode
-from trainables.tasks.rows import Data
+from trainables.tasks.rows import Data, Row
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Cell:
         self, config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int
     ) -> None:
         assert config.dtype != "auto"
+        self.dtype: devices.Dtype = config.dtype
         self.config, self.data, self.folder, self.report = config, data, folder, report
         self.started = time.perf_counter()
         self.eval_seconds = 0.0
@@ -104,7 +106,7 @@ class Cell:
         self.family = FAMILIES[config.model.family]
         self.tokenizer = AutoTokenizer.from_pretrained(teacher)
         model = self.family.load(str(teacher), None, config.task.kind, len(data.classes), seed=config.seed)
-        model.to(self.device)
+        devices.place(model, self.device)
         self.student = student.build(self.family, model, config.model, config.init, config.seed).to(self.device)
         if config.train.freeze_embeddings:
             student.freeze_embeddings(self.family, self.student.model)
@@ -115,11 +117,9 @@ class Cell:
         self.eval_rows = data.validation[: config.task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
         self.evaluator = Evaluator(
-            self.family, config.task, self.tokenizer, self.device, config.dtype, config.train.batch_size
+            self.family, config.task, self.tokenizer, self.device, self.dtype, config.train.batch_size
         )
-        self.probe = Probe(
-            self.family, model, self.eval_examples, self.pad_id, config.train.batch_size, self.device
-        )
+        self.probe = Probe(self.family, model, self.eval_examples, self.pad_id, config.train.batch_size, self.device)
         self.angles: dict[str, NDArray[np.float64]] = {}
         self.per_state: dict[str, object] = {"teacher_rms": self.probe.teacher_rms()}
         self.last: Metrics = {}
@@ -138,14 +138,15 @@ class Cell:
             examples=self._encode(self.data.train),
             pad_id=self.pad_id,
             device=self.device,
-            dtype=self.config.dtype,
+            dtype=self.dtype,
             report=self.report,
             evaluate=self._evaluate,
             save_best=self._save_best,
             checkpoint=self.folder / "last.pt",
         )
         training.run()
-        np.savez_compressed(self.folder / "angles.npz", axes=np.array(ANGLE_AXES), **self.angles)
+        arrays: dict[str, Any] = {"axes": np.array(ANGLE_AXES), **self.angles}
+        np.savez_compressed(self.folder / "angles.npz", **arrays)
         (self.folder / "per_state.json").write_text(json.dumps(self.per_state, indent=1))
         metrics = self._final(training)
         self.report(training.schedule.num_steps, metrics)
@@ -158,17 +159,15 @@ class Cell:
             mapping=self.mappings,
         )
 
-    def _encode(self, rows: Sequence[object]) -> list[Example]:
+    def _encode(self, rows: Sequence[Row]) -> list[Example]:
         return encode(rows, self.config.task, self.family.form, self.tokenizer)
 
     def _evaluate(self, step: int) -> float:
         started = time.perf_counter()
         measurement = self.probe.measure(self.student, self.mappings)
         task = self.evaluator(self.student.model, self.eval_rows)
-        with devices.autocast(self.device, self.config.dtype):
-            terms = measure(
-                self.objective, self.eval_examples, self.pad_id, self.config.train.batch_size, self.device
-            )
+        with devices.autocast(self.device, self.dtype):
+            terms = measure(self.objective, self.eval_examples, self.pad_id, self.config.train.batch_size, self.device)
         self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()} | measurement.metrics()
         self._keep("end", measurement)
         self.report(step, self.last)
@@ -188,7 +187,8 @@ class Cell:
         """Test metrics of the best student, loaded as its user would load it."""
         best = self.family.load(
             str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
-        ).to(self.device)
+        )
+        devices.place(best, self.device)
         started = time.perf_counter()
         test = self.evaluator(best.eval(), self.data.test)
         self.eval_seconds += time.perf_counter() - started
@@ -201,9 +201,7 @@ class Cell:
         }
 
 
-def run(
-    config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int = 1
-) -> Outcome:
+def run(config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int = 1) -> Outcome:
     """Computes one cell into `folder` (student/, last.pt, angles.npz, per_state.json).
 
     `teacher` is a folder in `save_pretrained` form with its tokenizer. Raises NotFinite where the cell fails

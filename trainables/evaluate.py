@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sacrebleu
 import torch
@@ -14,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainables import device as devices
 from trainables.config import TaskConfig
 from trainables.families import Family
-from trainables.tasks.batches import collate, encode_prompts
+from trainables.tasks.batches import Example, collate, encode, encode_prompts
 from trainables.tasks.rows import ClassificationRow, Data, GenerationRow, Row
 
 MAIN_METRIC = {"classification": "accuracy", "generation": "bleu"}
@@ -24,7 +25,7 @@ def classification_metrics(predicted: Sequence[int], labels: Sequence[int]) -> d
     """Accuracy, and F1: of class 1 where there are two classes, the mean over the classes elsewhere."""
     num_right = sum(p == label for p, label in zip(predicted, labels, strict=True))
     average = "binary" if set(predicted) | set(labels) <= {0, 1} else "macro"
-    f1 = f1_score(labels, predicted, average=average, zero_division=0)
+    f1 = f1_score(labels, predicted, average=average, zero_division=0)  # pyright: ignore[reportArgumentType]: stubs say str
     return {"accuracy": num_right / len(labels), "f1": float(f1)}
 
 
@@ -37,7 +38,7 @@ def generation_metrics(texts: Sequence[str], references: Sequence[Sequence[str]]
 def bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, str]:
     """Corpus BLEU and the signature that says how it was counted; examples may differ in their references."""
     most = max(map(len, references))
-    streams = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
+    streams: Any = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
     metric = sacrebleu.BLEU()
     score = metric.corpus_score(list(texts), streams).score
     return score, str(metric.get_signature())
@@ -77,16 +78,17 @@ class Evaluator:
     def predict(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[int]:
         """The most probable class of each row."""
         predicted: list[int] = []
-        for batch in self._prompts(rows, left=False):
+        for batch in self._batches(encode(rows, self.task, self.family.form, self.tokenizer)):
             with torch.no_grad(), devices.autocast(self.device, self.dtype):
-                logits_BC: Tensor = model(**batch).logits
+                logits_BC = self.family.forward(model, batch).logits
             predicted += logits_BC.argmax(-1).tolist()
         return predicted
 
     def generate(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[str]:
         """The text that the model gives for each row's source."""
         texts: list[str] = []
-        for batch in self._prompts(rows, left=self.family.form == "decoder"):
+        prompts = encode_prompts(rows, self.task, self.family.form, self.tokenizer)
+        for batch in self._batches(prompts, left=self.family.form == "decoder"):
             with torch.no_grad(), devices.autocast(self.device, self.dtype):
                 tokens_BT = self.family.generate(model, batch, self.task.max_new_tokens, self.task.num_beams)
             texts += self.tokenizer.batch_decode(tokens_BT, skip_special_tokens=True)
@@ -96,8 +98,7 @@ class Evaluator:
         """What stands beside the main metric so that it can be compared: sacreBLEU's signature."""
         return bleu(["a"], [["a"]])[1] if self.task.kind == "generation" else None
 
-    def _prompts(self, rows: Sequence[Row], *, left: bool) -> Iterator[dict[str, Tensor]]:
-        examples = encode_prompts(rows, self.task, self.family.form, self.tokenizer)
-        pad_id = self.tokenizer.pad_token_id
+    def _batches(self, examples: Sequence[Example], *, left: bool = False) -> Iterator[dict[str, Tensor]]:
+        pad: Any = self.tokenizer.pad_token_id
         for start in range(0, len(examples), self.batch_size):
-            yield devices.move(collate(examples[start : start + self.batch_size], pad_id, left=left), self.device)
+            yield devices.move(collate(examples[start : start + self.batch_size], pad, left=left), self.device)

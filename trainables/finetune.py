@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -82,13 +83,15 @@ class Teacher:
     ) -> None:
         self.train = config.finetune
         self.seed = self.train.seed if self.train else 0
-        self.data, self.task, self.folder, self.report, self.dtype = data, task, folder, report, dtype
+        self.data, self.task, self.folder, self.report = data, task, folder, report
+        self.dtype: devices.Dtype = dtype
         self.started = time.perf_counter()
         self.device = devices.start_clean(num_threads, stream(self.seed, "start"))
         self.family = FAMILIES[config.family]
         model, self.tokenizer = start(config, task, data, self.family, self.seed)
-        self.model = model.to(self.device).eval()
-        self.pad_id = int(self.tokenizer.pad_token_id)
+        self.model = devices.place(model, self.device).eval()
+        pad: Any = self.tokenizer.pad_token_id
+        self.pad_id: int = pad
         self.eval_rows = data.validation[: task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
         self.batch_size = self.train.batch_size if self.train else 32
@@ -107,7 +110,7 @@ class Teacher:
             best = {f"best/{self.evaluator.main_metric}": training.best}
             num_classes = len(self.data.classes)
             model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
-        test = self.evaluator(model.to(self.device).eval(), self.data.test)
+        test = self.evaluator(devices.place(model, self.device).eval(), self.data.test)
         metrics = {
             **best,
             **{f"test/{name}": value for name, value in test.items()},

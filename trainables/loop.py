@@ -145,7 +145,7 @@ class Training:
             with devices.autocast(self.device, self.dtype):
                 terms = self.objective.terms(devices.move(batch, self.device), totals)
             terms["loss"].backward()
-            parts.append({name: term.item() for name, term in terms.items()})
+            parts.append({name: float(term) for name, term in terms.items()})
         values = summed(parts)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm).item()
         if not all(map(math.isfinite, [*values.values(), norm])):
@@ -156,7 +156,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         self.scheduler.step()
         losses = {f"train/{name}": value for name, value in values.items()}
-        return {**losses, "train/lr": learning_rate, "train/grad_norm": norm}
+        return {**losses, "train/lr": float(learning_rate), "train/grad_norm": norm}
 
     def _evaluate(self, step: int) -> None:
         self.module.eval()
@@ -192,4 +192,4 @@ def measure(
     totals = summed([objective.totals(batch) for batch in batches])
     with torch.no_grad():
         parts = [objective.terms(devices.move(batch, device), totals) for batch in batches]
-    return summed([{name: term.item() for name, term in part.items()} for part in parts])
+    return summed([{name: float(term) for name, term in part.items()} for part in parts])

@@ -96,7 +96,9 @@ class Probe:
                 num_tokens += int(mask_BT.sum())
                 for state, teacher_state in mapping.items():
                     projected_BTE = student.project(stack, state, seen.states[stack][state])
-                    sums[state] += hidden_sum(projected_BTE, wanted.states[stack][teacher_state], mask_BT, "none").item()
+                    sums[state] += hidden_sum(
+                        projected_BTE, wanted.states[stack][teacher_state], mask_BT, "none"
+                    ).item()
             hidden[stack] = {state: total / num_tokens for state, total in sums.items()}
             if student.comparable(mapping):
                 angles[stack] = self._angles(stack, student, outputs)

@@ -132,7 +132,7 @@ def test_names_are_opened_where_a_key_is_set_inside() -> None:
 
 
 def test_a_key_inside_of_what_holds_none() -> None:
-    with pytest.raises(KeyError, match="train.epochs"):
+    with pytest.raises(KeyError, match=r"train\.epochs"):
         assign({"train": {"epochs": 3}}, ["train", "epochs", "x"], 1)
 
 
