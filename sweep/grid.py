@@ -64,7 +64,7 @@ def draft(config: SweepConfig) -> tuple[list[Draft], list[Problem]]:
     for part in parts(config):
         unsound, problems = axis_problems(part)
         points, faults = _points(part, unsound, values)
-        found += problems + faults + _unknown(part)
+        found += problems + faults + _base_problems(part)
         for identity, point in points.items():
             drafts.setdefault(identity, point)
     return list(drafts.values()), list(dict.fromkeys(found))
@@ -115,8 +115,17 @@ def _twice(point: Draft, first: Draft) -> Problem:
     return Problem(f"{point.part.axis_path(key)}[{index}]", f"{again}; give each value once")
 
 
-def _unknown(part: Part) -> list[Problem]:
-    unknown = part.base.keys() - TRIAL_FIELDS.keys()
-    return [
-        Problem(part.written((key,), {}), f"got an unknown key; {guess(key, TRIAL_FIELDS)}") for key in sorted(unknown)
+def _base_problems(part: Part) -> list[Problem]:
+    """Keys of the base that are no fields, and fields that a part sweep's named model or task would drop."""
+    unknown = [
+        Problem(part.base_path((key,)), f"got an unknown key; {guess(key, TRIAL_FIELDS)}")
+        for key in part.base
+        if key not in TRIAL_FIELDS
     ]
+    # A mapping with a name is a whole that may be replaced; one without is meant to change another.
+    dropped = [
+        Problem(f"base.{key}", f"got fields without a name beside {part.base_path((key,))}: {name}; give them there")
+        for key, name in part.own.base.items()
+        if isinstance(name, str) and isinstance(below := part.inherited.get(key), dict) and "name" not in below
+    ]
+    return unknown + dropped

@@ -19,6 +19,7 @@ class Part:
     axes: Axes
     own: PartSweep
     prefix: str
+    inherited: dict[str, Any]
 
     def axis_path(self, key: str) -> str:
         """Where the axis was written."""
@@ -40,7 +41,8 @@ class Part:
 def parts(config: SweepConfig) -> Iterator[Part]:
     """The sweep itself, or its part sweeps. A field that a part's own base sets is no axis there any more."""
     if not config.grids:
-        yield Part(config.base, config.axes, PartSweep(), "")
+        yield Part(config.base, config.axes, PartSweep(), "", {})
     for num, own in enumerate(config.grids):
         inherited = {key: values for key, values in config.axes.items() if not holds(own.base, key.split("."))}
-        yield Part(merge(config.base, own.base), {**inherited, **own.axes}, own, f"grids[{num}].")
+        base = merge(config.base, own.base)
+        yield Part(base, {**inherited, **own.axes}, own, f"grids[{num}].", config.base)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sweep.config import SweepConfig
 from sweep.fingerprint import canonical, digest, fingerprint, teacher_hash
 from sweep.grid import draft, expand
+from trainables.builtin import TASKS
 from trainables.config import TrialConfig
 from trainables.errors import InputError
 from trainables.recipe import RECIPE
@@ -116,6 +117,16 @@ def test_fields_of_the_base_that_an_axis_replaces_are_refused() -> None:
         "base.losses: got fields beside axes.losses, which replaces all of them; "
         "give them as axes, such as axes.losses.temperature"
     ]
+
+
+def test_fields_of_the_base_that_a_part_sweep_replaces_are_refused() -> None:
+    fragment = {"model": MODEL, "task": {"max_length": 8}}
+    assert lines(sweep(base=fragment, grids=[{"base": {"task": "natural-logic"}}])) == [
+        "base.task: got fields without a name beside grids[0].base.task: natural-logic; give them there"
+    ]
+    whole = {**BASE, "task": {**TASKS["natural-logic"], "max_length": 8}}
+    cells = expand(sweep(base=whole, grids=[{}, {"base": {"task": "localisation"}}]))
+    assert [(cell.task.name, cell.task.max_length) for cell in cells] == [("natural-logic", 8), ("localisation", 16)]
 
 
 def test_a_sound_field_stays_known_where_another_is_wrong() -> None:

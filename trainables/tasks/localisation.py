@@ -1,8 +1,8 @@
 """Localisation of dates, prices and amounts from English to Romanian, by the CLDR data in `babel`.
 
-A source is a full date, or a price beside a date or an amount: "25 US dollars and €3.50", which becomes
-"25 de dolari americani și 3,50 EUR". Order, words, plural forms and separators are CLDR's, and so is the
-no-break space before a currency code.
+A source is a full date, or a price or an amount with a date: "€3.50 and March 13" becomes "3,50 EUR și 13 martie",
+"25 US dollars and May 2" "25 de dolari americani și 2 mai". Order, words, plural forms and separators are CLDR's,
+and so is the no-break space before a currency code.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from trainables.tasks.rows import SPLITS, GenerationRow, Row
 if TYPE_CHECKING:
     from trainables.config import Generated
 
-CLASSES = ()
+CLASSES: tuple[str, ...] = ()
 SOURCE, TARGET = Locale("en", "US"), Locale("ro", "RO")
 CURRENCIES = ("EUR", "USD", "GBP")
 FIRST_DAY, NUM_DAYS = datetime.date(2000, 1, 1), 10_958
 """The days of thirty years."""
-MISSES = 20_000
+MAX_MISSES = 20_000
 """Draws in a row that may fail before the task counts as used up."""
 
 Writer = Callable[[Locale], str]
@@ -42,13 +42,14 @@ def generate(config: Generated) -> dict[str, list[Row]]:
 
 
 def _draw(rng: random.Random, seen: set[str], split: str) -> Row:
-    for _ in range(MISSES):
+    for _ in range(MAX_MISSES):
         write = _full_date(rng) if rng.random() < 0.3 else _list(rng)
         source = write(SOURCE)
         if source not in seen:
             seen.add(source)
             return GenerationRow(source, (write(TARGET),))
-    raise InputError([Problem(f"generated.{split}", f"got more rows than there are different sources, {len(seen)}")])
+    message = f"got more rows than there are sources; they were used up after {len(seen)} of all splits"
+    raise InputError([Problem(f"generated.{split}", message)])
 
 
 def _full_date(rng: random.Random) -> Writer:

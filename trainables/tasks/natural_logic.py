@@ -57,7 +57,7 @@ class Lexicon:
 
 
 NOUNS = Lexicon(
-    heads=(("animals", None), ("dogs", "animals"), ("poodles", "dogs"), ("birds", "animals"), ("robins", "birds")),
+    heads=(("animals", None), ("dogs", "animals"), ("poodles", "dogs"), ("birds", "animals")),
     opposites=(("small", "large"), ("old", "young"), ("black", "white")),
 )
 VERBS = Lexicon(

@@ -94,7 +94,7 @@ def test_another_seed_gives_other_rows(small):
 
 def test_more_rows_than_there_are_sources_is_an_error(monkeypatch):
     monkeypatch.setattr(localisation, "MAX_MISSES", 0)
-    with pytest.raises(InputError, match=r"generated\.train: got 5 rows"):
+    with pytest.raises(InputError, match=r"generated\.train: got more rows than there are sources"):
         localisation.generate(Generated(generator="localisation", train=5))
 
 

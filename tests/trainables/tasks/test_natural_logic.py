@@ -15,11 +15,10 @@ from trainables.tasks.rows import SPLITS, ClassificationRow
 GOLDEN = "GOLDEN_NL"
 
 BELOW = {
-    "animals": {"animals", "dogs", "poodles", "birds", "robins"},
+    "animals": {"animals", "dogs", "poodles", "birds"},
     "dogs": {"dogs", "poodles"},
     "poodles": {"poodles"},
-    "birds": {"birds", "robins"},
-    "robins": {"robins"},
+    "birds": {"birds"},
     "move": {"move", "walk", "dance", "waltz"},
     "walk": {"walk"},
     "dance": {"dance", "waltz"},
@@ -106,7 +105,7 @@ def splits():
         ("all dogs walk", "no dogs walk", "contradiction"),
         ("some dogs walk", "no animals move", "contradiction"),
         ("all dogs walk slowly", "some poodles move quickly", "contradiction"),
-        ("all animals move", "not all robins move", "contradiction"),
+        ("all animals move", "not all birds move", "contradiction"),
     ],
 )
 def test_classes_by_hand(premise, hypothesis, label):
