@@ -6,7 +6,7 @@ from typing import Any
 
 MODELS: dict[str, dict[str, Any]] = {
     "tiny-bert": {
-        "name": "bert",
+        "name": "tiny-bert",
         "family": "bert",
         "teacher": {
             "config": {
@@ -21,7 +21,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": {"max_steps": 1500, "learning_rate": 5e-4, "warmup_steps": 100, "batch_size": 32},
     },
     "tiny-bart": {
-        "name": "bart",
+        "name": "tiny-bart",
         "family": "bart",
         "teacher": {
             "config": {
@@ -39,7 +39,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": {"max_steps": 1000, "learning_rate": 1e-3, "warmup_steps": 100, "batch_size": 32},
     },
     "tiny-t5": {
-        "name": "t5",
+        "name": "tiny-t5",
         "family": "t5",
         "teacher": {
             "config": {"d_model": 64, "d_kv": 16, "d_ff": 256, "num_layers": 6, "num_heads": 4},
@@ -48,7 +48,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": {"max_steps": 1000, "learning_rate": 3e-3, "warmup_steps": 100, "batch_size": 32},
     },
     "tiny-qwen3": {
-        "name": "qwen3",
+        "name": "tiny-qwen3",
         "family": "qwen3",
         "teacher": {
             "config": {

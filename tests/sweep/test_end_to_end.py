@@ -93,9 +93,9 @@ def test_all_cells_finish_and_stand_in_mlflow(swept: tuple[Path, subprocess.Comp
         common = {"train/loss", "train/loss_ce", "train/loss_kl", "train/loss_hidden", "train/lr", "train/grad_norm"}
         assert common | {"train/examples_per_second", "eval/loss", "seconds/total", "seconds/eval"} <= metrics
         assert len(metrics) < 30
-        main = "accuracy" if run.data.tags["model"] == "bert" else "bleu"
+        main = "accuracy" if run.data.tags["model"] == "tiny-bert" else "bleu"
         assert {f"eval/{main}", f"best/{main}", f"test/{main}"} <= metrics
-        stacks = {"bert": ["encoder"], "qwen3": ["decoder"]}.get(run.data.tags["model"], ["encoder", "decoder"])
+        stacks = {"tiny-bert": ["encoder"], "tiny-qwen3": ["decoder"]}.get(run.data.tags["model"], ["encoder", "decoder"])
         assert {f"angle/{stack}/acute_share" for stack in stacks} <= metrics
         assert any(name.startswith("mapping.") for name in run.data.params)
 
@@ -115,7 +115,7 @@ def test_artifacts_hold_every_pair(swept: tuple[Path, subprocess.CompletedProces
 def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(
     swept: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    config, first = swept
+    config, _ = swept
     results = config.parent / "sweeps" / "tiny" / "results.csv"
     before = results.read_bytes()
     again = command(str(config), storage=config.parent)
