@@ -52,13 +52,14 @@ class Delivery:
 
     def _work(self) -> None:
         pause = self._interval
-        while not (self._delivered or self._given_up.is_set()):
+        while not self._given_up.is_set():
             closing = self._closing.is_set()
             try:
                 self._send()
                 if closing:
                     self._finish()
-                    self._delivered = True
+                    self.error, self._delivered = None, True
+                    return
                 self.error, pause = None, self._interval
             except TrackingError as error:
                 self.error = str(error)

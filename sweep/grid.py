@@ -125,7 +125,9 @@ def _base_problems(part: Part) -> list[Problem]:
     # A mapping with a name is a whole that may be replaced; one without is meant to change another.
     dropped = [
         Problem(f"base.{key}", f"got fields without a name beside {part.base_path((key,))}: {name}; give them there")
-        for key, name in part.own.base.items()
-        if isinstance(name, str) and isinstance(below := part.inherited.get(key), dict) and "name" not in below
+        for key in ("model", "task")
+        if isinstance(name := part.own.base.get(key), str)
+        and isinstance(below := part.inherited.get(key), dict)
+        and "name" not in below
     ]
     return unknown + dropped

@@ -8,7 +8,6 @@ imported when it is first used.
 from __future__ import annotations
 
 import functools
-import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 ARTIFACTS = ("angles.npz", "per_state.json")
 MAX_POINTS = 1000
@@ -279,7 +279,6 @@ def _prepare() -> None:
     """Sets what MLflow reads from the environment, where nobody else has, before it is imported."""
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 @cache

@@ -18,7 +18,7 @@ MODELS: dict[str, dict[str, Any]] = {
             },
             "tokenizer": {"kind": "word"},
         },
-        "finetune": {"max_steps": 1500, "learning_rate": 5e-4, "warmup_steps": 100, "batch_size": 32},
+        "finetune": {"max_steps": 2400, "learning_rate": 5e-4, "warmup_steps": 100, "batch_size": 32},
     },
     "tiny-bart": {
         "name": "tiny-bart",

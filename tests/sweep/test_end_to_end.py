@@ -95,7 +95,9 @@ def test_all_cells_finish_and_stand_in_mlflow(swept: tuple[Path, subprocess.Comp
         assert len(metrics) < 30
         main = "accuracy" if run.data.tags["model"] == "tiny-bert" else "bleu"
         assert {f"eval/{main}", f"best/{main}", f"test/{main}"} <= metrics
-        stacks = {"tiny-bert": ["encoder"], "tiny-qwen3": ["decoder"]}.get(run.data.tags["model"], ["encoder", "decoder"])
+        stacks = {"tiny-bert": ["encoder"], "tiny-qwen3": ["decoder"]}.get(
+            run.data.tags["model"], ["encoder", "decoder"]
+        )
         assert {f"angle/{stack}/acute_share" for stack in stacks} <= metrics
         assert any(name.startswith("mapping.") for name in run.data.params)
 

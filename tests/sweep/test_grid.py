@@ -124,9 +124,13 @@ def test_fields_of_the_base_that_a_part_sweep_replaces_are_refused() -> None:
     assert lines(sweep(base=fragment, grids=[{"base": {"task": "natural-logic"}}])) == [
         "base.task: got fields without a name beside grids[0].base.task: natural-logic; give them there"
     ]
-    whole = {**BASE, "task": {**TASKS["natural-logic"], "max_length": 8}}
-    cells = expand(sweep(base=whole, grids=[{}, {"base": {"task": "localisation"}}]))
-    assert [(cell.task.name, cell.task.max_length) for cell in cells] == [("natural-logic", 8), ("localisation", 16)]
+    whole = {**BASE, "task": {**TASKS["natural-logic"], "max_length": 8}, "strategy": {"kind": "reverse"}}
+    cells = expand(sweep(base=whole, grids=[{}, {"base": {"task": "localisation", "strategy": "none"}}]))
+    assert [(cell.task.name, cell.strategy.kind) for cell in cells] == [
+        ("natural-logic", "reverse"),
+        ("localisation", "none"),
+    ]
+    assert cells[1].task == TrialConfig.model_validate({**BASE, "task": "localisation"}).task
 
 
 def test_a_sound_field_stays_known_where_another_is_wrong() -> None:

@@ -171,4 +171,4 @@ def test_epochs_and_seeds_differ():
 
 
 def test_the_order_is_golden():
-    assert epoch_order([3, 1, 2, 1, 3, 2, 1], 2, seed=7, epoch=1) == "GOLDEN_ORDER"
+    assert epoch_order([3, 1, 2, 1, 3, 2, 1], 2, seed=7, epoch=1) == [[6, 1], [2, 4], [3, 5], [0]]
