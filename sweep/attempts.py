@@ -106,6 +106,8 @@ def make(
         attempt.commit({**manifest, "computed_by": context.computed_by, "environment": context.surroundings()})
     except OSError as error:
         attempt.fail("input or output", str(error), traceback.format_exc(), by_itself=False)
+        if delivery:
+            delivery.close(CLOSE_SECONDS)
         raise
     except Exception as error:  # whatever a cell raises ends that cell alone, and is kept with its traceback
         writer.flush()

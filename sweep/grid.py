@@ -13,7 +13,7 @@ from sweep.axes import axis_problems
 from sweep.config import SweepConfig
 from sweep.fields import guess
 from sweep.fingerprint import canonical
-from sweep.messages import Path, shown
+from sweep.messages import NEEDED, Path, shown
 from sweep.overlay import assign
 from sweep.parts import Part, parts
 from sweep.values import TRIAL_FIELDS, Values
@@ -97,7 +97,7 @@ def _point(part: Part, picks: dict[str, int], unsound: set[str], values: Values)
     valid, faults = values.read(fields)
     found += [Problem(part.written(fault.path, picks), fault.message) for fault in faults]
     missing = sorted(_REQUIRED - fields.keys() - unsound)
-    found += [Problem(part.base_path((name,)), "got nothing; this key is needed") for name in missing]
+    found += [Problem(part.base_path((name,)), NEEDED) for name in missing]
     is_sound = not found and not _REQUIRED - valid.keys()
     return Draft(part, picks, fields, valid, TrialConfig(**valid) if is_sound else None), found
 

@@ -14,6 +14,8 @@ from trainables.errors import Problem
 
 Path = tuple[str | int, ...]
 
+NEEDED = "got nothing; this key is needed"
+
 _EXPECTED = {
     "none_required": "only null is supported",
     "string_type": "a text",
@@ -31,6 +33,7 @@ _EXPECTED = {
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",
     "string_too_short": "a text that is not empty",
+    "string_pattern_mismatch": "a text that matches {pattern}",
     "literal_error": "one of {expected}",
 }
 
@@ -75,7 +78,7 @@ def _fault(path: Path, details: list[ErrorDetails], models: list[type[BaseModel]
     detail = details[0]
     kind, got = detail["type"], shown(detail["input"])
     if kind == "missing":
-        return Fault(path, "got nothing; this key is needed")
+        return Fault(path, NEEDED)
     if kind == "extra_forbidden":
         return Fault(path, f"got an unknown key; {guess(str(path[-1]), known_keys(models, path[:-1]))}")
     if kind == "value_error":

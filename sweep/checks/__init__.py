@@ -16,6 +16,7 @@ from sweep.checks.teachers import Teacher
 from sweep.config import SweepConfig, load_partly
 from sweep.fingerprint import fingerprint, teacher_hash
 from sweep.grid import Cell, Draft, draft
+from sweep.messages import NEEDED
 from trainables.config import TrialConfig
 from trainables.device import resolve_dtype
 from trainables.errors import InputError
@@ -38,7 +39,9 @@ def prepare(path: Path | None, overrides: Sequence[str] = ()) -> Checked:
     """The cells of a config file (None: the demo) under the overrides. Raises InputError with every problem."""
     config, problems = load_partly(path, overrides)
     drafts, found = draft(config)
-    problems += found
+    # Where base, axes or grids are none, what they would have given is not missing.
+    is_whole = not any(problem.path.startswith(("base", "axes", "grids")) for problem in problems)
+    problems += [problem for problem in found if is_whole or problem.message != NEEDED]
     tasks, models = Tasks(), Models()
     for each in drafts:
         problems += tasks.check(each) + models.check(each, tasks.data(each))

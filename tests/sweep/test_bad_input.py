@@ -41,6 +41,10 @@ def lines(path: Path, *overrides: str) -> list[str]:
          "base.task: got 'sst2'; no built-in task 'sst2'; one of natural-logic, localisation, or a mapping"),
         ("base.model.teacher=3", "base.model.teacher: got 3; a text or a mapping"),
         ("axes.seed=3", "axes.seed: got 3; a list"),
+        ("axes.model=3", "axes.model: got 3; a list"),
+        ("base=[]", "base: got []; a mapping"),
+        ("grids=[4]", "grids[0]: got 4; a mapping"),
+        ("name=a b", r"name: got 'a b'; a text that matches ^[\w.-]+$"),
         ("axes.seed=[]", "axes.seed: got []; at least one value"),
         ("axes.seeds=[1]", "axes.seeds: got an axis that is no field; did you mean axes.seed?"),
         (

@@ -56,7 +56,7 @@ def test_words_split_at_punctuation_and_digits():
 def test_numbers_are_written_alike_with_a_space_and_without():
     tokens = LOSSLESS.tokenize("March 13 and 13")
     assert tokens.count("13") == 2
-    assert tokens[:3] == ["March", "Ġ", "13"]
+    assert "".join(tokens[: tokens.index("13")]) == "MarchĠ"
 
 
 def test_vocab_size_is_kept():
