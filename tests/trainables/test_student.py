@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from tests.trainables.families.settings import NUM_CLASSES, SETTINGS, Setting, plain
 from trainables.config import ModelConfig
 from trainables.errors import InputError
+from trainables.seeds import stream
 from trainables.student import Student, build, freeze_embeddings
 
 T5 = next(s for s in SETTINGS if s.family.name == "t5")
@@ -194,7 +195,7 @@ def test_qwen3_blocks_keep_their_kind_of_attention_and_get_their_own_place() -> 
     # Blocks 2, 4 and 6 of full, sliding, sliding, full, sliding, sliding.
     assert model.config.layer_types == ["sliding_attention", "full_attention", "sliding_attention"]
     assert [block.self_attn.layer_idx for block in model.model.layers] == [0, 1, 2]
-    prompt = {"input_ids": torch.tensor([[3, 4, 5]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
+    prompt = {"input_ids": torch.tensor([[3, 4, 9]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
     assert QWEN3.family.generate(model, prompt, max_new_tokens=3, num_beams=1).shape[0] == 1
 
 
@@ -307,6 +308,10 @@ def test_projections_come_from_their_own_stream(setting: Setting, teacher: PreTr
     other = make(setting, teacher, init="random", student_width=8, seed=2)
     assert equal(first.projections.state_dict(), again.projections.state_dict())
     assert not equal(first.projections.state_dict(), other.projections.state_dict())
+    stack, weight_ED = next(iter(setting.family.stacks)), torch.empty(16, 8)
+    draw = torch.Generator().manual_seed(stream(1, "projection"))
+    nn.init.kaiming_uniform_(weight_ED, a=5**0.5, generator=draw)
+    assert torch.equal(first.projections.state_dict()[f"{stack}.0.weight"], weight_ED)
     weights = list(first.projections.state_dict().values())
     assert not any(torch.equal(a, b) for i, a in enumerate(weights) for b in weights[:i])
     config = setting.family.student_config(teacher.config, 3, 8)

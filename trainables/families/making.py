@@ -63,7 +63,9 @@ def load(
     with _reading(path):
         config = AutoConfig.from_pretrained(path, **source)
     raise_all(family.check_teacher(config.to_dict(), kind))
-    _prepare(family, config, kind, num_classes, classes)
+    _set(config, family.fixed_fields)
+    if kind == "classification" and config.num_labels != num_classes:
+        _set(config, _labels(num_classes, classes))
     with _reading(path):
         if config.pad_token_id is None:
             config.pad_token_id = AutoTokenizer.from_pretrained(path, **source).pad_token_id
@@ -76,11 +78,14 @@ def load(
                 output_loading_info=True,
                 **source,
             )
-    lacking = [name for name in info["missing_keys"] if not name.startswith(family.may_be_fresh)]
-    lacking += [name for name, *_ in info["mismatched_keys"] if not name.startswith(family.classifier)]
+    missing, mismatched = list(info["missing_keys"]), [name for name, *_ in info["mismatched_keys"]]
+    lacking = [name for name in missing if not name.startswith(family.may_be_fresh)]
+    lacking += [name for name in mismatched if not name.startswith(family.classifier)]
     if lacking:
         message = f"got {path!r}; its weights lack {len(lacking)} tensors of its config, {min(lacking)} for one"
         raise InputError([Problem("model.teacher", message)])
+    if any(name.startswith(family.classifier) for name in missing + mismatched):
+        _set(model.config, _labels(num_classes, classes))  # a fresh head knows no older names
     return model
 
 
@@ -116,12 +121,8 @@ def _model_class(family: Family, kind: str) -> Any:
     return getattr(transformers, family.models[kind])
 
 
-def _prepare(family: Family, config: PreTrainedConfig, kind: str, num_classes: int, classes: Sequence[str]) -> None:
-    """Sets what the models here have whatever their folder says; labels that fit keep their names."""
-    changes = dict(family.fixed_fields)
-    if kind == "classification" and config.num_labels != num_classes:
-        changes |= _labels(num_classes, classes)
-    for key, value in changes.items():
+def _set(config: PreTrainedConfig, fields: dict[str, Any]) -> None:
+    for key, value in fields.items():
         setattr(config, key, value)
 
 

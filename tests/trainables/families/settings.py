@@ -53,10 +53,10 @@ class Setting:
     def batch(self) -> dict[str, Tensor]:
         """Three examples of unlike lengths, padded on the right, with labels."""
         pad_id = tokenizer(self.family).pad_token_id
-        num_special = len(set(self.family.special_tokens.values()))
         draw = torch.Generator().manual_seed(3)
         mask_BT = torch.tensor([[int(t < length) for t in range(max(LENGTHS))] for length in LENGTHS])
-        ids_BT = torch.randint(num_special, num_special + len(WORDS), mask_BT.shape, generator=draw)
+        words = torch.tensor(tokenizer(self.family).convert_tokens_to_ids(WORDS))
+        ids_BT = words[torch.randint(len(WORDS), mask_BT.shape, generator=draw)]
         batch = {"input_ids": ids_BT.masked_fill(mask_BT == 0, pad_id), "attention_mask": mask_BT}
         if self.family.form == "encoder":
             batch["token_type_ids"] = torch.tensor([[0, 0, 1, 1, 1, 1, 1]] * 3) * mask_BT
@@ -73,8 +73,8 @@ class Setting:
 
 
 def tokenizer(family: Family) -> PreTrainedTokenizerFast:
-    """Thirty words and the family's special tokens."""
-    vocabulary = [*dict.fromkeys(family.special_tokens.values()), *WORDS]
+    """Thirty words and, from id 5 on, the family's special tokens: not where transformers' configs expect them."""
+    vocabulary = [*WORDS[:5], *dict.fromkeys(family.special_tokens.values()), *WORDS[5:]]
     unknown = family.special_tokens.get("unk_token", WORDS[0])
     words = Tokenizer(models.WordLevel({token: index for index, token in enumerate(vocabulary)}, unk_token=unknown))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

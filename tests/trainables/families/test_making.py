@@ -28,16 +28,16 @@ def test_scratch_config_takes_ids_from_the_tokenizer(setting: Setting) -> None:
     config = setting.family.scratch_config(setting.config, words, NUM_CLASSES, setting.kind)
     assert config.vocab_size == len(words)
     ids = {
-        "bert": {"pad_token_id": 0},
+        "bert": {"pad_token_id": 5},
         "bart": {
-            "bos_token_id": 0,
-            "pad_token_id": 1,
-            "eos_token_id": 2,
-            "decoder_start_token_id": 2,
-            "forced_eos_token_id": 2,
+            "bos_token_id": 5,
+            "pad_token_id": 6,
+            "eos_token_id": 7,
+            "decoder_start_token_id": 7,
+            "forced_eos_token_id": 7,
         },
-        "t5": {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0},
-        "qwen3": {"pad_token_id": 0, "eos_token_id": 0},
+        "t5": {"pad_token_id": 5, "eos_token_id": 6, "decoder_start_token_id": 5},
+        "qwen3": {"pad_token_id": 5, "eos_token_id": 5},
     }[setting.family.name]
     assert {key: getattr(config, key) for key in ids} == ids
     assert {key: getattr(config, key) for key in setting.config} == setting.config
@@ -53,8 +53,8 @@ def test_scratch_config_names_the_classes() -> None:
 
 def test_a_persons_fields_win() -> None:
     family = FAMILIES["t5"]
-    config = family.scratch_config({"vocab_size": 64, "eos_token_id": 7}, tokenizer(family), 2, "generation")
-    assert (config.vocab_size, config.eos_token_id, config.pad_token_id) == (64, 7, 0)
+    config = family.scratch_config({"vocab_size": 64, "eos_token_id": 9}, tokenizer(family), 2, "generation")
+    assert (config.vocab_size, config.eos_token_id, config.pad_token_id) == (64, 9, 5)
 
 
 def test_build_draws_from_its_seed_alone(setting: Setting, teacher: PreTrainedModel) -> None:
@@ -84,6 +84,15 @@ def test_load_gives_the_saved_model(setting: Setting, teacher: PreTrainedModel, 
     assert same(plain(setting, tmp_path), teacher)
 
 
+def test_a_head_that_is_there_keeps_its_names(tmp_path: Path) -> None:
+    setting = SETTINGS[0]
+    teacher = setting.teacher()
+    teacher.config.id2label = {0: "x", 1: "y", 2: "z"}
+    teacher.save_pretrained(tmp_path)
+    loaded = setting.family.load(str(tmp_path), None, "classification", 3, seed=0, classes=["a", "b", "c"])
+    assert loaded.config.id2label == {0: "x", 1: "y", 2: "z"}
+
+
 def test_load_gives_fp32(setting: Setting, tmp_path: Path) -> None:
     setting.teacher().to(torch.bfloat16).save_pretrained(tmp_path)
     loaded = setting.family.load(str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
@@ -110,8 +119,7 @@ def test_a_missing_or_other_head_is_drawn_from_the_seed(classifying: Setting, nu
     assert 0 < first[head].abs().max() < 1
     kept = [key for key in first if not key.startswith(setting.family.classifier)]
     assert all(torch.equal(first[key], teacher.state_dict()[key]) for key in kept)
-    if num_classes == 5:
-        assert load(1).config.id2label == dict(enumerate(names))
+    assert load(1).config.id2label == dict(enumerate(names))
 
 
 def test_layer_drop_is_off(tmp_path: Path) -> None:
@@ -128,7 +136,16 @@ def test_padding_comes_from_the_tokenizer_where_the_config_has_none(tmp_path: Pa
     setting.teacher(pad_token_id=None).save_pretrained(tmp_path)
     tokenizer(setting.family).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["pad_token_id"] is None
-    assert setting.family.load(str(tmp_path), None, setting.kind, 3, seed=0).config.pad_token_id == 0
+    assert setting.family.load(str(tmp_path), None, setting.kind, 3, seed=0).config.pad_token_id == 5
+
+
+def test_t5_of_version_1_1_keeps_its_unscaled_head(tmp_path: Path) -> None:
+    setting = next(s for s in SETTINGS if s.family.name == "t5")
+    teacher = setting.teacher(feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+    teacher.save_pretrained(tmp_path)
+    loaded = setting.family.load(str(tmp_path), None, "generation", 2, seed=0)
+    student = setting.family.student_config(loaded.config, 3, None)
+    assert [c.scale_decoder_outputs for c in (teacher.config, loaded.config, student)] == [False, False, False]
 
 
 def spoil_config(**changes: Any) -> Callable[[Path], None]:
