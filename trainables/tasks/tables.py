@@ -11,6 +11,7 @@ import csv
 import glob
 import json
 import logging
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,4 +100,7 @@ def _stream(kind: str, path: str, **options: Any) -> Iterator[Record]:
     import datasets
 
     datasets.utils.logging.set_verbosity(logging.CRITICAL)  # what it would log is raised too
-    return iter(datasets.load_dataset(kind, data_files=glob.escape(path), split="train", streaming=True, **options))
+    with tempfile.TemporaryDirectory() as cache:  # streamed data is not cached, but the folder is made
+        yield from datasets.load_dataset(
+            kind, data_files=glob.escape(path), split="train", streaming=True, cache_dir=cache, **options
+        )
