@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import signal
@@ -37,7 +38,8 @@ def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str
     try:
         return conductor.run()
     except KeyboardInterrupt:
-        console.print("\nInterrupted. What is finished is kept: run the same command again to continue.")
+        conductor.interrupted()
+        console.print(Text("\nInterrupted. What is finished is kept: run the same command again to continue.", "bold"))
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -72,18 +74,18 @@ class Conductor:
             schedule.connect(self.asked.address)
             schedule.check_resources(self.config.resources)
         self._open()
-        interrupted = False
         if cells or teachers:
-            with terminal.Progress(self.console) as progress, schedule.Interrupts() as interrupts:
-                self._work(teachers, cells, progress, interrupts)
-            interrupted = interrupts.seen
-        if not interrupted:
-            keep.students(self.config.keep, self.plan.cells.values(), self.records)
+            with terminal.Progress(self.console) as progress:
+                self._work(teachers, cells, progress)
+        keep.students(self.config.keep, self.plan.cells.values(), self.records)
         rows = self._report()
-        if interrupted:
-            self.console.print(Text("Interrupted. Run the same command again to continue.", style="bold"))
-            return INTERRUPTED
         return 0 if self.is_tracked and all(row.status == "done" for row in rows) else 1
+
+    def interrupted(self) -> None:
+        """Ends the sweep's own run; those of its cells are ended when it is run again."""
+        if self.parent:
+            with contextlib.suppress(TrackingError):
+                self.tracking.finish(self.parent, "KILLED", reason="interrupted")
 
     def _open(self) -> None:
         """The sweep's own run, before any cell: an experiment is made here alone."""
@@ -104,13 +106,7 @@ class Conductor:
             self.console.print(Text(f"not tracked: {error}", style="red"))
             self.is_tracked = False
 
-    def _work(
-        self,
-        teachers: Sequence[Cell],
-        cells: Sequence[Cell],
-        progress: terminal.Progress,
-        interrupts: schedule.Interrupts,
-    ) -> None:
+    def _work(self, teachers: Sequence[Cell], cells: Sequence[Cell], progress: terminal.Progress) -> None:
         context = Context(
             sweep=self.config.name,
             storage_url=self.config.storage_url,
@@ -125,7 +121,7 @@ class Conductor:
             names = {cell.teacher: labels.teacher_label(cell.config) for cell in teachers}
             self._note(schedule.run(train_teacher, names, self.config, progress, context=context, jobs=jobs, data=data))
         ready = [cell for cell in cells if self.records.teacher(cell.teacher).result()]
-        if ready and not interrupts.seen:
+        if ready:
             progress.phase("cells", len(ready))
             for cell in ready:
                 plan.declare(cell, self.records)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import ray
 from ray import tune
@@ -28,6 +27,7 @@ ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_worker_niceness": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's own makes an interrupted `fit` look like a finished one
     "TUNE_GLOBAL_CHECKPOINT_S": "600",  # Tune's own state is not used: a sweep goes on from its records
 }
 
@@ -71,25 +71,6 @@ def check_resources(resources: Resources) -> None:
 def _describe(nodes: Sequence[Mapping[str, float]]) -> str:
     shown = [f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes]
     return f"the cluster has {len(nodes)} node{'s' * (len(nodes) != 1)}: {', '.join(shown)}"
-
-
-class Interrupts:
-    """Notes Ctrl-C while Tune handles it: `fit` returns normally then, as if all were done."""
-
-    def __init__(self) -> None:
-        self.seen = False
-
-    def __enter__(self) -> Self:
-        self._previous = signal.getsignal(signal.SIGINT)
-        signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._previous)
-
-    def _note(self, *_: object) -> None:
-        self.seen = True
-        raise KeyboardInterrupt
 
 
 @dataclass

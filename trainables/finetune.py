@@ -51,10 +51,12 @@ def start(
     """The teacher before training, with its tokenizer."""
     if isinstance(model.teacher, FromScratch):
         tokenizer = train_tokenizer(model.teacher.tokenizer, family, texts(data.train))
-        config = family.scratch_config(model.teacher.config, tokenizer, len(data.classes), task.kind)
+        config = family.scratch_config(model.teacher.config, tokenizer, len(data.classes), task.kind, data.classes)
         return family.build(config, task.kind, seed=seed), tokenizer
     tokenizer = AutoTokenizer.from_pretrained(model.teacher, revision=model.revision)
-    return family.load(model.teacher, model.revision, task.kind, len(data.classes), seed=seed), tokenizer
+    num_classes = len(data.classes)
+    loaded = family.load(model.teacher, model.revision, task.kind, num_classes, seed=seed, classes=data.classes)
+    return loaded, tokenizer
 
 
 @dataclass(frozen=True)

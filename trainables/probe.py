@@ -100,16 +100,21 @@ class Probe:
                         projected_BTE, wanted.states[stack][teacher_state], mask_BT, "none"
                     ).item()
             hidden[stack] = {state: total / num_tokens for state, total in sums.items()}
-            if student.comparable(mapping):
-                angles[stack] = self._angles(stack, student, outputs)
+            angles[stack] = self._angles(stack, student, outputs, mapping)
         return Measurement(angles, state_rms(outputs), hidden)
 
-    def _angles(self, stack: str, student: Student, outputs: list[Outputs]) -> AngleStatistics:
+    def _angles(self, stack: str, student: Student, outputs: list[Outputs], mapping: Mapping) -> AngleStatistics:
+        """An untrained projection gives no direction: its state counts as not a number, and is left out."""
         num_student, num_teacher = len(outputs[0].states[stack]), len(self.teacher[0].states[stack])
         statistics = AngleStatistics(num_student, num_teacher)
         with torch.no_grad():
             for seen, wanted in zip(outputs, self.teacher, strict=True):
-                projected = [student.project(stack, j, hidden) for j, hidden in enumerate(seen.states[stack])]
+                projected = [
+                    hidden if student.comparable(j, mapping) else torch.full_like(hidden, torch.nan)
+                    for j, hidden in enumerate(
+                        student.project(stack, j, state) for j, state in enumerate(seen.states[stack])
+                    )
+                ]
                 statistics.update(projected, wanted.states[stack], wanted.masks[stack])
         return statistics
 

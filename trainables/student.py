@@ -36,9 +36,9 @@ class Student(nn.Module):
             return hidden
         return self.projections.get_submodule(f"{stack}.{state}")(hidden)
 
-    def comparable(self, mapping: Mapping) -> bool:
-        """Whether states can be compared with the teacher's: same width, or projections that a mapping trains."""
-        return not self.projections or bool(mapping)
+    def comparable(self, state: int, mapping: Mapping) -> bool:
+        """Whether a state can be compared with the teacher's: same width, or a projection that the mapping trains."""
+        return not self.projections or state in mapping
 
     def save(self, folder: Path) -> None:
         """Writes the model for plain transformers and, beside it, the projections."""

@@ -2,35 +2,56 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
+from trainables.builtin import MODELS, TASKS
+
+FEW = {"train": 32, "validation": 16, "test": 16}
 ROOT = Path(__file__).parents[2]
 
 
-def command(*words: str, storage: Path) -> subprocess.CompletedProcess[str]:
+def start(*words: str, storage: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "SWEEP_STORAGE": str(storage), "COLUMNS": "120"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     environment.pop("RAY_ADDRESS", None)
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, str(ROOT / "sweep" / "run.py"), *words],
         env=environment,
         cwd=storage,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=280,
     )
+
+
+def command(*words: str, storage: Path) -> subprocess.CompletedProcess[str]:
+    process = start(*words, storage=storage)
+    try:
+        shown, errors = process.communicate(timeout=280)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(words, process.returncode, shown, errors)
+
+
+def cell_runs(storage: Path, experiment: str) -> list[Run]:
+    """The runs of the sweep's cells."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage}/mlflow.db")
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    return list(client.search_runs([found.experiment_id], "tags.kind = 'cell'"))
 
 
 def small(name: str) -> dict[str, object]:
     """A built-in model whose teacher is trained for two steps."""
-    from trainables.builtin import MODELS
-
     model = MODELS[name]
     return {**model, "finetune": {**model["finetune"], "max_steps": 2}}
 
@@ -38,19 +59,18 @@ def small(name: str) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     storage = tmp_path_factory.mktemp("storage")
-    few = {"train": 32, "validation": 16, "test": 16}
     tasks = {
         "natural-logic": {
             "name": "natural-logic",
             "kind": "classification",
-            "generated": {"generator": "natural_logic", **few},
+            "generated": {"generator": "natural_logic", **FEW},
             "text": ["premise", "hypothesis"],
             "max_length": 16,
         },
         "localisation": {
             "name": "localisation",
             "kind": "generation",
-            "generated": {"generator": "localisation", **few},
+            "generated": {"generator": "localisation", **FEW},
             "max_length": 24,
             "max_new_tokens": 4,
         },
@@ -125,3 +145,58 @@ def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(
     assert results.read_bytes() == before
     planned = command(str(config), "axes.strategy=[forward, random, none]", "--plan", storage=config.parent)
     assert "teachers: 4 done; cells: 8 done, 4 to do" in planned.stdout
+
+
+@pytest.mark.timeout(600)
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    config = tmp_path / "one.yaml"
+    given = {
+        "name": "one",
+        "base": {
+            "model": small("tiny-bert"),
+            "task": {**TASKS["natural-logic"], "generated": {"generator": "natural_logic", **FEW}},
+            "train": {"max_steps": 4000, "batch_size": 8},
+        },
+        "axes": {"strategy": ["forward", "reverse"]},
+        "resources": {"cpus": 1},
+    }
+    config.write_text(json.dumps(given))
+    started = start(str(config), storage=tmp_path)
+    try:
+        deadline = time.monotonic() + 120
+        # Not before: a database that the sweep is still making is not to be opened.
+        while not list(tmp_path.glob("cells/*/attempts/1/journal/*")) or not cell_runs(tmp_path, "one"):
+            assert started.poll() is None, started.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        started.send_signal(signal.SIGINT)
+        shown, errors = started.communicate(timeout=60)
+    finally:
+        started.kill()
+    assert started.returncode == 130, shown + errors
+    assert "run the same command again to continue" in shown
+    assert not list(tmp_path.glob("cells/*/result.json"))
+    # Too large a rate: the one cell fails by itself, the other finishes.
+    given["base"]["train"] = {"max_steps": 3, "batch_size": 8}
+    given["axes"] = {"train.learning_rate": [1e-3, 1e30]}
+    config.write_text(json.dumps(given))
+    again = command(str(config), storage=tmp_path)
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert "not finite at step 2" in again.stdout
+    assert len(list(tmp_path.glob("cells/*/result.json"))) == 1
+    runs = cell_runs(tmp_path, "one")
+    # Of the interrupted cells, as many have a run as had begun.
+    reasons = [reason for run in runs if (reason := run.data.tags.get("reason", "")) != "cut off"]
+    assert "not finite at step 2: loss nan" in max(reasons)
+    assert sorted(reasons) == ["", max(reasons)]
+    assert len(runs) > len(reasons)
+    assert all(run.info.status in ("FINISHED", "FAILED") for run in runs)
+
+
+def test_a_plan_and_an_error_import_no_engine() -> None:
+    code = (
+        "import sys; from sweep.run import main; codes = main(['--plan']), main(['base.x=1']); "
+        "print(codes, [name for name in ('torch', 'transformers', 'ray', 'mlflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "(0, 2) []", done.stdout + done.stderr

@@ -264,7 +264,7 @@ def test_same_width_needs_no_projection(setting: Setting, teacher: PreTrainedMod
     student = make(setting, teacher, student_width=16)
     hidden = torch.ones(1, 2, 16)
     assert student.project("decoder", 3, hidden) is hidden
-    assert student.comparable({})
+    assert student.comparable(0, {})
     student.save(tmp_path)
     assert not (tmp_path / "projections.safetensors").exists()
     student.load_projections(tmp_path)
@@ -323,8 +323,9 @@ def test_states_are_comparable_where_a_mapping_trains_the_projections(
     setting: Setting, teacher: PreTrainedModel
 ) -> None:
     student = make(setting, teacher, init="random", student_width=8)
-    assert not student.comparable({})
-    assert student.comparable({1: 2})
+    assert not student.comparable(1, {})
+    assert student.comparable(1, {1: 2})
+    assert not student.comparable(0, {1: 2})
 
 
 # Frozen embeddings.
