@@ -101,9 +101,9 @@ def make(
     writer = JournalWriter(attempt, delivery, progress)
     reason: str | None = None
     try:
-        manifest = compute(attempt, writer)
+        made = compute(attempt, writer)
         writer.flush()
-        attempt.commit({**manifest, "computed_by": context.computed_by, "environment": context.surroundings()})
+        attempt.commit({**made, "computed_by": context.computed_by, "environment": context.surroundings()})
     except OSError as error:
         attempt.fail("input or output", str(error), traceback.format_exc(), by_itself=False)
         if delivery:
