@@ -32,7 +32,7 @@ FLOORS = {
         "builtin errors recipe seeds strategies",
         "angles config device losses",
         "families",
-        "student tasks",
+        "optimizers student tasks",
         "evaluate targets",
         "loop probe",
         "distill finetune",

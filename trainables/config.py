@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, WithJsonSchema, model_validator
 
@@ -51,7 +51,8 @@ class TrainConfig(Frozen):
     accumulation: Positive = Field(default=1, description="Micro-batches of an optimiser step.")
     learning_rate: Rate = 2e-5
     warmup_steps: Count = 0
-    optimizer: Literal["adamw"] = "adamw"
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    scale_parameter: bool = Field(default=False, description="adafactor: rates relative to each parameter's RMS.")
     weight_decay: Weight = 0.01
     clip_norm: Rate = 1.0
     freeze_embeddings: bool = False
@@ -59,6 +60,12 @@ class TrainConfig(Frozen):
         default=1.0, description="Epochs between evaluations; the last step is always evaluated."
     )
     checkpoint_minutes: Rate = 5
+
+    @model_validator(mode="after")
+    def _scaled_by_adafactor(self) -> Self:
+        if self.scale_parameter and self.optimizer != "adafactor":
+            raise ValueError(f"scale_parameter: got true beside optimizer {self.optimizer}; only adafactor has it")
+        return self
 
 
 class FinetuneConfig(TrainConfig):

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables import device as devices
+from trainables import optimizers
 from trainables.config import TrainConfig
 from trainables.seeds import stream
 from trainables.tasks.batches import Example, collate, epoch_order
@@ -106,9 +107,7 @@ class Training:
     def __post_init__(self) -> None:
         self.schedule = Schedule.of(self.config, len(self.examples))
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=self.config.learning_rate, weight_decay=self.config.weight_decay
-        )
+        self.optimizer = optimizers.make(self.parameters, self.config)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer,
             lambda step: learning_rate_factor(step, self.config.warmup_steps, self.schedule.num_steps),

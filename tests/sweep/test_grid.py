@@ -180,6 +180,8 @@ OTHER: dict[str, Any] = {
     "targets": "live",
     "dtype": "bf16",
     "model.teacher.tokenizer.kind": "byte_bpe",
+    "train.optimizer": "adafactor",
+    "model.finetune.optimizer": "adafactor",
 }
 
 
@@ -214,7 +216,7 @@ def identities(trial: TrialConfig, data: str = "d") -> tuple[str, str]:
 TRIAL = TrialConfig.model_validate(FULL)
 LEAVES = dict(leaves(TRIAL))
 # Literals with a single value, and the strategy's kind, which names another class.
-ONLY = {"losses.semantics", "train.optimizer", "model.finetune.optimizer", "strategy.kind"}
+ONLY = {"losses.semantics", "strategy.kind"}
 
 
 @pytest.mark.parametrize("path", sorted(LEAVES.keys() - ONLY))

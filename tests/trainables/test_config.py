@@ -169,6 +169,7 @@ def test_unknown_keys_are_refused(fields: dict[str, Any], path: str) -> None:
         ({"train": {"max_steps": 0}}, "train.max_steps"),
         ({"train": {"warmup_steps": -1}}, "train.warmup_steps"),
         ({"train": {"optimizer": "sgd"}}, "train.optimizer"),
+        ({"train": {"scale_parameter": True}}, "train"),
         ({"losses": {"ce": -1}}, "losses.ce"),
         ({"losses": {"kl": -0.5}}, "losses.kl"),
         ({"losses": {"hidden": -3}}, "losses.hidden"),

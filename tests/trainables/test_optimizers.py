@@ -1,0 +1,41 @@
+"""The first step of each optimiser, worked out by hand: both move every weight by the rate times its sign."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainables import optimizers
+from trainables.config import TrainConfig
+
+WEIGHTS = [3.0, -4.0, 0.5, 2.0]
+GRADIENTS = [0.3, -0.01, 2.0, -7.0]
+
+
+def stepped(**fields: object) -> np.ndarray:
+    """By how much each weight moves in one step."""
+    weights = nn.Parameter(torch.tensor(WEIGHTS, dtype=torch.float64))
+    config = TrainConfig.model_validate({"learning_rate": 0.1, "weight_decay": 0.0, **fields})
+    weights.grad = torch.tensor(GRADIENTS, dtype=torch.float64)
+    optimizers.make([weights], config).step()
+    return weights.detach().numpy() - np.array(WEIGHTS)
+
+
+def test_adamw_moves_by_the_rate() -> None:
+    assert stepped() == pytest.approx(-0.1 * np.sign(GRADIENTS), rel=1e-5)
+
+
+def test_adafactor_moves_by_the_rate() -> None:
+    assert stepped(optimizer="adafactor") == pytest.approx(-0.1 * np.sign(GRADIENTS), rel=1e-6)
+
+
+def test_scaled_adafactor_moves_by_the_rate_times_the_rms_of_the_parameter() -> None:
+    rms = np.sqrt(np.mean(np.square(WEIGHTS)))
+    moved = stepped(optimizer="adafactor", scale_parameter=True)
+    assert moved == pytest.approx(-0.1 * rms * np.sign(GRADIENTS), rel=1e-6)
+
+
+def test_weight_decay_shrinks_every_weight_by_its_share_of_the_rate() -> None:
+    for name in ("adamw", "adafactor"):
+        shrunk = stepped(optimizer=name, weight_decay=0.5) - stepped(optimizer=name)
+        assert shrunk == pytest.approx(-0.1 * 0.5 * np.array(WEIGHTS), rel=1e-6)
