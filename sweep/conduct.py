@@ -1,4 +1,7 @@
-"""A planned sweep carried out: tracking opened, teachers, cells, students kept, report. Knows Ray and MLflow."""
+"""A planned sweep carried out: tracking opened, teachers, cells, students kept, report. Knows MLflow.
+
+What needs Ray and torch is imported when there is something to make: a sweep that is done needs neither.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,23 @@ import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import ray
 from rich.console import Console
 from rich.text import Text
 
-from sweep import environment, keep, labels, plan, report, results, schedule, terminal, views
+from sweep import environment, keep, plan, report, results, terminal, views
 from sweep.archive import Sweep
-from sweep.attempts import Context
 from sweep.checks import Checked
 from sweep.command import Command
 from sweep.grid import Cell
+from sweep.messages import shown
+from sweep.passwords import hidden, hidden_in
 from sweep.plan import Plan
 from sweep.records import Facts, Records, now
 from sweep.runs import RunSpec
 from sweep.storage import Storage
-from sweep.teachers import train_teacher
 from sweep.tracking import Tracking, TrackingError
-from sweep.trial import train_cell
 from trainables.errors import InputError, Problem
 
 INTERRUPTED = 130
@@ -33,8 +35,9 @@ INTERRUPTED = 130
 
 def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str], console: Console) -> int:
     """Carries the plan out; returns the exit status. Raises InputError before anything has started."""
-    conductor = Conductor(checked, planned, asked, shlex.join(["python", "sweep/run.py", *arguments]), console)
-    previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    command = shlex.join(["python", "sweep/run.py", *map(hidden, arguments)])
+    conductor = Conductor(checked, planned, asked, command, console)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return conductor.run()
     except KeyboardInterrupt:
@@ -43,7 +46,7 @@ def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, previous)
-        ray.shutdown()
+        conductor.at_end.close()
 
 
 @dataclass
@@ -58,6 +61,8 @@ class Conductor:
     environment: Facts = field(default_factory=environment.describe)
     parent: str = ""
     is_tracked: bool = True
+    at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """What is to be left once the sweep has ended, however it did."""
 
     def __post_init__(self) -> None:
         self.config = self.checked.config
@@ -71,11 +76,14 @@ class Conductor:
         cells = self.plan.cells_to_run(retry_failed=retry)
         teachers = self.plan.teachers_to_make(self.plan.cells.values(), retry_failed=retry)
         if cells or teachers:
-            schedule.connect(self.asked.address)
-            schedule.check_resources(self.config.resources)
+            from sweep import work
+
+            self.at_end.enter_context(work.connected(self.config, self.asked.address))
+        else:
+            self.console.print(Text(f"nothing to run: {plan.counts(self.plan)}"))
         self._open()
         if cells or teachers:
-            with terminal.Progress(self.console) as progress:
+            with terminal.Progress(self.console) as progress, self._watched():
                 self._work(teachers, cells, progress)
         keep.students(self.config.keep, self.plan.cells.values(), self.records)
         rows = self._report()
@@ -90,7 +98,7 @@ class Conductor:
     def _open(self) -> None:
         """The sweep's own run, before any cell: an experiment is made here alone."""
         described = {
-            "config.json": self.config.model_dump_json(indent=2),
+            "config.json": json.dumps(hidden_in(self.config.model_dump(mode="json")), indent=2),
             "environment.json": json.dumps(self.environment, indent=2),
             "plan.json": json.dumps(
                 {key: cell.config.model_dump(mode="json") for key, cell in self.plan.cells.items()}, indent=2
@@ -102,11 +110,18 @@ class Conductor:
             self.tracking.tag_experiment(views.tags())
         except TrackingError as error:
             if self.config.tracking_required:
-                raise InputError([Problem("tracking_uri", f"got {self.config.tracking_url!r}; {error}")]) from None
+                raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
             self.console.print(Text(f"not tracked: {error}", style="red"))
             self.is_tracked = False
 
+    def _watched(self) -> contextlib.AbstractContextManager[Any]:
+        """Logs how busy this machine is to the sweep's own run, while cells are being made."""
+        return self.tracking.system_metrics(self.parent) if self.is_tracked else contextlib.nullcontext()
+
     def _work(self, teachers: Sequence[Cell], cells: Sequence[Cell], progress: terminal.Progress) -> None:
+        from sweep.attempts import Context
+        from sweep.work import Work
+
         context = Context(
             sweep=self.config.name,
             storage_url=self.config.storage_url,
@@ -114,26 +129,14 @@ class Conductor:
             environment={key: self.environment[key] for key in ("git_commit", "git_dirty", "source_hash", "versions")},
             num_threads=self.config.resources.cpus,
         )
-        data = {key: ray.put(rows) for key, rows in self.checked.data.items()}
-        if teachers:
-            progress.phase("teachers", len(teachers))
-            jobs = {cell.teacher: (cell, self._teacher_run(cell)) for cell in teachers}
-            names = {cell.teacher: labels.teacher_label(cell.config) for cell in teachers}
-            self._note(schedule.run(train_teacher, names, self.config, progress, context=context, jobs=jobs, data=data))
+        work = Work(self.config, context, self.checked.data, progress)
+        num_late = work.teachers(teachers, self._teacher_run)
         ready = [cell for cell in cells if self.records.teacher(cell.teacher).result()]
-        if ready:
-            progress.phase("cells", len(ready))
-            for cell in ready:
-                plan.declare(cell, self.records)
-            jobs = {cell.fingerprint: (cell, self._cell_run(cell)) for cell in ready}
-            names = {cell.fingerprint: labels.cell_label(cell.config) for cell in ready}
-            self._note(schedule.run(train_cell, names, self.config, progress, context=context, jobs=jobs, data=data))
-
-    def _note(self, ends: schedule.Ends) -> None:
-        """Undelivered runs are drawn once more at the end; nothing is lost by then."""
-        late = [job for job, facts in ends.facts.items() if not facts["delivered"]]
-        if late:
-            self.console.print(Text(f"{len(late)} runs were not tracked in time; they are drawn at the end"))
+        for cell in ready:
+            plan.declare(cell, self.records)
+        num_late += work.cells(ready, self._cell_run)
+        if num_late:  # nothing is lost by then
+            self.console.print(Text(f"{num_late} runs were not tracked in time; they are drawn at the end"))
 
     def _cell_run(self, cell: Cell) -> RunSpec:
         return RunSpec.of_cell(cell, self.parent, environment.tags(self.environment))
@@ -145,7 +148,8 @@ class Conductor:
         """Table, page and runs from the records; whatever the cells came to."""
         cells = tuple(self.plan.cells.values())
         rows = results.rows(self.records, cells)
-        sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, self.config.tracking_url)
+        address = hidden(self.config.tracking_url)
+        sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, address)
         written = report.write(self.storage, sweep, rows)
         self._fill(rows)
         student = report.best_student(rows, sweep, self.records)

@@ -79,10 +79,15 @@ class SweepConfig(Frozen):
     keep: Literal["best", "all", "none"] = Field(default="best", description="Which students stay.")
 
     @property
+    def storage_given(self) -> str:
+        """The storage as it was given: a path, perhaps a relative one, or an fsspec URL."""
+        url = (self.storage or os.environ.get("SWEEP_STORAGE") or "runs").removeprefix("file://")
+        return url if "://" in url else str(Path(url).expanduser())
+
+    @property
     def storage_url(self) -> str:
         """The storage: an absolute path, or an fsspec URL."""
-        url = (self.storage or os.environ.get("SWEEP_STORAGE") or "runs").removeprefix("file://")
-        return url if "://" in url else str(Path(url).expanduser().absolute())
+        return self.storage_given if "://" in self.storage_given else str(Path(self.storage_given).absolute())
 
     @property
     def tracking_url(self) -> str:

@@ -10,13 +10,15 @@ from sweep.runs import Point, RunSpec, read_points
 from sweep.tracking import MAX_POINTS, Tracking, TrackingError
 
 MAX_PAUSE_SECONDS = 30.0
+LAST_TRY_SECONDS = 5.0
+"""For a server that was out when a delivery closes: enough to see that it is back."""
 
 
 class Delivery:
     """Opens the run of an attempt, sends what is added at most once an interval, and ends the run as its record.
 
     While the server is out, rows are kept and tried again, at longer and longer intervals. What is undelivered
-    when the time to close is up stays in the journal, for `Tracking.fill` to draw.
+    at the end stays in the journal, for `Tracking.fill` to draw.
     """
 
     def __init__(self, tracking: Tracking, run: RunSpec, attempt: Attempt, interval_seconds: float = 1.0) -> None:
@@ -44,9 +46,15 @@ class Delivery:
             self._left_out += left_out
 
     def close(self, timeout_seconds: float) -> bool:
-        """Once the attempt has been committed or failed: delivers the rest; whether all came through in time."""
+        """Once the attempt has been committed or failed: delivers the rest; whether all came through in time.
+
+        A server that is known to be out gets one more try, and is not waited for.
+        """
         self._closing.set()
-        self._thread.join(timeout_seconds)
+        if self.error:
+            self._thread.join(LAST_TRY_SECONDS)
+        if not self.error:
+            self._thread.join(timeout_seconds)
         self._given_up.set()
         return self._delivered
 
@@ -56,15 +64,17 @@ class Delivery:
             closing = self._closing.is_set()
             try:
                 self._send()
+                self.error, pause = None, self._interval
                 if closing:
                     self._finish()
-                    self.error, self._delivered = None, True
+                    self._delivered = True
                     return
-                self.error, pause = None, self._interval
             except TrackingError as error:
                 self.error = str(error)
-                pause = self._interval if closing else min(2 * pause, MAX_PAUSE_SECONDS)
-            (self._given_up if closing else self._closing).wait(pause)
+                if closing:
+                    return
+                pause = min(2 * pause, MAX_PAUSE_SECONDS)
+            self._closing.wait(pause)
 
     def _send(self) -> None:
         """One request's worth of points, at first with the run itself."""

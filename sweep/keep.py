@@ -8,11 +8,9 @@ from typing import Literal
 from sweep.grid import Cell
 from sweep.records import Facts, Records
 
-CHECKPOINTS = ("student", "last.pt")
-
 
 def students(keep: Literal["best", "all", "none"], cells: Iterable[Cell], records: Records) -> None:
-    """Deletes the students and last checkpoints that do not stay; `best`: the best of each model and task stays.
+    """Deletes the students that do not stay; `best`: the best of each model and task stays.
 
     Of equal students the first stays, so that running again keeps the same one. What another sweep has
     deleted before is not missed.
@@ -30,8 +28,7 @@ def students(keep: Literal["best", "all", "none"], cells: Iterable[Cell], record
             best[group] = cell.fingerprint
     for fingerprint, result in results.items():
         if result is not None and fingerprint not in best.values():
-            for name in CHECKPOINTS:
-                records.storage.delete(f"cells/{fingerprint}/attempts/{result['attempt']}/{name}")
+            records.storage.delete(f"cells/{fingerprint}/attempts/{result['attempt']}/student")
 
 
 def _score(result: Facts | None) -> float:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sweep.fields import guess, known_keys
+from sweep.passwords import hidden
 from trainables.errors import Problem
 
 Path = tuple[str | int, ...]
@@ -101,9 +102,9 @@ def _raised(path: Path, message: str, got: str, keys: list[str]) -> Fault:
 
 
 def shown(value: Any) -> str:
-    """A given value on one line, as YAML writes the simple ones; long ones cut."""
+    """A given value on one line, as YAML writes the simple ones; passwords hidden, long ones cut."""
     plain = {None: "null", True: "true", False: "false"}
-    text = plain[value] if value is None or isinstance(value, bool) else " ".join(repr(value).split())
+    text = plain[value] if value is None or isinstance(value, bool) else hidden(" ".join(repr(value).split()))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

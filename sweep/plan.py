@@ -77,7 +77,12 @@ def show(plan: Plan, console: Console) -> None:
         state = WORDS[plan.cell_states[key]]
         table.add_row("cell", Text(labels.cell_label(cell.config)), state, _steps(cell.config))
     console.print(table)
-    console.print(Text(f"teachers: {_counts(plan.teacher_states)}; cells: {_counts(plan.cell_states)}"))
+    console.print(Text(counts(plan)))
+
+
+def counts(plan: Plan) -> str:
+    """`teachers: 1 done; cells: 2 done, 3 to do`"""
+    return f"teachers: {_counts(plan.teacher_states)}; cells: {_counts(plan.cell_states)}"
 
 
 def _counts(states: Mapping[str, State]) -> str:

@@ -25,6 +25,8 @@ from sweep.storage import Storage
 
 Facts = dict[str, Any]
 State = Literal["done", "failed", "missing"]
+CHECKPOINT = "last.pt"
+"""An attempt's last state, to go on from where it is cut off."""
 
 
 class JournalRow(TypedDict):
@@ -198,8 +200,10 @@ class Attempt:
     def commit(self, result: Facts) -> Facts:
         """Stores the folder, then creates the manifest; returns the one that stands, perhaps another attempt's.
 
-        With a remote storage `folder` is gone afterwards: read through `record.path`.
+        The checkpoint goes: nobody resumes what is finished. With a remote storage `folder` is gone afterwards:
+        read through `record.path`.
         """
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
         self.record.storage.put(self.folder, f"{self.record.root}/attempts/{self.number}")
         return self.record.close({**result, "attempt": self.number})
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from sweep import findings, results, summary, terminal
 from sweep.archive import Sweep
 from sweep.drawing import draw
+from sweep.passwords import without_login
 from sweep.records import Records
 from sweep.results import Row
 from sweep.storage import Storage
@@ -82,7 +83,7 @@ def _run_link(sweep: Sweep, run_id: str) -> str:
     """The address of a run, where the tracking URI is a server's."""
     if not sweep.tracking_uri.startswith(("http://", "https://")) or not sweep.experiment_id:
         return ""
-    return f"{sweep.tracking_uri.rstrip('/')}/#/experiments/{sweep.experiment_id}/runs/{run_id}"
+    return f"{without_login(sweep.tracking_uri).rstrip('/')}/#/experiments/{sweep.experiment_id}/runs/{run_id}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

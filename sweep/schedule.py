@@ -31,6 +31,9 @@ ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "600",  # Tune's own state is not used: a sweep goes on from its records
 }
 
+JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""In the environment of a submitted job's driver."""
+
 
 class Watcher(Protocol):
     """Is told what the trials do."""
@@ -52,9 +55,20 @@ def connect(address: str | None) -> None:
         ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
 
 
+def check_storage(config: SweepConfig) -> None:
+    """Raises InputError for a relative storage in a job, whose folder is removed after it, or on several nodes."""
+    given = config.storage_given
+    if "://" in given or os.path.isabs(given):
+        return
+    is_job, num_nodes = JOB_VARIABLE in os.environ, len(_nodes()) if ray.is_initialized() else 1
+    if is_job or num_nodes > 1:
+        right = f"{'in a submitted job' if is_job else 'on several nodes'}, an absolute path or a URL that all reach"
+        raise InputError([Problem("storage", f"got {given!r}, which is relative; {right}")])
+
+
 def check_resources(resources: Resources) -> None:
     """Raises InputError where no node could ever run a trial, saying what the cluster has."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = _nodes()
     asked = {"CPU": ("cpus", resources.cpus), "GPU": ("gpus", resources.gpus)}
     problems = [
         Problem(f"resources.{name}", f"got {amount:g}; no node has more than {most:g} ({_describe(nodes)})")
@@ -66,6 +80,11 @@ def check_resources(resources: Resources) -> None:
         problems = [Problem("resources", f"no node has the CPUs and the GPUs of a trial ({_describe(nodes)})")]
     if problems:
         raise InputError(problems)
+
+
+def _nodes() -> list[dict[str, float]]:
+    """The resources of each node that is alive."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _describe(nodes: Sequence[Mapping[str, float]]) -> str:

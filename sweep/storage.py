@@ -18,6 +18,7 @@ from uuid import uuid4
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from sweep.passwords import hidden
 from trainables.errors import InputError, Problem
 
 
@@ -31,7 +32,7 @@ class Storage:
             # A listing kept by this process would hide what the others have written since.
             fs, root = url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise InputError([Problem("storage", f"got {url!r}; {error}")]) from None
+            raise InputError([Problem("storage", hidden(f"got {url!r}; {error}"))]) from None
         self._fs: Any = fs
         self._root = root.rstrip("/")
         self.is_local = isinstance(fs, LocalFileSystem)

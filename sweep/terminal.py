@@ -6,7 +6,7 @@ On a terminal the progress is redrawn in place; elsewhere (a job's log) it is a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -32,8 +32,8 @@ MAX_REASONS = 20
 class Running:
     """A cell or teacher at work."""
 
+    steps: int | None
     step: int = 0
-    steps: int | None = None
     loss: float | None = None
 
     def __str__(self) -> str:
@@ -46,11 +46,16 @@ class Phase:
     """One stage of a sweep: teachers, or cells."""
 
     title: str
-    total: int
+    steps: Mapping[str, int | None]
+    """The steps of each cell or teacher, by its name; None: it has none."""
     begun: float
     running: dict[str, Running] = field(default_factory=dict[str, Running])
     done: set[str] = field(default_factory=set[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def total(self) -> int:
+        return len(self.steps)
 
     def line(self, now: float) -> str:
         """`cells 12/40 done, 2 running, 0 failed · 1:05 elapsed, about 2:30 left`"""
@@ -62,15 +67,13 @@ class Phase:
         return text if left is None else f"{text}, about {clock(left)} left"
 
     def seconds_left(self, now: float) -> float | None:
-        """From the rate so far, which has the parallelism in it; None before the first end, and after the last.
+        """From the rate so far, which has the parallelism in it; None before the first step, and after the last end.
 
         A running cell counts as far as its steps have come.
         """
         ended = len(self.done) + len(self.failed)
-        if not ended or ended == self.total:
-            return None
-        under_way = sum(min(1.0, each.step / each.steps) for each in self.running.values() if each.steps)
-        return max(0.0, (now - self.begun) * (self.total - ended - under_way) / (ended + under_way))
+        come = ended + sum(min(1.0, each.step / each.steps) for each in self.running.values() if each.steps)
+        return (now - self.begun) * (self.total - come) / come if come and ended < self.total else None
 
 
 class Progress:
@@ -79,7 +82,7 @@ class Progress:
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console or Console()
         self._now = clock
-        self._phase = Phase("", 0, clock())
+        self._phase = Phase("", {}, clock())
         self._printed = float("-inf")
         self._live = Live(
             console=self.console, get_renderable=self._render, refresh_per_second=2, transient=True
@@ -99,20 +102,20 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def phase(self, title: str, total: int) -> None:
-        """A stage begins; the one before has ended."""
+    def phase(self, title: str, steps: Mapping[str, int | None]) -> None:
+        """A stage of as many as `steps` names begins; the one before has ended."""
         self._close_phase()
-        self._phase = Phase(title, total, self._now())
+        self._phase = Phase(title, steps, self._now())
         self._printed = float("-inf")
         self._tell()
 
     def started(self, name: str) -> None:
         self._phase.failed.pop(name, None)  # a retry
-        self._phase.running[name] = Running()
+        self._phase.running[name] = Running(self._phase.steps[name])
         self._tell()
 
-    def update(self, name: str, step: int, loss: float | None, steps: int | None = None) -> None:
-        self._phase.running[name] = Running(step, steps, loss)
+    def update(self, name: str, step: int, loss: float | None) -> None:
+        self._phase.running[name] = Running(self._phase.steps[name], step, loss)
         self._tell()
 
     def finished(self, name: str) -> None:

@@ -8,6 +8,7 @@ imported when it is first used.
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, ParamSpec, TypeVar
 
 from sweep import environment
+from sweep.passwords import hidden
 from sweep.records import Record
 from sweep.runs import Point, RunSpec, identity_tag, mapping_params, read_points, result_tags
 
@@ -64,7 +66,7 @@ def _guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]
         try:
             return method(*args, **kwargs)
         except (MlflowException, OSError) as error:
-            raise TrackingError(str(error).splitlines()[0] if str(error) else repr(error)) from error
+            raise TrackingError(hidden(str(error).splitlines()[0] if str(error) else repr(error))) from error
 
     return guarded
 
@@ -202,10 +204,14 @@ class Tracking:
 
     @contextmanager
     def system_metrics(self, run_id: str) -> Generator[None]:
-        """Logs CPU, memory, disk, network and GPUs of this host to a run, every 10 seconds, in the background."""
+        """Logs CPU, memory, disk, network and GPUs of this host to a run, every 10 seconds, in the background.
+
+        Ends by itself, with nothing said, where the server does not answer.
+        """
         _prepare()
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
+        logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
         monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=self.uri)
         monitor.start()
         try:
@@ -221,7 +227,7 @@ class Tracking:
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self.experiment)
         if found is None:
-            raise TrackingError(f"{self.uri} has no experiment {self.experiment!r}")
+            raise TrackingError(f"{hidden(self.uri)} has no experiment {self.experiment!r}")
         return found.experiment_id
 
     def _make_experiment(self) -> str:

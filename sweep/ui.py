@@ -25,6 +25,7 @@ from typing import Any
 
 from sweep import views
 from sweep.config import load
+from sweep.passwords import hidden
 from trainables.errors import InputError
 
 HOST = "127.0.0.1"
@@ -85,7 +86,7 @@ def serve(tracking_uri: str, experiment: str) -> int:
     """Runs the server until it ends or is interrupted; its exit status, 0 where it was interrupted."""
     port = free_port()
     address = f"http://{HOST}:{port}"
-    print(f"starting MLflow's UI on {tracking_uri} …", flush=True)
+    print(f"starting MLflow's UI on {hidden(tracking_uri)} …", flush=True)
     # A session of its own: the server's processes get no Ctrl-C themselves, and are ended together.
     process = subprocess.Popen(command(tracking_uri, port), env={**ENVIRONMENT, **os.environ}, start_new_session=True)
     try:
@@ -144,10 +145,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_CALL
     uri = config.tracking_url
     if uri.startswith(("http://", "https://")):
-        print(f"The runs of {config.name} are on {uri}")
+        print(f"The runs of {config.name} are on {hidden(uri)}")
         return 0
     if file := missing_database(uri):
-        print(f"tracking_uri: got {uri}; there is no {file} yet, a sweep makes it (`make demo`)", file=sys.stderr)
+        print(
+            f"tracking_uri: got {hidden(uri)}; there is no {file} yet, a sweep makes it (`make demo`)", file=sys.stderr
+        )
         return WRONG_CALL
     signal.signal(signal.SIGTERM, _interrupt)
     return serve(uri, config.name)

@@ -10,6 +10,7 @@ import trainables
 
 FLOORS = {
     "sweep": [  # from the ground up
+        "passwords",
         "environment fields fingerprint labels overlay plots reading storage views",
         "messages records",
         "sources values",
@@ -25,6 +26,7 @@ FLOORS = {
         "teachers",
         "terminal",
         "report schedule",
+        "work",
         "conduct",
         "run ui",
     ],

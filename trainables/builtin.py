@@ -21,7 +21,15 @@ MODELS: dict[str, dict[str, Any]] = {
             },
             "tokenizer": {"kind": "word"},
         },
-        "finetune": {"max_steps": 2400, "learning_rate": 5e-4, "warmup_steps": 100, "batch_size": 32},
+        "finetune": {
+            "max_steps": 1500,
+            "optimizer": "adafactor",
+            "scale_parameter": True,
+            "learning_rate": 1e-2,
+            "warmup_steps": 100,
+            "weight_decay": 0.0,
+            "batch_size": 32,
+        },
     },
     "tiny-bart": {
         "name": "tiny-bart",
@@ -50,7 +58,15 @@ MODELS: dict[str, dict[str, Any]] = {
             "config": {"d_model": 64, "d_kv": 16, "d_ff": 256, "num_layers": 6, "num_heads": 4, "dropout_rate": 0.0},
             "tokenizer": {"kind": "byte_bpe", "vocab_size": 600},
         },
-        "finetune": {"max_steps": 500, "learning_rate": 3e-3, "warmup_steps": 50, "batch_size": 32},
+        "finetune": {
+            "max_steps": 300,
+            "optimizer": "adafactor",
+            "scale_parameter": True,
+            "learning_rate": 3e-2,
+            "warmup_steps": 50,
+            "weight_decay": 0.0,
+            "batch_size": 32,
+        },
     },
     "tiny-qwen3": {
         "name": "tiny-qwen3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -48,6 +49,15 @@ def start_clean(num_threads: int, seed: int) -> torch.device:
     torch.use_deterministic_algorithms(torch.cuda.is_available(), warn_only=True)
     torch.manual_seed(seed)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, read once the device has done all that it was given: a GPU's kernels run on after their launch."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def autocast(device: torch.device, dtype: Dtype) -> AbstractContextManager[object]:

@@ -144,7 +144,7 @@ class Training:
             with devices.autocast(self.device, self.dtype):
                 terms = self.objective.terms(devices.move(batch, self.device), totals)
             terms["loss"].backward()
-            parts.append({name: float(term) for name, term in terms.items()})
+            parts.append({name: term.item() for name, term in terms.items()})
         values = summed(parts)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm).item()
         if not all(map(math.isfinite, [*values.values(), norm])):

@@ -5,13 +5,13 @@ The teacher is run whole, on its own encoder's output, in eval mode and without 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from trainables import device as devices
 from trainables.families import Family
 from trainables.families.base import Outputs
 
@@ -23,14 +23,14 @@ class LiveTargets:
     family: Family
     teacher: PreTrainedModel
     seconds: float = field(default=0.0, init=False)
-    """Time spent in the teacher so far. On a GPU the launch alone, since kernels run on."""
+    """Time spent in the teacher so far."""
 
     def __post_init__(self) -> None:
         self.teacher.eval().requires_grad_(False)
 
     def __call__(self, batch: dict[str, Tensor]) -> Outputs:
-        started = time.perf_counter()
+        started = devices.clock(self.teacher.device)
         with torch.no_grad():
             outputs = self.family.forward(self.teacher, batch)
-        self.seconds += time.perf_counter() - started
+        self.seconds += devices.clock(self.teacher.device) - started
         return outputs

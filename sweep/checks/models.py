@@ -56,10 +56,8 @@ def _check_task(
     family: Family, model: ModelConfig, teacher: Teacher, task: TaskConfig | None, data: Data | None
 ) -> list[Problem]:
     kind = task.kind if task is not None and task.kind in family.kinds else ""
-    num_classes = len(data.classes) if data is not None and model.finetune is None else None
-    problems = (
-        [] if teacher.source is None else family.check_teacher(teacher.config, kind, num_classes if kind else None)
-    )
+    classes = data.classes if data is not None and model.finetune is None and kind else None
+    problems = [] if teacher.source is None else family.check_teacher(teacher.config, kind, classes)
     longest = family.max_length(teacher.config)
     if task is not None and longest is not None and task.max_length > longest:
         problems.append(

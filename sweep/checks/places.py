@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from sweep.config import SweepConfig
 from sweep.messages import shown
+from sweep.passwords import without_login
 from sweep.storage import Storage
 from trainables.errors import InputError, Problem
 
@@ -46,7 +47,7 @@ def tracking_problems(config: SweepConfig) -> list[Problem]:
     thread.start()
     thread.join(_TRIES * _TRY_SECONDS + 0.5)
     reason = answers[0] if answers else "no answer: timed out"
-    return [Problem("tracking_uri", f"got {shown(_without_password(url))}; {reason}")] if reason else []
+    return [Problem("tracking_uri", f"got {shown(url)}; {reason}")] if reason else []
 
 
 def _why_no_tracking(url: str) -> str | None:
@@ -60,7 +61,8 @@ def _why_no_tracking(url: str) -> str | None:
         if scheme in _PORTS:
             return _why_no_connection(parts.hostname or "localhost", parts.port or _PORTS[scheme])
     except (ValueError, http.client.InvalidURL) as error:
-        return f"not a URI: {error}"
+        # The error quotes what it takes for the port, which may be a part of the password.
+        return "not a URI; %2F, %3F, %23 stand for /, ?, # in a password" if "@" in url else f"not a URI: {error}"
     return "http(s)://…, sqlite:///…, postgresql://…, mysql://… or databricks; MLflow keeps no runs in folders"
 
 
@@ -81,7 +83,7 @@ def _why_no_answer(url: str) -> str | None:
     reason = None
     for _ in range(_TRIES):
         try:
-            with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=_TRY_SECONDS):
+            with urllib.request.urlopen(f"{without_login(url).rstrip('/')}/health", timeout=_TRY_SECONDS):
                 return None
         except urllib.error.HTTPError as error:
             reason = f"a server is there but its /health gives {error.code}; is it MLflow?"
@@ -98,9 +100,3 @@ def _why_no_connection(host: str, port: int) -> str | None:
             return None
     except OSError as error:
         return f"no answer: {error}"
-
-
-def _without_password(url: str) -> str:
-    before, at, host = url.rpartition("@")
-    scheme, slashes, user = before.partition("://")
-    return f"{scheme}{slashes}{user.partition(':')[0]}:***@{host}" if at and ":" in user else url

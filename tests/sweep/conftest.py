@@ -1,7 +1,8 @@
-"""One MLflow database for all tests of the engine; a test has an experiment of its own in it."""
+"""One MLflow database for all tests of the engine, with an experiment for each test; one sweep of all families."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from sweep.records import Records
 from sweep.storage import Storage
 from sweep.tracking import Tracking
+from tests.sweep.commands import TASK_OF, TASKS, Swept, command, small
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,27 @@ def tracking(database: Path) -> Tracking:
 @pytest.fixture
 def records(tmp_path: Path) -> Records:
     return Records(Storage(str(tmp_path / "runs")))
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    """Two cells of each family through the real command; a test may run the same command again, and no other.
+
+    Each model is evaluated once, after its last step. Teachers are trained until some of their words are right.
+    """
+    storage = tmp_path_factory.mktemp("storage")
+    made = {"max_steps": 40, "warmup_steps": 5, "evaluate_every": 1000}
+    given = {
+        "name": "tiny",
+        # In fp32 on every machine: its numbers are computed again to 1e-5.
+        "base": {"train": {"max_steps": 3, "batch_size": 8, "learning_rate": 1e-3}, "dtype": "fp32"},
+        "axes": {"strategy": ["forward", "random"]},
+        "grids": [
+            {"base": {"model": small(f"tiny-{family}", **made), "task": TASKS[task]}}
+            for family, task in TASK_OF.items()
+        ],
+        "keep": "all",
+    }
+    config = storage / "tiny.yaml"
+    config.write_text(json.dumps(given))
+    return config, command(str(config), storage=storage)

@@ -85,6 +85,13 @@ def lines(path: Path, *overrides: str) -> list[str]:
          "tracking_uri: got 'http://127.0.0.1:1'; no answer: [Errno 111] Connection refused"),
         ("tracking_uri=mysql://me:secret@127.0.0.1:1/x",
          "tracking_uri: got 'mysql://me:***@127.0.0.1:1/x'; no answer: [Errno 111] Connection refused"),
+        ("tracking_uri=mysql://me:secret/part@127.0.0.1:1/x", "tracking_uri: got 'mysql://me:***@127.0.0.1:1/x'; "
+         "not a URI; %2F, %3F, %23 stand for /, ?, # in a password"),
+        ("tracking_uri=x://me:secret@h", "tracking_uri: got 'x://me:***@h'; http(s)://…, sqlite:///…, postgresql://…, "
+         "mysql://… or databricks; MLflow keeps no runs in folders"),
+        ("tracking_uri=http://me:secret@127.0.0.1:1",
+         "tracking_uri: got 'http://me:***@127.0.0.1:1'; no answer: [Errno 111] Connection refused"),
+        (f"keep=http://me:{'secret' * 20}@h", "keep: got 'http://me:***@h'; one of 'best', 'all' or 'none'"),
         ("tracking_uri=http://a:b", "tracking_uri: got 'http://a:b'; not a URI: nonnumeric port: 'b'"),
         ("tracking_uri=postgresql://a:b/x", "tracking_uri: got 'postgresql://a:b/x'; not a URI: "
          "Port could not be cast to integer value as 'b'"),
@@ -111,6 +118,8 @@ def test_a_known_profile_is_named(tmp_path: Path) -> None:
 def test_a_storage_of_an_unknown_kind(tmp_path: Path) -> None:
     found = lines(write_all(tmp_path), "storage=x3://runs", "tracking_uri=databricks")
     assert found == ["storage: got 'x3://runs'; Protocol not known: x3"]
+    found = lines(tmp_path / "sweep.yaml", "storage=x3://me:secret@h/runs", "tracking_uri=databricks")
+    assert found == ["storage: got 'x3://me:***@h/runs'; Protocol not known: x3"]
 
 
 def test_a_width_that_cannot_be(tmp_path: Path) -> None:
@@ -137,6 +146,12 @@ def test_a_missing_and_an_unreadable_data_file(tmp_path: Path) -> None:
         f"base.task.files.train: got {tmp_path}/train.jsonl; each line has to be a JSON object "
         "(line 3: Expecting ':' delimiter)",
         f"base.task.files.test: got {tmp_path}/test.jsonl; there is no such file",
+    ]
+    (tmp_path / "test.jsonl").write_text(rows)
+    (tmp_path / "train.jsonl").write_text(rows.splitlines()[0] + '\n{"text"\n')
+    assert lines(path) == [
+        f"base.task.files.train: got {tmp_path}/train.jsonl; each line has to be a JSON object "
+        "(line 2: Expecting ':' delimiter)"
     ]
 
 
@@ -195,6 +210,19 @@ def test_a_ready_teacher_of_other_classes(tmp_path: Path) -> None:
     write_teacher(tmp_path / "teacher", architectures=["BertForSequenceClassification"], id2label=names)
     message = "got a classifier of 3 classes; the task has 2: give finetune, or another teacher"
     assert lines(path, "base.model.finetune=null") == [f"base.model.teacher: {message}"]
+
+
+def test_a_ready_teacher_whose_classes_stand_in_another_order(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    names = {"0": "yes", "1": "no"}
+    write_teacher(tmp_path / "teacher", architectures=["BertForSequenceClassification"], id2label=names)
+    message = (
+        "got the classes yes, no; the task's are no, yes, in this order: "
+        "give task.classes and the labels in the teacher's order, or finetune"
+    )
+    assert lines(path, "base.model.finetune=null") == [f"base.model.teacher: {message}"]
+    assert len(prepare(path, ["base.model.finetune=null", "base.task.classes=[yes, no]"]).cells) == 1
+    assert len(prepare(path).cells) == 1  # fine-tuning draws a new head
 
 
 def test_a_teacher_from_scratch_that_cannot_be_built(tmp_path: Path) -> None:

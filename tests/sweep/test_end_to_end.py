@@ -1,7 +1,6 @@
 """Two cells of each family through the real command, real Ray and real MLflow; then the same command again."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,92 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
-from trainables.builtin import MODELS, TASKS
-
-FEW = {"train": 32, "validation": 16, "test": 16}
-ROOT = Path(__file__).parents[2]
-
-
-def start(*words: str, storage: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "SWEEP_STORAGE": str(storage), "COLUMNS": "120"}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    environment.pop("RAY_ADDRESS", None)
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "sweep" / "run.py"), *words],
-        env=environment,
-        cwd=storage,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def command(*words: str, storage: Path) -> subprocess.CompletedProcess[str]:
-    process = start(*words, storage=storage)
-    try:
-        shown, errors = process.communicate(timeout=280)
-    finally:
-        process.kill()
-    return subprocess.CompletedProcess(words, process.returncode, shown, errors)
-
-
-def cell_runs(storage: Path, experiment: str) -> list[Run]:
-    """The runs of the sweep's cells."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{storage}/mlflow.db")
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None
-    return list(client.search_runs([found.experiment_id], "tags.kind = 'cell'"))
-
-
-def small(name: str) -> dict[str, object]:
-    """A built-in model whose teacher is trained for two steps."""
-    model = MODELS[name]
-    return {**model, "finetune": {**model["finetune"], "max_steps": 2}}
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    storage = tmp_path_factory.mktemp("storage")
-    tasks = {
-        "natural-logic": {
-            "name": "natural-logic",
-            "kind": "classification",
-            "generated": {"generator": "natural_logic", **FEW},
-            "text": ["premise", "hypothesis"],
-            "max_length": 16,
-        },
-        "localisation": {
-            "name": "localisation",
-            "kind": "generation",
-            "generated": {"generator": "localisation", **FEW},
-            "max_length": 24,
-            "max_new_tokens": 4,
-        },
-    }
-    given = {
-        "name": "tiny",
-        "base": {"train": {"max_steps": 3, "batch_size": 8}},
-        "axes": {"strategy": ["forward", "random"]},
-        "grids": [
-            {"base": {"model": small(f"tiny-{family}"), "task": tasks[task]}}
-            for family, task in [
-                ("bert", "natural-logic"),
-                ("bart", "localisation"),
-                ("t5", "localisation"),
-                ("qwen3", "localisation"),
-            ]
-        ],
-        "keep": "all",
-    }
-    config = storage / "tiny.yaml"
-    config.write_text(json.dumps(given))
-    return config, command(str(config), storage=storage)
+from tests.sweep.commands import Swept, cell_runs, command, small, start
+from tests.sweep.tiny import FEW
+from trainables.builtin import TASKS
 
 
 @pytest.mark.timeout(600)
-def test_all_cells_finish_and_stand_in_mlflow(swept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_all_cells_finish_and_stand_in_mlflow(swept: Swept) -> None:
     config, done = swept
     assert done.returncode == 0, done.stdout + done.stderr
     client = MlflowClient(tracking_uri=f"sqlite:///{config.parent}/mlflow.db")
@@ -123,7 +44,7 @@ def test_all_cells_finish_and_stand_in_mlflow(swept: tuple[Path, subprocess.Comp
 
 
 @pytest.mark.timeout(600)
-def test_artifacts_hold_every_pair(swept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_artifacts_hold_every_pair(swept: Swept) -> None:
     config, _ = swept
     found = sorted(config.parent.glob("cells/*/attempts/1/angles.npz"))
     assert len(found) == 8
@@ -134,9 +55,7 @@ def test_artifacts_hold_every_pair(swept: tuple[Path, subprocess.CompletedProces
 
 
 @pytest.mark.timeout(600)
-def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(
-    swept: tuple[Path, subprocess.CompletedProcess[str]],
-) -> None:
+def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(swept: Swept) -> None:
     config, _ = swept
     results = config.parent / "sweeps" / "tiny" / "results.csv"
     before = results.read_bytes()
@@ -148,7 +67,7 @@ def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(
 
 
 @pytest.mark.timeout(600)
-def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
     config = tmp_path / "one.yaml"
     given = {
         "name": "one",
@@ -161,21 +80,22 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> No
         "resources": {"cpus": 1},
     }
     config.write_text(json.dumps(given))
-    started = start(str(config), storage=tmp_path)
-    try:
-        deadline = time.monotonic() + 120
-        # Not before: a database that the sweep is still making is not to be opened.
-        while not list(tmp_path.glob("cells/*/attempts/1/journal/*")) or not cell_runs(tmp_path, "one"):
-            assert started.poll() is None, started.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        started.send_signal(signal.SIGINT)
-        shown, errors = started.communicate(timeout=60)
-    finally:
-        started.kill()
-    assert started.returncode == 130, shown + errors
-    assert "run the same command again to continue" in shown
-    assert not list(tmp_path.glob("cells/*/result.json"))
+    for attempt, sent in enumerate([signal.SIGTERM, signal.SIGINT], start=1):
+        started = start(str(config), storage=tmp_path)
+        try:
+            deadline = time.monotonic() + 120
+            # Not before: a database that the sweep is still making is not to be opened.
+            while not list(tmp_path.glob(f"cells/*/attempts/{attempt}/journal/*")) or not cell_runs(tmp_path, "one"):
+                assert started.poll() is None, started.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            started.send_signal(sent)
+            shown, errors = started.communicate(timeout=60)
+        finally:
+            started.kill()
+        assert started.returncode == 130, shown + errors
+        assert "run the same command again to continue" in shown
+        assert not list(tmp_path.glob("cells/*/result.json"))
     # Too large a rate: the one cell fails by itself, the other finishes.
     given["base"]["train"] = {"max_steps": 3, "batch_size": 8}
     given["axes"] = {"train.learning_rate": [1e-3, 1e30]}

@@ -11,15 +11,18 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from mlflow import MlflowClient
 
+from sweep import delivery
 from sweep.delivery import Delivery
-from sweep.records import Records
-from sweep.tracking import Tracking, TrackingError
+from sweep.records import Record, Records
+from sweep.runs import RunSpec
+from sweep.tracking import Opened, Tracking, TrackingError
 from tests.sweep.tracked import STARTED, make_cell, make_result, make_rows, spec
 
 
@@ -129,6 +132,41 @@ def test_an_outage_loses_nothing(server: Server, records: Records, monkeypatch: 
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test/accuracy"] == 0.75
     assert [file.path for file in client.list_artifacts(found["survivor"][0])] == ["angles.npz"]
+
+
+@dataclass(frozen=True)
+class Out(Tracking):
+    """Keeps each request waiting, then refuses it."""
+
+    seconds: list[float] = field(default_factory=list[float])
+    """How long for each request to come; the last one for all that follow."""
+    tries: list[str] = field(default_factory=list[str])
+
+    def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
+        self.tries.append(run.identity)
+        time.sleep(self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0])
+        raise TrackingError("no answer")
+
+
+def test_a_server_that_is_known_to_be_out_is_not_waited_for(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "LAST_TRY_SECONDS", 0.2)
+    out = Out("http://nowhere", "x", seconds=[0.0, 3.0])
+    late = Delivery(out, spec("parent"), records.cell("c0ffee").begin({}))
+    wait_until(lambda: late.error is not None)
+    started = time.perf_counter()
+    assert not late.close(10)
+    assert time.perf_counter() - started < 2
+    wait_until(lambda: not late._thread.is_alive())
+    assert out.tries == ["c0ffee"] * 2  # one more, which might have found the server back
+
+
+def test_a_server_that_refuses_at_the_end_is_not_waited_for(records: Records) -> None:
+    out = Out("http://nowhere", "x", seconds=[0.5, 0.0])
+    late = Delivery(out, spec("parent"), records.cell("c0ffee").begin({}))
+    started = time.perf_counter()
+    assert not late.close(10)
+    assert time.perf_counter() - started < 3
+    assert len(out.tries) == 2
 
 
 def tracking_runs(client: MlflowClient, parent: str) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.records import JournalRow, Record, Records
+from sweep.records import CHECKPOINT, JournalRow, Record, Records
 from sweep.storage import Storage
 
 
@@ -37,6 +37,7 @@ def test_a_cell_from_start_to_end(cell: Record) -> None:
     attempt.journal.write([row(1, 2.5), row(2, 2.25)])
     attempt.journal.write([row(3, 2.125)])
     (attempt.folder / "angles.npz").write_bytes(b"angles")
+    (attempt.folder / CHECKPOINT).write_bytes(b"state")
     (attempt.folder / "student").mkdir()
     (attempt.folder / "student" / "config.json").write_text("{}")
     result = attempt.commit({"metrics": {"test/accuracy": 0.5}, "student": attempt.stored("student")})
@@ -58,6 +59,7 @@ def test_a_cell_from_start_to_end(cell: Record) -> None:
     assert angles.read_bytes() == b"angles"
     assert (student / "config.json").read_text() == "{}"
     assert cell.path("per_state.json") is None
+    assert cell.path(CHECKPOINT) is None  # nobody resumes what is finished
     assert cell.failure() is None
 
 
@@ -106,6 +108,9 @@ def test_a_half_written_attempt_is_no_result(cell: Record) -> None:
     attempt = cell.begin({})
     (attempt.folder / "angles.npz").write_bytes(b"half")
     attempt.journal.write([row(1, 1.0)])
+    (attempt.folder / CHECKPOINT).write_bytes(b"state")
+    attempt.fail("disk full", "", by_itself=False)
+    assert (attempt.folder / CHECKPOINT).read_bytes() == b"state"
     assert cell.result() is None
     assert cell.path("angles.npz") is None
     assert cell.journal() == [row(1, 1.0)]

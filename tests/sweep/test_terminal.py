@@ -31,18 +31,20 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
     console, file = log()
     time = Clock()
     with Progress(console, time) as progress:
-        progress.phase("cells", 4)
+        progress.phase("cells", {"bert · forward · random · s0": 100, "b": 100, "c": 100, "d": None})
         progress.started("bert · forward · random · s0")
         for second in range(1, 26):
             time.now = second
-            progress.update("bert · forward · random · s0", 2 * second, 1.5, steps=100)
+            progress.update("bert · forward · random · s0", 2 * second, 1.5)
         progress.finished("bert · forward · random · s0")
     lines = file.getvalue().splitlines()
     assert lines == [
         FOOTER,
         "cells 0/4 done, 0 running, 0 failed · 0:00 elapsed",
-        "cells 0/4 done, 1 running, 0 failed · 0:10 elapsed | bert · forward · random · s0: step 20/100  loss 1.5",
-        "cells 0/4 done, 1 running, 0 failed · 0:20 elapsed | bert · forward · random · s0: step 40/100  loss 1.5",
+        "cells 0/4 done, 1 running, 0 failed · 0:10 elapsed, about 3:10 left"
+        " | bert · forward · random · s0: step 20/100  loss 1.5",
+        "cells 0/4 done, 1 running, 0 failed · 0:20 elapsed, about 3:00 left"
+        " | bert · forward · random · s0: step 40/100  loss 1.5",
         "cells 1/4 done, 0 running, 0 failed · 0:25 elapsed, about 1:15 left",
     ]
 
@@ -50,7 +52,7 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
 def test_a_failure_is_said_at_once_and_taken_back_by_a_retry() -> None:
     console, file = log()
     with Progress(console, Clock()) as progress:
-        progress.phase("cells", 2)
+        progress.phase("cells", {"a": 3, "b": 3})
         progress.started("a")
         progress.failed("a", "its worker died")
         progress.started("a")
@@ -64,22 +66,29 @@ def test_a_failure_is_said_at_once_and_taken_back_by_a_retry() -> None:
 
 
 def test_time_left_counts_running_cells_as_far_as_they_came() -> None:
-    phase = Phase("cells", total=10, begun=0.0)
+    phase = Phase("cells", dict.fromkeys("abcdefghij", 100), begun=0.0)
+    phase.running = {"a": Running(100), "e": Running(None, 7)}
     assert phase.seconds_left(30.0) is None
+    phase.running["a"] = Running(100, 25)
+    assert phase.seconds_left(30.0) == 30.0 * 9.75 / 0.25
+    del phase.running["a"]
     phase.done |= {"a", "b"}
     assert phase.seconds_left(30.0) == 30.0 * 8 / 2
-    phase.running = {"c": Running(50, 100, None), "d": Running(50, 100, None), "e": Running(7, None, None)}
+    phase.running |= {"c": Running(100, 50), "d": Running(100, 50)}
     assert phase.seconds_left(30.0) == 30.0 * 7 / 3
+    phase.done |= set("cdefghij")
+    assert phase.seconds_left(30.0) is None
 
 
 def test_a_terminal_is_redrawn_in_place() -> None:
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system=None)
+    names = [f"cell {n} with [brackets] and a name that is much longer than the terminal is wide" for n in range(20)]
     with Progress(console, Clock()) as progress:
-        progress.phase("cells", 20)
-        for number in range(10):
-            progress.started(f"cell {number} with [brackets] and a name that is much longer than the terminal is wide")
-        progress.update("cell 0 with [brackets] and a name that is much longer than the terminal is wide", 3, 0.25, 9)
+        progress.phase("cells", dict.fromkeys(names, 9))
+        for name in names[:10]:
+            progress.started(name)
+        progress.update(names[0], 3, 0.25)
         shown = console.render_lines(progress._render())
     text = "\n".join("".join(segment.text for segment in line) for line in shown)
     assert "cells 0/20 done, 10 running, 0 failed" in text

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import pickle
+import re
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -272,6 +276,33 @@ def test_system_metrics(tracking: Tracking, client: MlflowClient, parent: str, m
         while not client.get_run(parent).data.metrics and time.monotonic() < deadline:
             time.sleep(0.1)
     assert "system/cpu_utilization_percentage" in client.get_run(parent).data.metrics
+
+
+def test_a_server_that_is_out_is_watched_in_silence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    with Tracking("http://me:secret@127.0.0.1:1", "x").system_metrics("run"):
+        time.sleep(0.5)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_refusal_tells_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingError, match=re.escape("http://me:***@127.0.0.1:1/")) as error:
+        Tracking("http://me:secret@127.0.0.1:1", "x").open_sweep({}, "", {})
+    assert "secret" not in str(error.value)
+
+
+def test_a_new_database_is_made_in_silence(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    code = f"from sweep.tracking import Tracking; Tracking({uri!r}, 'x').open_sweep({{}}, '', {{}})"
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=tmp_path, env=unset
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_refusals_are_tracking_errors(tracking: Tracking, records: Records) -> None:

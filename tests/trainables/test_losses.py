@@ -14,8 +14,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from transformers import PreTrainedModel
 
+from tests.trainables.families.settings import Setting
+from tests.trainables.test_student import make
+from trainables.config import LossConfig
+from trainables.distill import Distillation
 from trainables.losses import IGNORED, HiddenNorm, cross_entropy_sum, hidden_sum, kl_sum, num_labels, num_tokens
+from trainables.strategies import Mapping
+from trainables.targets import LiveTargets
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 NORMS: list[HiddenNorm] = ["none", "l2", "layernorm"]
@@ -326,6 +333,45 @@ def test_micro_batches_of_different_lengths_give_the_gradient_of_one_batch(term:
         return [w.grad.clone() for w in (logit_weight, state_weight) if w.grad is not None]
 
     torch.testing.assert_close(weights_gradient(micro), weights_gradient([whole]), rtol=1e-5, atol=1e-7)
+
+
+# Pairs
+
+
+def test_the_hidden_term_is_the_mean_over_all_pairs_of_all_stacks(
+    setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
+) -> None:
+    """Not their sum, and not the mean of the stacks' means: the stacks have different numbers of pairs here."""
+    mappings: dict[str, Mapping] = {"encoder": {0: 0, 1: 5, 3: 2}, "decoder": {2: 6, 3: 1}}
+    mappings = {stack: mappings[stack] for stack in setting.family.stacks}
+    student = make(setting, teacher, init="random")
+    objective = Distillation(
+        setting.family, student, LiveTargets(setting.family, teacher), mappings, LossConfig(ce=0.5, kl=2.0, hidden=7.0)
+    )
+    terms = {name: term.item() for name, term in objective.terms(batch, objective.totals(batch)).items()}
+
+    mine, theirs = setting.family.forward(student.model, batch), setting.family.forward(teacher, batch)
+    pairs = [
+        reference_hidden(rows(mine.states[stack][s]), rows(theirs.states[stack][t]), real_N, "none") / real_N.sum()
+        for stack, mapping in mappings.items()
+        for s, t in mapping.items()
+        for real_N in [mine.masks[stack].flatten().numpy()]
+    ]
+    assert len(pairs) == sum(map(len, mappings.values())) > 1
+    assert terms["loss_hidden"] == pytest.approx(sum(pairs) / len(pairs), rel=1e-5)
+    weighted = 0.5 * terms["loss_ce"] + 2 * terms["loss_kl"] + 7 * terms["loss_hidden"]
+    assert terms["loss"] == pytest.approx(weighted, rel=1e-6)
+
+
+def test_the_hidden_term_of_no_pairs_is_zero(
+    setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
+) -> None:
+    mappings: dict[str, Mapping] = {stack: {} for stack in setting.family.stacks}
+    targets = LiveTargets(setting.family, teacher)
+    objective = Distillation(setting.family, make(setting, teacher), targets, mappings, LossConfig())
+    terms = objective.terms(batch, objective.totals(batch))
+    assert terms["loss_hidden"].item() == 0
+    assert terms["loss"].item() == pytest.approx((terms["loss_ce"] + terms["loss_kl"]).item(), rel=1e-6)
 
 
 # Dtypes

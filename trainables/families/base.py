@@ -133,20 +133,28 @@ class Family:
         serves = " and ".join(self.models)
         return [Problem("model.family", f"got {self.name} for a {kind} task; {self.name} serves {serves}")]
 
-    def check_teacher(self, config: Shape, kind: str, num_classes: int | None = None) -> list[Problem]:
-        """Whether a config.json is of this family; with `num_classes`, whether its classifier is ready for them."""
+    def check_teacher(self, config: Shape, kind: str, classes: Sequence[str] | None = None) -> list[Problem]:
+        """Whether a config.json is of this family; with `classes`, whether its classifier is ready for them."""
         given = config.get("model_type")
         if given != self.model_type:
             return [Problem("model.teacher", f"got a model of type {given!r}; {self.name} needs {self.model_type!r}")]
-        if num_classes is None or kind != "classification":
+        if classes is None or kind != "classification":
             return []
         if self.models[kind] not in (config.get("architectures") or []):
             message = f"got a model without a classifier ({self.models[kind]}); give finetune, or a fine-tuned teacher"
             return [Problem("model.teacher", message)]
-        given = len(config["id2label"]) if config.get("id2label") else config.get("num_labels", 2)
-        if given != num_classes:
+        names: Shape = config.get("id2label") or {}
+        given = len(names) or config.get("num_labels", 2)
+        if given != len(classes):
             message = (
-                f"got a classifier of {given} classes; the task has {num_classes}: give finetune, or another teacher"
+                f"got a classifier of {given} classes; the task has {len(classes)}: give finetune, or another teacher"
+            )
+            return [Problem("model.teacher", message)]
+        ordered = [str(names[key]) for key in map(str, range(given)) if key in names]
+        if _are_moved(ordered, classes):
+            message = (
+                f"got the classes {', '.join(ordered)}; the task's are {', '.join(classes)}, in this order: "
+                "give task.classes and the labels in the teacher's order, or finetune"
             )
             return [Problem("model.teacher", message)]
         return []
@@ -260,6 +268,12 @@ class Family:
         from trainables.families import states
 
         return states.generate(self, model, batch, max_new_tokens, num_beams)
+
+
+def _are_moved(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether a name of the one list stands at another place in the other; case does not count."""
+    ours, theirs = [name.casefold() for name in names], [name.casefold() for name in others]
+    return any(name in theirs and theirs[index] != name for index, name in enumerate(ours))
 
 
 def raise_all(problems: list[Problem]) -> None:

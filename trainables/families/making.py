@@ -18,6 +18,10 @@ from trainables.families.base import Family, Shape, raise_all
 from trainables.families.draws import seeded
 from trainables.seeds import stream
 
+# What a load finds is checked below; its report and progress bars would only fill the logs of workers.
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 

@@ -32,7 +32,10 @@ POOL = 16
 
 
 def encode(rows: Sequence[Row], task: TaskConfig, form: Form, tokenizer: PreTrainedTokenizerBase) -> list[Example]:
-    """Inputs and labels of rows, cut to `task.max_length` tokens: each side, or the whole of a decoder's text."""
+    """Inputs and labels of rows, cut to `task.max_length` tokens: each side, or the whole of a decoder's text.
+
+    No input is empty: where a text has no token, the end token stands for it.
+    """
     if task.kind == "classification":
         return _encode_classification(rows, task, form, tokenizer)
     if form == "decoder":
@@ -54,7 +57,7 @@ def encode_prompts(
     if form == "decoder":
         separator = _ids(tokenizer, [task.separator])[0]
         room = max(task.max_length - len(separator), 0)
-        return [{"input_ids": ids[:room] + separator} for ids in _ids(tokenizer, sources)]
+        return [{"input_ids": ids[:room] + separator or [_eos(tokenizer)]} for ids in _ids(tokenizer, sources)]
     ids = tokenizer(sources, truncation=True, max_length=task.max_length)["input_ids"]
     return [{"input_ids": source} for source in ids]
 
@@ -73,6 +76,8 @@ def _encode_classification(
     columns = ["input_ids", "token_type_ids"] if form == "encoder" else ["input_ids"]
     examples: list[Example] = [{column: encoded[column][index] for column in columns} for index in range(len(texts))]
     for example, row in zip(examples, classification, strict=True):
+        if not example["input_ids"]:  # a decoder's empty text
+            example["input_ids"] = [_eos(tokenizer)]
         example["label"] = [row.label]
     return examples
 
@@ -90,7 +95,7 @@ def _encode_continuations(rows: Sequence[Row], task: TaskConfig, tokenizer: PreT
     for source, target in zip(sources, targets, strict=True):
         room = max(task.max_length - len(separator) - len(end), 0)
         target = target[:room] + end
-        prompt = source[: room + len(end) - len(target)] + separator
+        prompt = source[: room + len(end) - len(target)] + separator or end
         examples.append({"input_ids": prompt + target, "labels": [IGNORED] * len(prompt) + target})
     return examples
 
@@ -105,7 +110,7 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]
 
 def _eos(tokenizer: PreTrainedTokenizerBase) -> int:
     eos = tokenizer.eos_token_id
-    assert isinstance(eos, int), "generation needs a tokenizer with an end token"
+    assert isinstance(eos, int), "a tokenizer with an end token"
     return eos
 
 

@@ -35,12 +35,13 @@ def _classes_of(train: Table, task: TaskConfig, found: Findings) -> tuple[str, .
     """The classes of the training split; empty where there are none to be had."""
     values = [record.get(task.label) for _, record in train.records]
     labels = [value for value in values if _is_label(value)]
-    if not labels:
-        return ()  # the file or the field is not there, and that is found elsewhere
+    if not labels or found.about("files.train"):
+        return ()  # the file or the field is not there or not whole, and that is found elsewhere
     try:
         return find_classes(labels)
     except ValueError as error:
-        found.add("label", repr(task.label), str(error), train.path)
+        if len(labels) == len(values):  # else a row's label is wrong, and that is found elsewhere
+            found.add("label", repr(task.label), str(error), train.path)
         return ()
 
 

@@ -152,29 +152,44 @@ def test_a_kind_that_the_family_does_not_serve(name: str, kind: str, message: st
     assert FAMILIES[name].check_kind(kind) == [Problem("model.family", message)]
 
 
+READY = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]}
+
+
 def test_kinds_that_are_served(setting: Setting) -> None:
     assert setting.family.check_kind(setting.kind) == []
 
 
 @pytest.mark.parametrize(
-    ("config", "num_classes", "message"),
+    ("config", "classes", "message"),
     [
         ({"model_type": "roberta"}, None, "got a model of type 'roberta'; bert needs 'bert'"),
         ({}, None, "got a model of type None; bert needs 'bert'"),
         (
             {"model_type": "bert", "architectures": ["BertModel"]},
-            2,
+            ["no", "yes"],
             "got a model without a classifier (BertForSequenceClassification); give finetune, or a fine-tuned teacher",
         ),
         (
-            {"model_type": "bert", "architectures": ["BertForSequenceClassification"]},
-            3,
+            READY,
+            ["no", "maybe", "yes"],
             "got a classifier of 2 classes; the task has 3: give finetune, or another teacher",
+        ),
+        (
+            {**READY, "id2label": {"0": "Positive", "1": "NEGATIVE"}},
+            ["negative", "positive"],
+            "got the classes Positive, NEGATIVE; the task's are negative, positive, in this order: "
+            "give task.classes and the labels in the teacher's order, or finetune",
+        ),
+        (
+            {**READY, "id2label": {"1": "neutral", "0": "contradiction", "2": "entailment"}},
+            ["entailment", "neutral", "contradict"],
+            "got the classes contradiction, neutral, entailment; the task's are entailment, neutral, contradict, "
+            "in this order: give task.classes and the labels in the teacher's order, or finetune",
         ),
     ],
 )
-def test_a_teacher_that_does_not_fit(config: dict[str, Any], num_classes: int | None, message: str) -> None:
-    problems = FAMILIES["bert"].check_teacher(config, "classification", num_classes)
+def test_a_teacher_that_does_not_fit(config: dict[str, Any], classes: list[str] | None, message: str) -> None:
+    problems = FAMILIES["bert"].check_teacher(config, "classification", classes)
     assert problems == [Problem("model.teacher", message)]
 
 
@@ -184,8 +199,16 @@ def test_a_teacher_that_fits(setting: Setting) -> None:
         "architectures": [setting.family.models[setting.kind]],
         "id2label": {"0": "a", "1": "b", "2": "c"},
     }
-    assert setting.family.check_teacher(config, setting.kind, 3) == []
+    assert setting.family.check_teacher(config, setting.kind, ["a", "b", "c"]) == []
     assert setting.family.check_teacher({**config, "architectures": None}, setting.kind) == []
+
+
+@pytest.mark.parametrize(
+    "names", [None, {"0": "LABEL_0", "1": "LABEL_1"}, {"0": "Negative", "1": "positive"}, {"0": "0", "1": "1"}]
+)
+def test_a_teachers_classes_are_the_tasks_or_have_names_of_their_own(names: dict[str, str] | None) -> None:
+    config = {**READY, "id2label": names}
+    assert FAMILIES["bert"].check_teacher(config, "classification", ["negative", "positive"]) == []
 
 
 def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:

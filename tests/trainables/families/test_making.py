@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,17 @@ def test_a_head_that_is_there_keeps_its_names(tmp_path: Path) -> None:
     teacher.save_pretrained(tmp_path)
     loaded = setting.family.load(str(tmp_path), None, "classification", 3, seed=0, classes=["a", "b", "c"])
     assert loaded.config.id2label == {0: "x", 1: "y", 2: "z"}
+
+
+def test_loading_and_saving_say_nothing(tmp_path: Path) -> None:
+    setting = SETTINGS[0]
+    setting.teacher().base_model.save_pretrained(tmp_path)  # type: ignore[operator]
+    code = (
+        "from trainables.families import FAMILIES; folder = '.'; "
+        "model = FAMILIES['bert'].load(folder, None, 'classification', 5, seed=0); model.save_pretrained(folder)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_load_gives_fp32(setting: Setting, tmp_path: Path) -> None:

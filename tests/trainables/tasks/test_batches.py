@@ -59,6 +59,36 @@ def test_a_decoder_reads_a_pair_as_one_text():
     assert set(example) == {"input_ids", "label"}
 
 
+def test_no_input_of_a_decoder_is_empty():
+    tokenizer = tokenizer_of("qwen3")
+    rows = [ClassificationRow(("",), 1), ClassificationRow(("a",), 0)]
+    empty, other = encode(rows, task("classification", text=["one"]), "decoder", tokenizer)
+    assert empty == {"input_ids": [tokenizer.eos_token_id], "label": [1]}
+    assert words(tokenizer, other["input_ids"]) == "a"
+
+    unseparated = task("generation", separator="")
+    (example,) = encode([GenerationRow("", ("c",))], unseparated, "decoder", tokenizer)
+    (prompt,) = encode_prompts([GenerationRow("", ("c",))], unseparated, "decoder", tokenizer)
+    assert words(tokenizer, example["input_ids"]) == "<|endoftext|> c <|endoftext|>"
+    assert words(tokenizer, example["labels"]) == "_ c <|endoftext|>"
+    assert prompt == {"input_ids": [tokenizer.eos_token_id]}
+
+
+@pytest.mark.parametrize("family", ["bert", "bart", "t5"])
+def test_no_input_of_an_encoder_is_empty(family):
+    tokenizer = tokenizer_of(family)
+    classifies = family == "bert"
+    row = ClassificationRow(("",), 0) if classifies else GenerationRow("", ("",))
+    (example,) = encode(
+        [row],
+        task("classification", text=["one"]) if classifies else task("generation"),
+        FAMILIES[family].form,
+        tokenizer,
+    )
+    assert example["input_ids"]
+    assert classifies or example["labels"]
+
+
 @pytest.mark.parametrize(
     ("family", "source", "target"),
     [("bart", "<s> a b </s>", "<s> c d </s>"), ("t5", "a b </s>", "c d </s>")],

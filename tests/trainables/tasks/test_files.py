@@ -224,6 +224,21 @@ def test_training_labels_that_make_no_classes(write, labels, says):
     assert problems(task) == [f"label: got 'label'; {says} (train.jsonl)"]
 
 
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("{", "files.train: got train.jsonl; each line has to be a JSON object "
+         "(line 2: Expecting property name enclosed in double quotes)"),
+        ({"text": "b", "lable": 0},
+         "label: got 'label'; train.jsonl: there is no such field (row 2: it has text, lable)"),
+        ({"text": "b", "label": None}, "label: got 'label'; train.jsonl: a value is needed, not null (row 2)"),
+    ],
+)  # fmt: skip
+def test_classes_that_are_missing_with_a_row_are_no_problem_of_their_own(write, row, problem):
+    task = write([pair("a", 1), row], validation=[pair("a", 0)], test=[pair("a", 0)])
+    assert problems(task) == [problem]
+
+
 def test_all_problems_come_at_once(write):
     task = write([*TWO, {"label": 0}], validation=["{"], test=[pair("a", 7)])
     assert [problem.split(":")[0] for problem in problems(task)] == ["files.validation", "text[0]", "label"]

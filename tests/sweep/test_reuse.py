@@ -1,0 +1,207 @@
+"""A worker that has served other cells gives the same numbers, bit for bit, as one that has served none."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from sweep import checks, plan, schedule
+from sweep.attempts import Context
+from sweep.records import Record, Records
+from sweep.runs import RunSpec
+from sweep.storage import Storage
+from sweep.teachers import train_teacher
+from sweep.trial import train_cell
+from tests.sweep.tiny import Unwatched, base
+from trainables import distill, finetune
+from trainables.config import TrialConfig
+from trainables.loop import Metrics
+from trainables.tasks import read
+
+# The second cell ends in an exception within its second step.
+BEFORE = {"base": base("bert"), "axes": {"train.learning_rate": [1e-3, 1e30]}}
+LAST = {"base": {**base("t5"), "init": "random"}}
+
+
+@dataclass
+class Swept:
+    """A sweep that has been carried out."""
+
+    records: Records
+    cells: list[str]
+    """Fingerprints, in the order of the grid."""
+    teachers: list[str]
+    pids: dict[str, int]
+    """Of the process that computed a cell or a teacher, by its identity."""
+
+
+def carry_out(grids: list[dict[str, Any]], folder: Path) -> Swept:
+    """Runs the teachers, then the cells; each of the two on a worker of its own."""
+    folder.mkdir()
+    config = folder / "sweep.yaml"
+    config.write_text(json.dumps({"name": "one", "grids": grids, "storage": str(folder)}))
+    checked = checks.prepare(config)
+    records = Records(Storage(checked.config.storage_url))
+    planned = plan.Plan.of(checked, records)
+    context = Context("one", checked.config.storage_url, tracking=None, environment={}, num_threads=1)
+    data = {key: ray.put(rows) for key, rows in checked.data.items()}
+    teachers = {key: (cell, RunSpec.of_teacher(cell, "", {})) for key, cell in planned.teachers.items()}
+    cells = {key: (cell, RunSpec.of_cell(cell, "", {})) for key, cell in planned.cells.items()}
+    pids: dict[str, int] = {}
+    for trainable, jobs in ((train_teacher, teachers), (train_cell, cells)):
+        names = {job: job for job in jobs}
+        ends = schedule.run(trainable, names, checked.config, Unwatched(), context=context, jobs=jobs, data=data)
+        assert not ends.errors
+        pids |= {job: facts["pid"] for job, facts in ends.facts.items()}
+    return Swept(records, list(planned.cells), list(planned.teachers), pids)
+
+
+@pytest.fixture(scope="module")
+def _one_cpu() -> Iterator[None]:
+    """A Ray on which one trial runs at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in schedule.ENVIRONMENT.items():
+            patch.setenv(name, value)
+        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def after_others(_one_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    return carry_out([BEFORE, LAST], tmp_path_factory.mktemp("reuse") / "together")
+
+
+@pytest.fixture(scope="module")
+def alone(_one_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    return carry_out([LAST], tmp_path_factory.mktemp("reuse") / "alone")
+
+
+def numbers(metrics: Metrics) -> Metrics:
+    """All but times and rates."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if not name.startswith("seconds/") and name != "train/examples_per_second"
+    }
+
+
+def rows(record: Record) -> list[tuple[int, Metrics]]:
+    return [(row["step"], numbers(row["metrics"])) for row in record.journal()]
+
+
+def content(record: Record, name: str) -> bytes:
+    file = record.path(name)
+    assert file is not None
+    return file.read_bytes()
+
+
+def test_one_worker_serves_all_cells_the_last_one_last(after_others: Swept) -> None:
+    records, cells = after_others.records, after_others.cells
+    assert [records.cell(cell).state() for cell in cells] == ["done", "failed", "done"]
+    assert len({after_others.pids[cell] for cell in cells}) == 1
+    assert len({after_others.pids[teacher] for teacher in after_others.teachers}) == 1
+    begun = [records.cell(cell).attempt(1)["time"] for cell in cells]
+    assert begun == sorted(begun)
+
+
+def test_a_cell_after_others_is_the_cell_alone(after_others: Swept, alone: Swept) -> None:
+    (cell,) = alone.cells
+    assert cell == after_others.cells[-1]
+    assert alone.pids[cell] != after_others.pids[cell]
+    one, other = alone.records.cell(cell), after_others.records.cell(cell)
+    assert rows(one) == rows(other)
+    assert {step for step, _ in rows(one)} == {0, 1, 2, 3}
+    for name in ("student/model.safetensors", "per_state.json"):
+        assert content(one, name) == content(other, name)
+
+
+def test_a_teacher_after_another_is_the_teacher_alone(after_others: Swept, alone: Swept) -> None:
+    (teacher,) = alone.teachers
+    assert teacher == after_others.teachers[-1]
+    one, other = alone.records.teacher(teacher), after_others.records.teacher(teacher)
+    assert rows(one) == rows(other) != []
+    assert content(one, "model/model.safetensors") == content(other, "model/model.safetensors")
+
+
+@dataclass
+class Bench:
+    """A cell and its teacher, to be run in this process."""
+
+    config: TrialConfig
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.data = read(self.config.task)
+        finetune.run(self.config.model, self.config.task, self.data, self.folder, lambda step, metrics: None, "fp32")
+
+    def run(self, name: str) -> tuple[list[tuple[int, Metrics]], bytes]:
+        """All that was reported but times and rates, and the student's weights."""
+        reported: list[tuple[int, Metrics]] = []
+        folder = self.folder / name
+        folder.mkdir()
+        distill.run(
+            self.config,
+            self.data,
+            self.folder / "model",
+            folder,
+            lambda step, metrics: reported.append((step, numbers(metrics))),
+        )
+        return reported, (folder / "student" / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    given = {**base("bert"), "init": "random", "strategy": {"kind": "random"}, "dtype": "fp32"}
+    return Bench(TrialConfig.model_validate(given), tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture(scope="module")
+def clean(bench: Bench) -> tuple[list[tuple[int, Metrics]], bytes]:
+    return bench.run("clean")
+
+
+@pytest.fixture
+def _torch_as_it_was() -> Iterator[None]:
+    num_threads, dtype, precision = (
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.get_float32_matmul_precision(),
+    )
+    yield
+    torch.set_num_threads(num_threads)
+    torch.set_default_dtype(dtype)
+    torch.set_float32_matmul_precision(precision)
+    torch.use_deterministic_algorithms(False)
+    torch.set_grad_enabled(True)
+
+
+POISONS: dict[str, Callable[[], object]] = {
+    "default dtype": lambda: torch.set_default_dtype(torch.float64),
+    "threads": lambda: torch.set_num_threads(3),
+    "deterministic": lambda: torch.use_deterministic_algorithms(True),
+    "matmul precision": lambda: torch.set_float32_matmul_precision("medium"),
+    "grad mode": lambda: torch.set_grad_enabled(False),
+    "random state": lambda: (random.seed(7), np.random.seed(7), torch.manual_seed(7)),
+}
+
+
+@pytest.mark.usefixtures("_torch_as_it_was")
+@pytest.mark.parametrize("poison", POISONS)
+def test_what_was_set_before_changes_nothing(
+    poison: str, bench: Bench, clean: tuple[list[tuple[int, Metrics]], bytes]
+) -> None:
+    POISONS[poison]()
+    assert bench.run(poison.replace(" ", "-")) == clean
+    assert torch.get_num_threads() == 1
+    assert torch.is_grad_enabled()
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.are_deterministic_algorithms_enabled() == torch.cuda.is_available()

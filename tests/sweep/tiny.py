@@ -1,0 +1,45 @@
+"""Sweeps that take seconds: built-in models whose teachers are trained for two steps, on a few generated rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainables.builtin import MODELS
+
+FEW = {"train": 32, "validation": 16, "test": 16}
+TRAIN = {"max_steps": 3, "batch_size": 8}
+
+_TASKS: dict[str, dict[str, Any]] = {
+    "bert": {
+        "name": "natural-logic",
+        "kind": "classification",
+        "generated": {"generator": "natural_logic", **FEW},
+        "text": ["premise", "hypothesis"],
+        "max_length": 16,
+    },
+    "t5": {
+        "name": "localisation",
+        "kind": "generation",
+        "generated": {"generator": "localisation", **FEW},
+        "max_length": 24,
+        "max_new_tokens": 4,
+    },
+}
+_DROPOUT = {"bert": {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}, "t5": {"dropout_rate": 0.1}}
+
+
+def base(family: str) -> dict[str, Any]:
+    """The trial config's model and task; with dropout, so that random state shows in the numbers."""
+    model = MODELS[f"tiny-{family}"]
+    teacher = {**model["teacher"], "config": {**model["teacher"]["config"], **_DROPOUT[family]}}
+    finetune = {**model["finetune"], "max_steps": 2}
+    return {"model": {**model, "teacher": teacher, "finetune": finetune}, "task": _TASKS[family], "train": TRAIN}
+
+
+class Unwatched:
+    """A schedule.Watcher that does not care."""
+
+    def started(self, name: str) -> None: ...
+    def update(self, name: str, step: int, loss: float | None) -> None: ...
+    def finished(self, name: str) -> None: ...
+    def failed(self, name: str, reason: str) -> None: ...
