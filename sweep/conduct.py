@@ -111,8 +111,7 @@ class Conductor:
         except TrackingError as error:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
-            self.console.print(Text(f"not tracked: {error}", style="red"))
-            self.is_tracked = False
+            self._untracked(error)
 
     def _watched(self) -> contextlib.AbstractContextManager[Any]:
         """Logs how busy this machine is to the sweep's own run, while cells are being made."""
@@ -149,27 +148,40 @@ class Conductor:
         cells = tuple(self.plan.cells.values())
         rows = results.rows(self.records, cells)
         address = hidden(self.config.tracking_url)
-        sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, address)
+        sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, address, *self._fill())
         written = report.write(self.storage, sweep, rows)
-        self._fill(rows)
+        self._finish(rows)
         student = report.best_student(rows, sweep, self.records)
         terminal.show_results(rows, self.console, student, [written.csv, written.html])
         return rows
 
-    def _fill(self, rows: Sequence[results.Row]) -> None:
-        """Draws the runs that are not there yet from the records, and ends the sweep's own."""
+    def _fill(self) -> tuple[str, dict[str, str]]:
+        """Draws the runs that are not there yet from the records; the experiment's id, and each record's run."""
         if not self.is_tracked:
-            return
+            return "", {}
         teachers = [(self._teacher_run(c), self.records.teacher(key)) for key, c in self.plan.teachers.items()]
         cells = [(self._cell_run(c), self.records.cell(key)) for key, c in self.plan.cells.items()]
-        folder = f"sweeps/{self.config.name}"
         try:
             self.tracking.fill_missing(self.parent, [*teachers, *cells])
+            runs = {identity: run_id for (identity, _), run_id in self.tracking.ended(self.parent).items()}
+            return self.tracking.experiment_id, runs
+        except TrackingError as error:
+            self._untracked(error)
+            return "", {}
+
+    def _finish(self, rows: Sequence[results.Row]) -> None:
+        """Ends the sweep's own run, with the table and the report."""
+        if not self.is_tracked:
+            return
+        try:
             for name in ("report.html", "results.csv"):
-                if file := self.storage.local(f"{folder}/{name}"):
+                if file := self.storage.local(f"sweeps/{self.config.name}/{name}"):
                     self.tracking.add_artifact(self.parent, file)
             is_done = all(row.status == "done" for row in rows)
             self.tracking.finish(self.parent, "FINISHED" if is_done else "FAILED")
         except TrackingError as error:
-            self.console.print(Text(f"not tracked: {error}", style="red"))
-            self.is_tracked = False
+            self._untracked(error)
+
+    def _untracked(self, error: TrackingError) -> None:
+        self.console.print(Text(f"not tracked: {error}", style="red"))
+        self.is_tracked = False

@@ -108,7 +108,7 @@ class Tracking:
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Sets tags of the experiment: the ready-made views of its runs."""
         for key, value in tags.items():
-            self._client.set_experiment_tag(self._experiment_id, key, value)
+            self._client.set_experiment_tag(self.experiment_id, key, value)
 
     @_guarded
     def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
@@ -122,7 +122,7 @@ class Tracking:
             self._client.delete_run(found.info.run_id)
         tags = {**run.tags, "kind": run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
         tags |= {name: about[name] for name in ("host", "computed_by") if name in about}
-        created = self._client.create_run(self._experiment_id, about["time"], tags, run.name)
+        created = self._client.create_run(self.experiment_id, about["time"], tags, run.name)
         self._log(created.info.run_id, params=run.params)
         return Opened(created.info.run_id, ended=False)
 
@@ -180,10 +180,10 @@ class Tracking:
         return len(missing)
 
     @_guarded
-    def ended(self, parent: str) -> set[tuple[str, int]]:
-        """Identity and end time of each run under the parent that shows its record to the end."""
+    def ended(self, parent: str) -> dict[tuple[str, int], str]:
+        """Identity and end time of each run under the parent that shows its record to the end -> the run's id."""
         return {
-            (run.data.tags.get(identity_tag(run.data.tags["kind"]), ""), run.info.end_time or 0)
+            (run.data.tags.get(identity_tag(run.data.tags["kind"]), ""), run.info.end_time or 0): run.info.run_id
             for run in self._search(f"attributes.status != 'RUNNING' and tags.`{PARENT}` = '{parent}'")
         }
 
@@ -224,7 +224,7 @@ class Tracking:
         return _connect(self.uri)
 
     @cached_property
-    def _experiment_id(self) -> str:
+    def experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self.experiment)
         if found is None:
             raise TrackingError(f"{hidden(self.uri)} has no experiment {self.experiment!r}")
@@ -242,7 +242,7 @@ class Tracking:
     def _search(self, where: str) -> Iterator[Run]:
         token: str | None = None
         while token != "":
-            page = self._client.search_runs([self._experiment_id], where, max_results=1000, page_token=token)
+            page = self._client.search_runs([self.experiment_id], where, max_results=1000, page_token=token)
             yield from page
             token = page.token or ""
 

@@ -59,6 +59,10 @@ def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(swept: Swept) -> N
     config, _ = swept
     results = config.parent / "sweeps" / "tiny" / "results.csv"
     before = results.read_bytes()
+    known = json.loads((results.parent / "sweep.json").read_text())
+    assert known["runs"].keys() == {cell["fingerprint"] for cell in known["cells"]} | {
+        cell["teacher"] for cell in known["cells"]
+    }
     again = command(str(config), storage=config.parent)
     assert again.returncode == 0, again.stdout + again.stderr
     assert results.read_bytes() == before
