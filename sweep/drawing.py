@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,12 @@ from numpy.typing import NDArray
 from sweep import plots
 from sweep.findings import findings
 from sweep.records import JournalRow, Records
+from sweep.results import Row
 from sweep.summary import INITS, NO_MATCHING, Group, Section
+from trainables.angle_file import read, seen_from
+
+Ends = dict[str, NDArray[np.float64]]
+"""Stack -> mean cosines before training and at its end, [2, L, M, M]."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Drawn:
     scores: str
     curves: str
     angles: list[Angle]
+    lines: str
+    """The paper's own figure; empty where no cell has angles."""
     maps: dict[str, str]
 
 
@@ -48,6 +54,8 @@ def draw(section: Section, records: Records) -> Drawn:
         for group in section.groups
     }
     scores = {(group.strategy, group.init): group.scores for group in section.groups}
+    measured = _measured(section, records)
+    lines = _lines(section, measured)
     return Drawn(
         section=section,
         findings=findings(section),
@@ -59,10 +67,11 @@ def draw(section: Section, records: Records) -> Drawn:
             for init in section.inits
             for group in section.of(init)
         ],
+        lines=plots.svg_uri(plots.angle_lines_plot(lines)) if lines else "",
         maps={
             stack: plots.svg_uri(plots.angle_plot(maps))
             for stack in section.stacks
-            if (maps := _maps(section, stack, records))
+            if (maps := _maps(section, stack, measured))
         },
     )
 
@@ -84,21 +93,36 @@ def _angle(group: Group, stack: str, journals: Mapping[str, Sequence[JournalRow]
     return Angle(group, stack, start, end)
 
 
-def _maps(section: Section, stack: str, records: Records) -> dict[str, NDArray[np.float64]]:
+def _measured(section: Section, records: Records) -> list[tuple[Row, Ends]]:
+    """The angles of the cells that are done, those with matching first."""
+    done = [row for row in section.rows if row.status == "done"]
+    found: list[tuple[Row, Ends]] = []
+    for row in sorted(done, key=lambda row: row.strategy == NO_MATCHING):
+        file = records.cell(row.fingerprint).path("angles.npz")
+        if file is not None:
+            found.append((row, {stack: angles.cos_mean[[0, -1]] for stack, angles in read(file).items()}))
+    return found
+
+
+def _lines(section: Section, measured: Sequence[tuple[Row, Ends]]) -> list[plots.AngleLine]:
+    """Every cell before training and at its end, in each stack, where it has the paper's pairs."""
+    return [
+        plots.AngleLine(stack, row.init, row.strategy, untrained, tuple(cosines))
+        for stack in section.stacks
+        for row, ends in measured
+        if stack in ends
+        for untrained, cosines in zip((True, False), seen_from(ends[stack]), strict=True)
+        if not np.isnan(cosines).all()
+    ]
+
+
+def _maps(section: Section, stack: str, measured: Sequence[tuple[Row, Ends]]) -> dict[str, NDArray[np.float64]]:
     """Mean cosines [L, M, M] before and after training, of one matching cell for each init."""
     maps: dict[str, NDArray[np.float64]] = {}
     for init in section.inits:
-        groups = sorted(section.of(init), key=lambda group: group.strategy == NO_MATCHING)
-        for row in (row for group in groups for row in group.rows if row.status == "done"):
-            file = records.cell(row.fingerprint).path("angles.npz")
-            if file is not None:
-                maps |= _read_maps(file, stack, f"{INITS[init]},", row.strategy)
+        for row, ends in measured:
+            if row.init == init and stack in ends:
+                names = (f"{INITS[init]},\nuntrained", f"{INITS[init]},\nafter {row.strategy}")
+                maps |= dict(zip(names, ends[stack], strict=True))
                 break
     return maps
-
-
-def _read_maps(file: Path, stack: str, init: str, strategy: str) -> dict[str, NDArray[np.float64]]:
-    with np.load(file) as arrays:
-        names = {"start": f"{init}\nuntrained", "end": f"{init}\nafter {strategy}"}
-        found = {name: f"{stack}/{when}/cos_mean" for when, name in names.items()}
-        return {name: arrays[key] for name, key in found.items() if key in arrays}

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 # Okabe and Ito's palette: told apart with any colour vision.
@@ -58,6 +59,17 @@ class Scale:
     chance: float | None
 
 
+@dataclass(frozen=True)
+class AngleLine:
+    """A cell in one stack: mean cosines of teacher states 1 and k, k from 2 on, as student state 1 sees them."""
+
+    stack: str
+    init: str
+    strategy: str
+    untrained: bool
+    cosines: tuple[float, ...]
+
+
 def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figure:
     """A line a strategy, a dot a seed, a larger one their mean; the teacher and chance as lines."""
     strategies = list(dict.fromkeys(strategy for strategy, _ in scores))
@@ -89,8 +101,7 @@ def curve_plot(curves: Mapping[Grouped, Curve], scale: Scale) -> Figure:
     """A panel an init, a line a strategy: the validation metric over the steps."""
     strategies = list(dict.fromkeys(strategy for strategy, _ in curves))
     inits = list(dict.fromkeys(init for _, init in curves))
-    matching = [strategy for strategy in strategies if strategy != "none"]
-    colours = {name: STRATEGY_COLOURS[i % len(STRATEGY_COLOURS)] for i, name in enumerate(matching)}
+    colours = _colours(strategies)
     with mpl.rc_context(STYLE):
         figure = Figure((WIDTH, 2.6), layout="constrained")
         panels = figure.subplots(1, len(inits), sharey=True, squeeze=False)[0]
@@ -98,13 +109,46 @@ def curve_plot(curves: Mapping[Grouped, Curve], scale: Scale) -> Figure:
             for strategy in strategies:
                 steps, values = curves.get((strategy, init), ((), ()))
                 dashes = "--" if strategy == "none" else "-"
-                colour = colours.get(strategy, "black")
+                colour = colours[strategy]
                 axes.plot(steps, values, dashes, color=colour, marker=".", linewidth=1.3, label=strategy)
             axes.set_title(INIT_LABELS[init], loc="left")
             axes.set_xlabel("optimiser step")
         panels[0].set_ylabel(f"validation {scale.metric}")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=6)
+    return figure
+
+
+def angle_lines_plot(lines: Sequence[AngleLine]) -> Figure:
+    """The paper's Figure 1: a row a stack, a panel an init, a line a cell over k; dotted before training."""
+    stacks = list(dict.fromkeys(line.stack for line in lines))
+    inits = list(dict.fromkeys(line.init for line in lines))
+    colours = _colours(line.strategy for line in lines)
+    with mpl.rc_context(STYLE):
+        figure = Figure((WIDTH, 0.7 + 2.1 * len(stacks)), layout="constrained")
+        grid = figure.subplots(len(stacks), len(inits), squeeze=False, sharex=True, sharey=True)
+        for line in lines:
+            axes = grid[stacks.index(line.stack)][inits.index(line.init)]
+            states = range(2, 2 + len(line.cosines))
+            if line.untrained:
+                axes.plot(states, line.cosines, ":", color=GREY, linewidth=1.1, label="untrained")
+            else:
+                axes.plot(states, line.cosines, color=colours[line.strategy], marker=".", label=line.strategy)
+        for stack, row in zip(stacks, grid, strict=True):
+            row[0].set_ylabel(f"{stack}\nmean cosine")
+            for axes in row:
+                axes.axhline(0, color=GREY, linewidth=0.8)
+                axes.set_ylim(-1.05, 1.05)
+        for init, axes in zip(inits, grid[0], strict=True):
+            axes.set_title(INIT_LABELS[init], loc="left")
+        for axes in grid[-1]:
+            axes.set_xlabel("teacher state k")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # One entry a strategy, whatever panel has it.
+        entries = {
+            label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=6)
     return figure
 
 
@@ -151,6 +195,13 @@ def mean_curve(curves: Iterable[Curve]) -> Curve:
     tables = [dict(zip(*curve, strict=True)) for curve in curves]
     steps = sorted(set.intersection(*(set(table) for table in tables))) if tables else []
     return steps, [float(np.mean([table[step] for table in tables])) for step in steps]
+
+
+def _colours(strategies: Iterable[str]) -> dict[str, str]:
+    """A colour a strategy; no matching is black."""
+    matching = [strategy for strategy in dict.fromkeys(strategies) if strategy != "none"]
+    colours = {name: STRATEGY_COLOURS[i % len(STRATEGY_COLOURS)] for i, name in enumerate(matching)}
+    return {**colours, "none": "black"}
 
 
 def _ends(axes: Axes, scale: Scale) -> None:

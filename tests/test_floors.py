@@ -31,12 +31,13 @@ FLOORS = {
         "run ui",
     ],
     "trainables": [
-        "builtin errors recipe seeds strategies",
+        "angle_file builtin errors recipe seeds strategies",
         "angles config device losses",
-        "families",
+        "families official",
         "optimizers student tasks",
         "evaluate targets",
         "loop probe",
+        "objective",
         "distill finetune",
     ],
 }

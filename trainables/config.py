@@ -76,6 +76,19 @@ class FinetuneConfig(TrainConfig):
     seed: int = 0
 
 
+class ProjectionConfig(Frozen):
+    """The maps from a narrower or wider student's states to the teacher's width, one a state, trained with it."""
+
+    start: Literal["uniform", "orthogonal", "normal"] = Field(
+        default="uniform",
+        description="uniform: torch's own; orthogonal: keeps lengths; normal: keeps the RMS on average.",
+    )
+    bias: bool = Field(default=False, description="The paper's Qwen3 code has one.")
+    learning_rate: Rate | None = Field(
+        default=None, description="null: train.learning_rate. The paper's Qwen3 code has 2e-5."
+    )
+
+
 class ModelConfig(Frozen):
     """The teacher and the shape of its student."""
 
@@ -86,6 +99,7 @@ class ModelConfig(Frozen):
     finetune: FinetuneConfig | None = Field(default=None, description="null: the teacher is ready.")
     student_blocks: Positive = Field(default=3, description="Blocks of each stack of the student.")
     student_width: Positive | None = Field(default=None, description="null: the teacher's.")
+    projection: ProjectionConfig = ProjectionConfig()
     copy_classifier: bool = Field(default=False, description="With init: teacher, copy the classification head too.")
     lora: None = None
 
@@ -158,7 +172,9 @@ class LossConfig(Frozen):
     kl: Weight = 1.0
     hidden: Weight = 3.0
     temperature: Rate = 1.0
-    semantics: Literal["clean"] = "clean"
+    semantics: Literal["clean", "official"] = Field(
+        default="clean", description="official: as the paper's public code, quirks and all."
+    )
     hidden_norm: Literal["none", "l2", "layernorm"] = "none"
 
     @model_validator(mode="after")

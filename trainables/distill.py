@@ -1,4 +1,4 @@
-"""One cell: a student trained under its teacher, CE + KL T^2 + hidden MSE (paper, equations 1 to 4)."""
+"""One cell: a student trained under its teacher, with its evaluations and what is kept of them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from transformers import AutoTokenizer
 
 from trainables import device as devices
-from trainables import losses, student
-from trainables.config import LossConfig, TrialConfig
+from trainables import official, student
+from trainables.angle_file import History
+from trainables.config import TrialConfig
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family
-from trainables.loop import Batch, Metrics, Report, Training, measure
-from trainables.probe import ANGLE_AXES, Measurement, Probe
+from trainables.loop import Metrics, Report, Training, measure
+from trainables.objective import Distillation
+from trainables.probe import Measurement, Probe
 from trainables.seeds import generator, stream
 from trainables.strategies import Mapping, Stack
-from trainables.student import Student
 from trainables.targets import LiveTargets
 from trainables.tasks.batches import Example, encode
 from trainables.tasks.rows import Data, Row
@@ -54,43 +51,6 @@ def map_stacks(config: TrialConfig, family: Family, teacher_blocks: dict[str, in
     }
 
 
-@dataclass(frozen=True)
-class Distillation:
-    """The objective of a student. Every term is over real tokens or labels of the whole accumulated batch."""
-
-    family: Family
-    student: Student
-    targets: LiveTargets
-    mappings: dict[str, Mapping]
-    config: LossConfig
-
-    def totals(self, batch: Batch) -> Metrics:
-        """Labels, and the real tokens of each stack, in a micro-batch."""
-        tokens = {stack: float(mask.sum()) for stack, mask in self.family.masks(batch).items()}
-        return {"labels": float(losses.num_labels(self.family.labels(batch))), **tokens}
-
-    def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
-        """`loss`, `loss_ce`, `loss_kl` (T^2 included) and `loss_hidden`, unweighted but for `loss`."""
-        seen = self.family.forward(self.student.model, batch)
-        wanted = self.targets(batch)
-        ce = losses.cross_entropy_sum(seen.logits, seen.labels) / totals["labels"]
-        kl = losses.kl_sum(seen.logits, wanted.logits, seen.labels, self.config.temperature) / totals["labels"]
-        pairs = [
-            losses.hidden_sum(
-                self.student.project(stack, state, seen.states[stack][state]),
-                wanted.states[stack][teacher_state],
-                wanted.masks[stack],
-                self.config.hidden_norm,
-            )
-            / totals[stack]
-            for stack, mapping in self.mappings.items()
-            for state, teacher_state in mapping.items()
-        ]
-        hidden = torch.stack(pairs).mean() if pairs else torch.zeros_like(ce)
-        loss = self.config.ce * ce + self.config.kl * kl + self.config.hidden * hidden
-        return {"loss": loss, "loss_ce": ce.detach(), "loss_kl": kl.detach(), "loss_hidden": hidden.detach()}
-
-
 class Cell:
     """A cell being computed: everything that is loaded once and the evaluations along the way."""
 
@@ -110,9 +70,12 @@ class Cell:
         self.student = student.build(self.family, model, config.model, config.init, config.seed).to(self.device)
         if config.train.freeze_embeddings:
             student.freeze_embeddings(self.family, self.student.model)
+        quirks = official.quirks(self.family.name, config.losses)
+        if quirks.projections_fixed:
+            self.student.projections.requires_grad_(False)
         self.mappings = map_stacks(config, self.family, self.family.num_blocks(model.config.to_dict()))
         self.targets = LiveTargets(self.family, model)
-        self.objective = Distillation(self.family, self.student, self.targets, self.mappings, config.losses)
+        self.objective = Distillation(self.family, self.student, self.targets, self.mappings, config.losses, quirks)
         self.pad_id = int(self.tokenizer.pad_token_id)
         self.eval_rows = data.validation[: config.task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
@@ -120,15 +83,15 @@ class Cell:
             self.family, config.task, self.tokenizer, self.device, self.dtype, config.train.batch_size
         )
         self.probe = Probe(self.family, model, self.eval_examples, self.pad_id, config.train.batch_size, self.device)
-        self.angles: dict[str, NDArray[np.float64]] = {}
-        self.per_state: dict[str, object] = {"teacher_rms": self.probe.teacher_rms()}
+        self.angles = History()
+        self.per_state: dict[int, dict[str, Any]] = {}
         self.last: Metrics = {}
         self.best: Metrics = {}
 
     def run(self) -> Outcome:
         """Trains, evaluates, saves the best student and gives its test metrics. Raises NotFinite."""
         self.student.eval()
-        self._keep("start", start := self.probe.measure(self.student, self.mappings))
+        self._keep(0, start := self.probe.measure(self.student, self.mappings))
         self.report(0, start.metrics())
         training = Training(
             config=self.config.train,
@@ -143,11 +106,12 @@ class Cell:
             evaluate=self._evaluate,
             save_best=self._save_best,
             checkpoint=self.folder / "last.pt",
+            own_rates={} if (rate := self.config.model.projection.learning_rate) is None else {"projections.": rate},
         )
         training.run()
-        arrays: dict[str, Any] = {"axes": np.array(ANGLE_AXES), **self.angles}
-        np.savez_compressed(self.folder / "angles.npz", **arrays)
-        (self.folder / "per_state.json").write_text(json.dumps(self.per_state, indent=1))
+        self.angles.save(self.folder / "angles.npz")
+        states = {"teacher_rms": self.probe.teacher_rms(), "steps": self.per_state}
+        (self.folder / "per_state.json").write_text(json.dumps(states, indent=1))
         metrics = self._final(training)
         self.report(training.schedule.num_steps, metrics)
         return Outcome(
@@ -169,14 +133,14 @@ class Cell:
         with devices.autocast(self.device, self.dtype):
             terms = measure(self.objective, self.eval_examples, self.pad_id, self.config.train.batch_size, self.device)
         self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()} | measurement.metrics()
-        self._keep("end", measurement)
+        self._keep(step, measurement)
         self.report(step, self.last)
         self.eval_seconds += time.perf_counter() - started
         return task[self.evaluator.main_metric]
 
-    def _keep(self, when: str, measurement: Measurement) -> None:
-        self.angles |= measurement.arrays(when)
-        self.per_state[when] = {"student_rms": measurement.student_rms, "hidden": measurement.hidden}
+    def _keep(self, step: int, measurement: Measurement) -> None:
+        self.angles.add(step, measurement.arrays())
+        self.per_state[step] = {"student_rms": measurement.student_rms, "hidden": measurement.hidden}
 
     def _save_best(self) -> None:
         self.best = self.last

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -103,11 +103,14 @@ class Training:
     save_best: Callable[[], None]
     checkpoint: Path
     """The last state, written every `checkpoint_minutes` and at the end."""
+    own_rates: Mapping[str, float] = field(default_factory=dict)
+    """Start of a parameter's name -> a learning rate of its own, under the same warm-up and decay."""
 
     def __post_init__(self) -> None:
         self.schedule = Schedule.of(self.config, len(self.examples))
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
-        self.optimizer = optimizers.make(self.parameters, self.config)
+        groups = optimizers.groups(self.module.named_parameters(), self.own_rates)
+        self.optimizer = optimizers.make(groups, self.config)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer,
             lambda step: learning_rate_factor(step, self.config.warmup_steps, self.schedule.num_steps),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -72,3 +73,24 @@ def _normed(hidden_NE: Tensor, norm: HiddenNorm) -> Tensor:
             return F.normalize(hidden_NE, dim=-1)
         case "layernorm":
             return F.layer_norm(hidden_NE, hidden_NE.shape[-1:])
+
+
+# What only the paper's public code does (trainables/official.py).
+
+
+def decoder_input_mask(labels_BT: Tensor, start_id: int, pad_id: int) -> Tensor:
+    """Where a decoder's input is not padding: its start token, then the labels one place later; [B, T] of bool."""
+    start_B1 = labels_BT.new_full((len(labels_BT), 1), start_id)
+    inputs_BT = torch.cat([start_B1, labels_BT[:, :-1]], dim=1)
+    return (inputs_BT != IGNORED) & (inputs_BT != pad_id)
+
+
+def whole_layernorm(hidden_BTE: Tensor) -> Tensor:
+    """To mean 0 and variance 1 over the whole state, whatever stands in padding included (epsilon 1e-5)."""
+    return F.layer_norm(hidden_BTE.float(), hidden_BTE.shape)
+
+
+def bare_l2(hidden_BTE: Tensor) -> Tensor:
+    """Each token divided by its length; a token of zeros is not a number."""
+    hidden_BTE = hidden_BTE.float()
+    return hidden_BTE / hidden_BTE.norm(dim=-1, keepdim=True)

@@ -43,19 +43,9 @@ class Measurement:
             values[f"angle/{stack}/acute_share"] = angles.acute_share()
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
-    def arrays(self, when: str) -> dict[str, NDArray[np.float64]]:
-        """Every pair and state: `<stack>/<when>/<statistic>`, axes as in `ANGLE_AXES`."""
-        return {
-            f"{stack}/{when}/{name}": array
-            for stack, angles in self.angles.items()
-            for name, array in angles.arrays().items()
-        }
-
-
-ANGLE_AXES = (
-    "cos_mean, acute_share, count: [student state, teacher state i, teacher state k], i < k; "
-    "left_out: [student state, teacher state]; histogram: [student state, i, k, bin of the cosine from -1 to 1]"
-)
+    def arrays(self) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """Stack -> every pair and state, as `AngleStatistics.arrays` gives them."""
+        return {stack: angles.arrays() for stack, angles in self.angles.items()}
 
 
 class Probe:

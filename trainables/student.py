@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from trainables.config import ModelConfig
+from trainables.config import ModelConfig, ProjectionConfig
 from trainables.families.base import Family, raise_all
 from trainables.families.draws import seeded
 from trainables.families.states import stacks_of
@@ -38,7 +38,8 @@ class Student(nn.Module):
 
     def comparable(self, state: int, mapping: Mapping) -> bool:
         """Whether a state can be compared with the teacher's: same width, or a projection that the mapping trains."""
-        return not self.projections or state in mapping
+        is_trained = all(parameter.requires_grad for parameter in self.projections.parameters())
+        return not self.projections or (is_trained and state in mapping)
 
     def save(self, folder: Path) -> None:
         """Writes the model for plain transformers and, beside it, the projections."""
@@ -65,7 +66,7 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
         copy_weights(family, teacher, model, copy_classifier=config.copy_classifier)
     if teacher.can_generate():
         model.generation_config = copy.deepcopy(teacher.generation_config)
-    return Student(model, _projections(family, teacher, model, seed)).eval()
+    return Student(model, _projections(family, teacher, model, config.projection, seed)).eval()
 
 
 def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedModel, *, copy_classifier: bool) -> None:
@@ -95,15 +96,31 @@ def freeze_embeddings(family: Family, model: PreTrainedModel) -> None:
         model.get_submodule(path).requires_grad_(False)
 
 
-def _projections(family: Family, teacher: PreTrainedModel, model: PreTrainedModel, seed: int) -> nn.ModuleDict:
-    """Stack -> a linear map D -> E for each state, without bias; empty where the widths are equal."""
+def _projections(
+    family: Family, teacher: PreTrainedModel, model: PreTrainedModel, config: ProjectionConfig, seed: int
+) -> nn.ModuleDict:
+    """Stack -> a linear map D -> E for each state; empty where the widths are equal."""
     width, teacher_width = family.width(model.config.to_dict()), family.width(teacher.config.to_dict())
     if width == teacher_width:
         return nn.ModuleDict()
     with seeded(stream(seed, "projection")):
         return nn.ModuleDict(
             {
-                name: nn.ModuleList(nn.Linear(width, teacher_width, bias=False) for _ in range(len(blocks) + 1))
+                name: nn.ModuleList(_projection(width, teacher_width, config) for _ in range(len(blocks) + 1))
                 for name, blocks in stacks_of(family, model).items()
             }
         )
+
+
+def _projection(width: int, teacher_width: int, config: ProjectionConfig) -> nn.Linear:
+    """One map D -> E. `uniform` is torch's own start, which shrinks a state's RMS to 1/sqrt(3) of it on average."""
+    projection = nn.Linear(width, teacher_width, bias=config.bias)
+    if config.start == "uniform":
+        return projection
+    if config.start == "orthogonal":
+        nn.init.orthogonal_(projection.weight)
+    else:
+        nn.init.normal_(projection.weight, std=width**-0.5)
+    if config.bias:
+        nn.init.zeros_(projection.bias)
+    return projection

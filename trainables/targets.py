@@ -1,6 +1,6 @@
 """What a cell's loss needs of the teacher for a batch: its states and its logits.
 
-The teacher is run whole, on its own encoder's output, in eval mode and without gradients.
+The teacher is run whole, on its own encoder's output, without gradients, and in eval mode unless told otherwise.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ class LiveTargets:
     def __post_init__(self) -> None:
         self.teacher.eval().requires_grad_(False)
 
-    def __call__(self, batch: dict[str, Tensor]) -> Outputs:
+    def __call__(self, batch: dict[str, Tensor], *, final_norm: bool = False, dropout: bool = False) -> Outputs:
+        """One pass (`final_norm` as in Family.forward); with `dropout` the teacher is in train mode for it."""
         started = devices.clock(self.teacher.device)
+        if dropout:
+            self.teacher.train()
         with torch.no_grad():
-            outputs = self.family.forward(self.teacher, batch)
+            outputs = self.family.forward(self.teacher, batch, final_norm=final_norm)
+        if dropout:
+            self.teacher.eval()
         self.seconds += devices.clock(self.teacher.device) - started
         return outputs

@@ -6,7 +6,8 @@ from sweep.checks.teachers import Teacher, find
 from sweep.fields import guess
 from sweep.fingerprint import canonical
 from sweep.grid import Draft
-from trainables.config import ModelConfig, TaskConfig
+from trainables import official
+from trainables.config import LossConfig, ModelConfig, TaskConfig
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES, Family
 from trainables.strategies import Stack, Strategy
@@ -31,6 +32,9 @@ class Models:
         task: TaskConfig | None = draft.valid.get("task")
         if task is not None:
             problems += family.check_kind(task.kind)
+        losses: LossConfig | None = draft.valid.get("losses")
+        if losses is not None:
+            problems += official.check(family.name, task.kind if task is not None else None, losses)
         teacher = self._teachers[_key(model)]
         if teacher is not None:
             problems += _check_task(family, model, teacher, task, data) + _check_student(family, model, teacher, draft)

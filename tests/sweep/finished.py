@@ -13,6 +13,7 @@ from sweep.archive import Sweep
 from sweep.grid import Cell
 from sweep.records import Facts, JournalRow, Record, Records
 from sweep.storage import Storage
+from trainables.angle_file import History
 from trainables.config import TrialConfig
 
 STRATEGIES = ("none", "forward", "reverse", "all_to_one", "random")
@@ -103,8 +104,10 @@ def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random
     ]
     attempt = record.begin({"host": "here"})
     attempt.journal.write(rows)
-    maps = {f"{stack}/{when}/cos_mean": _cosines(draw, when) for stack in kind.stacks for when in ("start", "end")}
-    np.savez(attempt.folder / "angles.npz", axes=np.array("[student state, i, k]"), **maps)
+    history = History()
+    for step in (0, *STEPS):
+        history.add(step, {stack: _measured(_cosines(draw, step)) for stack in kind.stacks})
+    history.save(attempt.folder / "angles.npz")
     (attempt.folder / "student").mkdir()
     forward = {"0": 0, "1": 2, "2": 4, "3": 6}
     attempt.commit(
@@ -121,11 +124,23 @@ def _angle(acute: float) -> dict[str, float]:
     return {"acute_share": acute, "cos_mean": round(acute - 0.3, 4)}
 
 
-def _cosines(draw: random.Random, when: str) -> np.ndarray:
+def _cosines(draw: random.Random, step: int) -> np.ndarray:
     """Mean cosines [L, M, M] for i < k, higher between near states; at student state 0 teacher state 0 is left out."""
     shape = (NUM_STUDENT + 1, NUM_TEACHER + 1, NUM_TEACHER + 1)
     _, i, k = np.indices(shape)
-    cosines = (0.9 if when == "start" else 0.6) - 0.12 * (k - i) + draw.uniform(-0.05, 0.05)
+    cosines = (0.6 if step else 0.9) - 0.12 * (k - i) + draw.uniform(-0.05, 0.05)
     cosines[i >= k] = np.nan
     cosines[0, 0] = np.nan
     return cosines
+
+
+def _measured(cosines_LMM: np.ndarray) -> dict[str, np.ndarray]:
+    """One stack at one step: the cosines, and nothing counted."""
+    counts = np.zeros((*cosines_LMM.shape, 20))
+    return {
+        "cos_mean": cosines_LMM,
+        "acute_share": cosines_LMM,
+        "count": counts[..., 0],
+        "left_out": counts[:, 0, :, 0],
+        "histogram": counts,
+    }

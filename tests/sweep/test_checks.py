@@ -101,6 +101,16 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     assert cell == written
 
 
+def test_what_the_public_code_does_not_have_is_refused_at_once(tmp_path: Path) -> None:
+    losses = {"semantics": "official", "hidden_norm": "layernorm"}
+    assert lines(tmp_path, base={**BASE, "losses": losses}, axes={"losses.temperature": [1, 2, 4]}) == [
+        "base.losses.hidden_norm: got layernorm; the public code of bert has none",
+        "axes.losses.temperature[1]: got 2; the public code of bert has no temperature: give 1",
+        "axes.losses.temperature[2]: got 4; the public code of bert has no temperature: give 1",
+    ]
+    assert len(prepared(tmp_path, axes={"losses.semantics": ["clean", "official"]}).cells) == 2
+
+
 @pytest.mark.parametrize(("size", "is_right"), [(5, True), (64, True), (4, False), (65, False), (576, False)])
 def test_the_embedding_table_may_be_padded_a_little(tmp_path: Path, size: int, is_right: bool) -> None:
     path = write_all(tmp_path)

@@ -50,8 +50,10 @@ def test_artifacts_hold_every_pair(swept: Swept) -> None:
     assert len(found) == 8
     for file in found:
         arrays = np.load(file)
-        shapes = {arrays[name].shape for name in arrays.files if name.endswith("end/cos_mean")}
+        shapes = {arrays[name].shape[1:] for name in arrays.files if name.endswith("/cos_mean") and "axes" not in name}
         assert shapes == {(4, 7, 7)}
+        steps = {tuple(arrays[name]) for name in arrays.files if name.endswith("/step")}
+        assert [(each[0], len(each) > 1) for each in steps] == [(0, True)]
 
 
 @pytest.mark.timeout(600)

@@ -149,6 +149,7 @@ FULL: dict[str, Any] = {
         "finetune": {"epochs": 1, "max_steps": 9},
         "student_blocks": 2,
         "student_width": 4,
+        "projection": {"learning_rate": 1e-3},
     },
     "task": {
         "name": "t",
@@ -177,6 +178,8 @@ OTHER: dict[str, Any] = {
     "task.kind": "generation",
     "init": "random",
     "losses.hidden_norm": "l2",
+    "losses.semantics": "official",
+    "model.projection.start": "normal",
     "targets": "live",
     "dtype": "bf16",
     "model.teacher.tokenizer.kind": "byte_bpe",
@@ -215,8 +218,8 @@ def identities(trial: TrialConfig, data: str = "d") -> tuple[str, str]:
 
 TRIAL = TrialConfig.model_validate(FULL)
 LEAVES = dict(leaves(TRIAL))
-# Literals with a single value, and the strategy's kind, which names another class.
-ONLY = {"losses.semantics", "strategy.kind"}
+# The strategy's kind names another class.
+ONLY = {"strategy.kind"}
 
 
 @pytest.mark.parametrize("path", sorted(LEAVES.keys() - ONLY))

@@ -46,6 +46,7 @@ class Judged:
     student_seen: list[Seen]
     teacher_seen: list[Seen]
     angles: dict[str, np.ndarray[Any, Any]]
+    """Of the last step."""
 
     @property
     def stacks(self) -> list[str]:
@@ -104,7 +105,7 @@ def judged(request: pytest.FixtureRequest, swept: Swept, tmp_path_factory: pytes
     client = MlflowClient(tracking_uri=f"sqlite:///{storage}/mlflow.db")
     file = client.download_artifacts(run.info.run_id, "angles.npz", str(tmp_path_factory.mktemp("angles")))
     with np.load(file) as arrays:
-        angles = {name: arrays[name] for name in arrays.files}
+        angles = {name: arrays[name][-1] for name in arrays.files if not name.startswith("axes/")}
     return Judged(
         family,
         run,
@@ -166,10 +167,8 @@ def test_metrics_of_the_task(judged: Judged, whose: str) -> None:
 def test_angles(judged: Judged) -> None:
     for stack in judged.stacks:
         wanted = judge.angles(judged.student_seen, judged.teacher_seen, stack)
-        found = {
-            name: judged.angles[f"{stack}/end/{name}"] for name in ("cos_mean", "acute_share", "count", "histogram")
-        }
-        np.testing.assert_array_equal(judged.angles[f"{stack}/end/left_out"], wanted.left_out_LM)
+        found = {name: judged.angles[f"{stack}/{name}"] for name in ("cos_mean", "acute_share", "count", "histogram")}
+        np.testing.assert_array_equal(judged.angles[f"{stack}/left_out"], wanted.left_out_LM)
         assert found["count"].sum() == sum(map(len, wanted.cosines.values()))
         for place, cosines in wanted.cosines.items():
             entry = {name: array[place] for name, array in found.items()}

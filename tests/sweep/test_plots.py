@@ -10,9 +10,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from sweep.plots import (
+    GREY,
     INIT_COLOURS,
     LEFT_OUT,
+    AngleLine,
     Scale,
+    angle_lines_plot,
     angle_plot,
     curve_plot,
     mean_curve,
@@ -77,6 +80,28 @@ def test_angle_maps_show_pairs_above_the_diagonal_and_what_was_left_out() -> Non
         assert first.compressed().tolist() == [LEFT_OUT, 0.5, -0.25]
         assert second.compressed().tolist() == [0.75, 0.5, -0.25]
     assert {"student\nstate 1", "teacher state k", "start\nteacher state i"} <= set(texts(figure))
+
+
+def test_angle_lines_a_panel_a_stack_and_init() -> None:
+    lines = [
+        AngleLine("encoder", "random", "forward", True, (0.9, 0.8, 0.7)),
+        AngleLine("encoder", "random", "forward", False, (0.6, 0.5, 0.4)),
+        AngleLine("encoder", "random", "none", False, (0.3, 0.2, np.nan)),
+        AngleLine("decoder", "teacher", "forward", False, (-0.1, 0.0, 0.1)),
+    ]
+    figure = angle_lines_plot(lines)
+    panels = [[line for line in axes.get_lines() if len(line.get_xdata()) == 3] for axes in figure.axes]
+    assert [len(panel) for panel in panels] == [3, 0, 0, 1]  # encoder random, teacher; decoder random, teacher
+    untrained, forward, none = panels[0]
+    assert [list(line.get_xdata()) for line in panels[0]] == [[2, 3, 4]] * 3
+    assert list(untrained.get_ydata()) == [0.9, 0.8, 0.7]
+    assert list(forward.get_ydata()) == [0.6, 0.5, 0.4]
+    assert (untrained.get_linestyle(), untrained.get_color()) == (":", GREY)
+    assert none.get_color() == "black"
+    assert panels[3][0].get_color() == forward.get_color() != "black"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["untrained", "forward", "none"]
+    assert {"teacher state k", "encoder\nmean cosine", "decoder\nmean cosine", "random start"} <= set(texts(figure))
 
 
 def test_a_figure_is_an_image_of_its_own_and_the_same_twice() -> None:

@@ -83,7 +83,7 @@ def test_the_page_stands_alone(storage: Storage) -> None:
     page = Page(html)
     assert "One seed a cell cannot tell" in html
     sources = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
-    assert len(sources) == 4  # scores, curves, angles of two stacks
+    assert len(sources) == 5  # scores, curves, angles by k, all angles of two stacks
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     links = [attributes["href"] or "" for tag, attributes in page.tags if "href" in attributes]
     assert links == [f"http://127.0.0.1:5000/#/experiments/1/runs/run{number:04x}" for number in range(10)]

@@ -203,3 +203,15 @@ def test_one_weight_of_the_output_layer_is_enough() -> None:
 def test_all_problems_come_at_once() -> None:
     found = problems(strategy="forwrad", train={"batch_size": 0, "epohcs": 1}, losses={"kl": -1}, seeds=3)
     assert set(found) == {"strategy", "train.batch_size", "train.epohcs", "losses.kl", "seeds"}
+
+
+def test_projections_start_as_torch_starts_them() -> None:
+    projection = read().model.projection
+    assert (projection.start, projection.bias, projection.learning_rate) == ("uniform", False, None)
+    found = problems(model={**MODEL, "projection": {"start": "identity", "learning_rate": 0}})
+    assert found.keys() == {"model.projection.start", "model.projection.learning_rate"}
+
+
+def test_semantics_are_clean_or_official() -> None:
+    assert read(losses={"semantics": "official"}).losses.semantics == "official"
+    assert problems(losses={"semantics": "paper"}).keys() == {"losses.semantics"}

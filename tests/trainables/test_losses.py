@@ -19,8 +19,19 @@ from transformers import PreTrainedModel
 from tests.trainables.families.settings import Setting
 from tests.trainables.test_student import make
 from trainables.config import LossConfig
-from trainables.distill import Distillation
-from trainables.losses import IGNORED, HiddenNorm, cross_entropy_sum, hidden_sum, kl_sum, num_labels, num_tokens
+from trainables.losses import (
+    IGNORED,
+    HiddenNorm,
+    bare_l2,
+    cross_entropy_sum,
+    decoder_input_mask,
+    hidden_sum,
+    kl_sum,
+    num_labels,
+    num_tokens,
+    whole_layernorm,
+)
+from trainables.objective import Distillation
 from trainables.strategies import Mapping
 from trainables.targets import LiveTargets
 
@@ -421,3 +432,24 @@ def test_shapes_that_would_broadcast_are_refused() -> None:
         kl_sum(torch.zeros(B, V), torch.zeros(1, V), torch.zeros(B, dtype=torch.long), 1.0)
     with pytest.raises(AssertionError):
         cross_entropy_sum(torch.zeros(B, T, V), torch.zeros(B, dtype=torch.long))
+
+
+# What only the public code does
+
+
+def test_a_decoders_input_is_its_labels_one_place_later() -> None:
+    """The start token counts where it is not padding; a label of the padding token itself does not."""
+    labels_BT = torch.tensor([[5, 2, IGNORED, IGNORED], [5, 0, 7, 2]])
+    assert decoder_input_mask(labels_BT, 2, 0).tolist() == [[True, True, True, False], [True, True, False, True]]
+    assert decoder_input_mask(labels_BT, 0, 0).tolist() == [[False, True, True, False], [False, True, False, True]]
+
+
+def test_whole_layernorm_and_bare_l2_are_the_references() -> None:
+    hidden_BTE = draw().teacher_BTE
+    hidden_N = hidden_BTE.double().numpy()
+    expected = (hidden_N - hidden_N.mean()) / np.sqrt(hidden_N.var() + 1e-5)
+    np.testing.assert_allclose(whole_layernorm(hidden_BTE).numpy(), expected, atol=1e-6)
+    lengths = np.sqrt((hidden_N**2).sum(-1, keepdims=True))
+    np.testing.assert_allclose(bare_l2(hidden_BTE).numpy(), hidden_N / lengths, atol=1e-6)
+    assert bare_l2(torch.zeros(1, 1, 2)).isnan().all()
+    assert whole_layernorm(hidden_BTE.bfloat16()).dtype == bare_l2(hidden_BTE.bfloat16()).dtype == torch.float32

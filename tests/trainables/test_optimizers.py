@@ -39,3 +39,27 @@ def test_weight_decay_shrinks_every_weight_by_its_share_of_the_rate() -> None:
     for name in ("adamw", "adafactor"):
         shrunk = stepped(optimizer=name, weight_decay=0.5) - stepped(optimizer=name)
         assert shrunk == pytest.approx(-0.1 * 0.5 * np.array(WEIGHTS), rel=1e-6)
+
+
+def test_a_prefix_learns_at_its_own_rate() -> None:
+    """Two weights of one gradient under AdamW: each moves by its own rate."""
+    module = nn.ModuleDict({"model": nn.Linear(2, 1, bias=False), "projections": nn.Linear(2, 1, bias=False)})
+    frozen = nn.Parameter(torch.zeros(1), requires_grad=False)
+    named = [*module.named_parameters(), ("model.frozen", frozen)]
+    groups = optimizers.groups(named, {"projections.": 0.01})
+    config = TrainConfig.model_validate({"learning_rate": 0.1, "weight_decay": 0.0})
+    optimizer = optimizers.make(groups, config)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.01]
+    before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+    for parameter in module.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    moved = {name: (before[name] - parameter).abs().mean().item() for name, parameter in module.named_parameters()}
+    assert moved == pytest.approx({"model.weight": 0.1, "projections.weight": 0.01}, rel=1e-4)
+    assert not any(parameter is frozen for group in optimizer.param_groups for parameter in group["params"])
+
+
+def test_without_own_rates_there_is_one_group() -> None:
+    (group,) = optimizers.groups(nn.Linear(2, 1).named_parameters(), {})
+    assert group.keys() == {"params"}
+    assert len(optimizers.groups(nn.Linear(2, 1).named_parameters(), {"projections.": 0.1})) == 1

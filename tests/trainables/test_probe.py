@@ -39,6 +39,34 @@ def test_only_states_with_a_trained_projection_have_angles(
         assert (arrays["left_out"][[0, 2]] == num_tokens).all()
 
 
+def test_angles_are_seen_through_the_projections(setting: Setting, teacher: PreTrainedModel, probe: Probe) -> None:
+    student = make(setting, teacher, init="random", student_width=8)
+    measured = probe.measure(student, mapped(setting, {1: 2}))
+    outputs = setting.family.forward(student.model, probe.batches[0])
+    for stack, angles in measured.angles.items():
+        weight_ED = student.state_dict()[f"projections.{stack}.1.weight"]
+        state_ND = outputs.states[stack][1][outputs.masks[stack]].detach()
+        differences = [
+            (state_BTE[outputs.masks[stack]] - state_ND @ weight_ED.mT).double().numpy()
+            for state_BTE in probe.teacher[0].states[stack]
+        ]
+        for i, k in ((1, 2), (2, 6), (5, 6)):
+            lengths = [np.linalg.norm(differences[n], axis=-1) for n in (i, k)]
+            cosine = ((differences[i] * differences[k]).sum(-1) / (lengths[0] * lengths[1])).mean()
+            assert angles.arrays()["cos_mean"][1, i, k] == pytest.approx(cosine, abs=1e-5)
+        with torch.no_grad():
+            student.projections.get_submodule(f"{stack}.1").get_parameter("weight").neg_()
+    assert probe.measure(student, mapped(setting, {1: 2})).metrics() != measured.metrics()
+
+
+def test_projections_that_are_not_trained_have_no_angles(
+    setting: Setting, teacher: PreTrainedModel, probe: Probe
+) -> None:
+    student = make(setting, teacher, init="random", student_width=8)
+    student.projections.requires_grad_(False)
+    assert probe.measure(student, mapped(setting, {1: 2, 3: 6})).metrics() == {}
+
+
 def test_without_matching_another_width_has_no_angles(setting: Setting, teacher: PreTrainedModel, probe: Probe) -> None:
     student = make(setting, teacher, init="random", student_width=8)
     measurement = probe.measure(student, mapped(setting, {}))

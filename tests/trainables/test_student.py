@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -319,6 +319,38 @@ def test_projections_come_from_their_own_stream(setting: Setting, teacher: PreTr
     assert equal(first.model.state_dict(), without.state_dict())
 
 
+def drawn(start: str, width: int, **fields: Any) -> nn.Linear:
+    config = {"start": start, **fields}
+    student = make(QWEN3, QWEN3.teacher(), init="random", student_width=width, projection=config)
+    projection = student.projections.get_submodule("decoder.1")
+    assert isinstance(projection, nn.Linear)
+    return projection
+
+
+def test_an_orthogonal_start_keeps_lengths() -> None:
+    weight_ED = drawn("orthogonal", 8).weight.detach()
+    torch.testing.assert_close(weight_ED.mT @ weight_ED, torch.eye(8), rtol=0, atol=1e-6)
+    # A wider student cannot keep them all: its rows are orthonormal.
+    weight_ED = drawn("orthogonal", 24).weight.detach()
+    torch.testing.assert_close(weight_ED @ weight_ED.mT, torch.eye(16), rtol=0, atol=1e-6)
+
+
+def test_a_normal_start_is_that_of_its_stream() -> None:
+    """Standard deviation 1 / sqrt(D); each map draws torch's own start first."""
+    with torch.random.fork_rng():
+        torch.manual_seed(stream(0, "projection"))
+        for _ in range(2):
+            torch.empty(16, 8).uniform_()
+            wanted_ED = torch.empty(16, 8).normal_(std=8**-0.5)
+    assert torch.equal(drawn("normal", 8).weight, wanted_ED)
+
+
+def test_a_projection_may_have_a_bias() -> None:
+    assert drawn("uniform", 8).bias is None
+    assert drawn("uniform", 8, bias=True).bias.count_nonzero() == 16
+    assert drawn("orthogonal", 8, bias=True).bias.count_nonzero() == 0
+
+
 def test_states_are_comparable_where_a_mapping_trains_the_projections(
     setting: Setting, teacher: PreTrainedModel
 ) -> None:
@@ -326,6 +358,8 @@ def test_states_are_comparable_where_a_mapping_trains_the_projections(
     assert not student.comparable(1, {})
     assert student.comparable(1, {1: 2})
     assert not student.comparable(0, {1: 2})
+    student.projections.requires_grad_(False)
+    assert not student.comparable(1, {1: 2})
 
 
 # Frozen embeddings.
@@ -360,3 +394,23 @@ def test_an_untied_head_goes_on_training() -> None:
     freeze_embeddings(QWEN3.family, model)
     assert model.lm_head.weight.requires_grad
     assert not model.model.embed_tokens.weight.requires_grad
+
+
+def test_a_random_t5_with_frozen_embeddings_learns_under_a_random_head() -> None:
+    """Tied tables freeze the LM head with them: logits move, the head and state 0 of both stacks stay as drawn."""
+    teacher, batch = T5.teacher(), T5.batch()
+    model: Any = make(T5, teacher, init="random").model
+    freeze_embeddings(T5.family, model)
+    head_before = model.get_output_embeddings().weight.clone()
+    assert not torch.allclose(head_before, cast(Any, teacher).get_output_embeddings().weight)
+    before = T5.family.forward(model, batch)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    nn.functional.cross_entropy(before.logits.flatten(0, 1), before.labels.flatten()).backward()
+    optimizer.step()
+    after = T5.family.forward(model, batch)
+    assert torch.equal(model.get_output_embeddings().weight, head_before)
+    assert not torch.allclose(after.logits, before.logits, atol=1e-4)
+    for stack in ("encoder", "decoder"):
+        assert torch.equal(after.states[stack][0], before.states[stack][0])
+        assert not before.states[stack][0].requires_grad
+        assert not torch.allclose(after.states[stack][1], before.states[stack][1], atol=1e-5)

@@ -46,6 +46,8 @@ class Outputs:
     """Stack -> states [B, T, D]: 0 enters block 1, i leaves block i, before any final norm."""
     masks: dict[str, Tensor]
     """Stack -> real tokens, [B, T] of bool."""
+    all_logits: Tensor
+    """The logits of every position of the input, [B, T, V], in line with `states`; [B, C] of a classifier."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,11 +259,14 @@ class Family:
 
         return states.token_masks(self, batch)
 
-    def forward(self, model: PreTrainedModel, batch: dict[str, Tensor]) -> Outputs:
-        """One pass over a batch with labels, and every raw state of every stack."""
+    def forward(self, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
+        """One pass over a batch with labels, and every raw state of every stack.
+
+        With `final_norm` the last state of a stack is what transformers gives: behind the stack's final norm.
+        """
         from trainables.families import states
 
-        return states.forward(self, model, batch)
+        return states.forward(self, model, batch, final_norm=final_norm)
 
     def generate(self, model: PreTrainedModel, batch: dict[str, Tensor], max_new_tokens: int, num_beams: int) -> Tensor:
         """New tokens only, [B, T]; greedy or beam search. A decoder-only model needs prompts padded on the left."""

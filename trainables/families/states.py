@@ -73,8 +73,8 @@ def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict.fromkeys(family.stacks, tokens_BT)
 
 
-def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) -> Outputs:
-    """One pass over a batch with labels; every other column reaches the model as it is."""
+def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
+    """One pass over a batch with labels; every other column reaches the model as it is. See Family.forward."""
     inputs: dict[str, Any] = _inputs(model, batch)
     if family.form != "encoder":
         inputs["use_cache"] = False
@@ -83,12 +83,22 @@ def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) ->
         inputs["decoder_input_ids"] = shift(batch["labels"])
     stacks = stacks_of(family, model)
     with recorded(stacks) as states:
-        logits: Tensor = model(**inputs).logits
+        given: Any = model(**inputs, output_hidden_states=final_norm)
     assert all(len(states[name]) == len(blocks) + 1 for name, blocks in stacks.items())
+    if final_norm:
+        for name, last in _last_states(family, given).items():
+            states[name][-1] = last
     labels = aligned_labels(family, batch)
-    if family.form == "decoder" and labels.dim() == 2:
-        logits = logits[:, :-1]
-    return Outputs(logits, labels, states, token_masks(family, batch))
+    all_logits: Tensor = given.logits
+    logits = all_logits[:, :-1] if family.form == "decoder" and labels.dim() == 2 else all_logits
+    return Outputs(logits, labels, states, token_masks(family, batch), all_logits)
+
+
+def _last_states(family: Family, given: Any) -> dict[str, Tensor]:
+    """Stack -> the last of the hidden states that transformers gives."""
+    is_pair = family.form == "encoder_decoder"
+    found = {name: f"{name}_hidden_states" if is_pair else "hidden_states" for name in family.stacks}
+    return {name: getattr(given, field)[-1] for name, field in found.items()}
 
 
 def generate(

@@ -46,6 +46,18 @@ def test_states_are_what_blocks_give_to_each_other(
             assert torch.equal(teacher.get_submodule(norm)(states[-1]), wanted[stack][-1])
 
 
+def test_with_the_final_norm_every_state_is_that_of_transformers(
+    setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
+) -> None:
+    wanted = hf_states(setting, teacher, batch)
+    got = setting.family.forward(teacher, batch, final_norm=True)
+    for stack, states in got.states.items():
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(states, wanted[stack], strict=True))
+    raw = setting.family.forward(teacher, batch)
+    assert torch.equal(raw.logits, got.logits)
+    assert torch.equal(got.all_logits, teacher(**batch).logits)
+
+
 def test_state_0_is_the_embeddings_of_the_tokens(setting: Setting, teacher: PreTrainedModel) -> None:
     batch = setting.batch()
     states = setting.family.forward(teacher, batch).states

@@ -1,0 +1,75 @@
+"""The official semantics in whole cells, and what of them only a model can show: dropout, fixed projections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainables.families.settings import SETTINGS, Setting
+from tests.trainables.golden import SHAPES, config, losses
+from trainables import distill, finetune
+from trainables.config import LossConfig
+from trainables.families import FAMILIES
+from trainables.official import OFFICIAL, check
+from trainables.targets import LiveTargets
+from trainables.tasks import read
+
+NORMS = {name: code.hidden_norms[-1] for name, code in OFFICIAL.items()}
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_a_cell_under_each_semantics(family: str) -> None:
+    given: dict[str, Any] = {"hidden_norm": NORMS[family]}
+    official, clean = (
+        losses(config(family, "forward", losses={**given, "semantics": semantics}))
+        for semantics in ("official", "clean")
+    )
+    assert official["train/loss_hidden"][0] != pytest.approx(clean["train/loss_hidden"][0], rel=0.05)
+    for step in range(5):
+        parts = [official[f"train/loss_{term}"][step] for term in ("ce", "kl", "hidden")]
+        assert official["train/loss"][step] == pytest.approx(parts[0] + parts[1] + 3 * parts[2], rel=1e-5)
+
+
+@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.family.name in ("bart", "t5")], ids=str)
+def test_the_teachers_dropout_moves_its_targets_and_is_off_again(setting: Setting) -> None:
+    teacher, batch = setting.teacher(), setting.batch()
+    targets = LiveTargets(setting.family, teacher)
+    still, shaken = targets(batch), targets(batch, dropout=True)
+    assert not torch.allclose(still.logits, shaken.logits, atol=1e-3)
+    assert not teacher.training
+    assert torch.equal(targets(batch).logits, still.logits)
+
+
+@pytest.mark.parametrize(("semantics", "is_moved"), [("clean", True), ("official", False)])
+def test_projections_are_trained_and_saved_but_under_berts_quirk(
+    semantics: str, is_moved: bool, tmp_path: Path
+) -> None:
+    cell = config("bert", "forward, narrow", losses={"semantics": semantics})
+    data = read(cell.task)
+    model, tokenizer = finetune.start(cell.model, cell.task, data, FAMILIES["bert"], seed=1)
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "teacher")
+    (tmp_path / "cell").mkdir()
+    metrics: dict[str, float] = {}
+    made = distill.Cell(
+        cell, data, tmp_path / "teacher", tmp_path / "cell", lambda _step, found: metrics.update(found), 1
+    )
+    before = {name: tensor.clone() for name, tensor in made.student.projections.state_dict().items()}
+    made.run()
+    after = {name: tensor.clone() for name, tensor in made.student.projections.state_dict().items()}
+    checkpoint = torch.load(tmp_path / "cell" / "last.pt")["module"]
+    assert all(torch.equal(checkpoint[f"projections.{name}"], tensor) for name, tensor in after.items())
+    assert all(torch.equal(before[name], after[name]) != is_moved for name in before)
+    made.student.load_projections(tmp_path / "cell" / "student")
+    saved = made.student.projections.state_dict()
+    assert all(torch.equal(before[name], saved[name]) != is_moved for name in before)
+    assert ("angle/encoder/cos_mean" in metrics) == is_moved
+
+
+def test_what_runs_above_is_what_the_public_code_has() -> None:
+    for name, norm in NORMS.items():
+        kind = "classification" if OFFICIAL[name].classifies else "generation"
+        assert check(name, kind, LossConfig.model_validate({"semantics": "official", "hidden_norm": norm})) == []

@@ -1,0 +1,115 @@
+"""The loss of a student, CE + KL T^2 + hidden MSE (paper, equations 1 to 4), clean or with the public code's quirks.
+
+B batch, T tokens, E teacher width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables import losses
+from trainables.config import LossConfig
+from trainables.families import Family
+from trainables.families.base import Outputs
+from trainables.loop import Batch, Metrics
+from trainables.losses import IGNORED
+from trainables.official import CLEAN, Quirks
+from trainables.strategies import Mapping
+from trainables.student import Student
+from trainables.targets import LiveTargets
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """The objective of a student; clean, every term is over real tokens or labels of the whole accumulated batch."""
+
+    family: Family
+    student: Student
+    targets: LiveTargets
+    mappings: dict[str, Mapping]
+    config: LossConfig
+    quirks: Quirks = CLEAN
+
+    def totals(self, batch: Batch) -> Metrics:
+        """How many positions of a micro-batch each term is over (`ce`, `kl`, each stack), and `micro_batches`: 1."""
+        return {name: float(mask.sum()) for name, mask in self.counted(batch).items()} | {"micro_batches": 1.0}
+
+    def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
+        """`loss`, `loss_ce`, `loss_kl` (T^2 included) and `loss_hidden`, unweighted but for `loss`."""
+        seen = self.family.forward(self.student.model, batch, final_norm=self.quirks.last_state_normed)
+        wanted = self.targets(
+            batch,
+            final_norm=self.quirks.last_state_normed,
+            dropout=self.quirks.teacher_dropout and self.student.training,
+        )
+        counted = self.counted(batch)
+        divisors = {name: self._divisor(name, mask, totals) for name, mask in counted.items()}
+        ce = losses.cross_entropy_sum(seen.logits, seen.labels) / divisors["ce"]
+        kl = self._kl_sum(seen, wanted, counted["kl"]) / divisors["kl"]
+        pairs = [
+            self._hidden_sum(
+                self.student.project(stack, state, seen.states[stack][state]),
+                wanted.states[stack][teacher_state],
+                counted[stack],
+                wanted.masks[stack],
+            )
+            / divisors[stack]
+            for stack, mapping in self.mappings.items()
+            for state, teacher_state in mapping.items()
+        ]
+        hidden = self._over_pairs(torch.stack(pairs)) if pairs else torch.zeros_like(ce)
+        loss = self.config.ce * ce + self.config.kl * kl + self.config.hidden * hidden
+        return {"loss": loss, "loss_ce": ce.detach(), "loss_kl": kl.detach(), "loss_hidden": hidden.detach()}
+
+    def counted(self, batch: Batch) -> dict[str, Tensor]:
+        """The positions that each term is over: `ce`, `kl`, and by its name each stack's hidden terms; of bool."""
+        labels, masks = self.family.labels(batch), self.family.masks(batch)
+        counted = {"ce": labels != IGNORED, "kl": labels != IGNORED, **masks}
+        if self.quirks.decoder_mask_by_input:
+            config = self.student.model.config
+            by_input_BT = losses.decoder_input_mask(labels, config.decoder_start_token_id, config.pad_token_id)
+            counted |= {"kl": by_input_BT, "decoder": by_input_BT}
+        if self.quirks.hidden_over_padding:
+            counted |= {stack: torch.ones_like(mask_BT) for stack, mask_BT in masks.items()}
+        if self.quirks.kl_over_all_positions:
+            counted["kl"] = torch.ones_like(masks["decoder"])
+        return counted
+
+    def _divisor(self, name: str, mask: Tensor, totals: Metrics) -> Tensor | float:
+        """What a sum over a micro-batch is divided by, so that the micro-batches of a step add up to its term."""
+        is_ce = name == "ce"
+        if not (self.quirks.ce_by_micro_batch if is_ce else self.quirks.kl_and_hidden_by_micro_batch):
+            return totals[name]
+        if self.quirks.micro_batches_add_up and not is_ce and self.student.training:
+            return mask.sum()
+        return mask.sum() * totals["micro_batches"]
+
+    def _kl_sum(self, seen: Outputs, wanted: Outputs, mask: Tensor) -> Tensor:
+        """KL summed over the positions of the mask."""
+        positions = torch.where(mask, 0, IGNORED)
+        if not self.quirks.kl_over_all_positions:
+            return losses.kl_sum(seen.logits, wanted.logits, positions, self.config.temperature)
+        total = losses.kl_sum(seen.all_logits, wanted.all_logits, positions, self.config.temperature)
+        return total * wanted.masks["decoder"].float().mean()
+
+    def _hidden_sum(self, student_BTE: Tensor, teacher_BTE: Tensor, mask_BT: Tensor, real_BT: Tensor) -> Tensor:
+        """The distance of one matched pair, summed over the positions of the mask."""
+        norm = self.config.hidden_norm
+        if norm == "layernorm" and self.quirks.layernorm_of_whole_state:
+            student_BTE, teacher_BTE, norm = *map(losses.whole_layernorm, (student_BTE, teacher_BTE)), "none"
+        if norm == "l2" and self.quirks.l2_without_epsilon:
+            student_BTE, teacher_BTE, norm = *map(losses.bare_l2, (student_BTE, teacher_BTE)), "none"
+        total = losses.hidden_sum(student_BTE, teacher_BTE, mask_BT, norm)
+        if self.quirks.hidden_summed_over_width:
+            total = total * teacher_BTE.shape[-1]
+        if self.quirks.hidden_divided_by_batch:
+            total = total / len(teacher_BTE)
+        if self.quirks.hidden_over_padding:
+            total = total * real_BT.float().mean()
+        return total
+
+    def _over_pairs(self, pairs: Tensor) -> Tensor:
+        return pairs.sum() if self.quirks.hidden_summed_over_pairs else pairs.mean()
