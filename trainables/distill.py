@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from trainables import device as devices
 from trainables import official, student
 from trainables.angle_file import History
 from trainables.config import TrialConfig
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family
+from trainables.families.making import load_tokenizer
 from trainables.loop import Metrics, Report, Training, measure
 from trainables.objective import Distillation
 from trainables.probe import Measurement, Probe
@@ -64,7 +63,7 @@ class Cell:
         self.eval_seconds = 0.0
         self.device = devices.start_clean(num_threads, stream(config.seed, "start"))
         self.family = FAMILIES[config.model.family]
-        self.tokenizer = AutoTokenizer.from_pretrained(teacher)
+        self.tokenizer = load_tokenizer(str(teacher))
         model = self.family.load(str(teacher), None, config.task.kind, len(data.classes), seed=config.seed)
         devices.place(model, self.device)
         self.student = student.build(self.family, model, config.model, config.init, config.seed).to(self.device)

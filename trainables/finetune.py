@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainables import device as devices
 from trainables import losses, student
 from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family
+from trainables.families.making import load_tokenizer
 from trainables.loop import Batch, Metrics, Report, Training, measure
 from trainables.seeds import stream
 from trainables.tasks.batches import Example, encode
@@ -53,7 +54,7 @@ def start(
         tokenizer = train_tokenizer(model.teacher.tokenizer, family, texts(data.train))
         config = family.scratch_config(model.teacher.config, tokenizer, len(data.classes), task.kind, data.classes)
         return family.build(config, task.kind, seed=seed), tokenizer
-    tokenizer = AutoTokenizer.from_pretrained(model.teacher, revision=model.revision)
+    tokenizer = load_tokenizer(model.teacher, model.revision)
     num_classes = len(data.classes)
     loaded = family.load(model.teacher, model.revision, task.kind, num_classes, seed=seed, classes=data.classes)
     return loaded, tokenizer

@@ -66,6 +66,10 @@ class Family:
     ffn_fields: tuple[str, ...]
     positions_field: str | None
     """The size of the position table; null: no such limit."""
+    positions_after: str | None = None
+    """The token id that a text's positions count on from; null: they count from 0."""
+    has_segments: bool = False
+    """Whether the model reads `token_type_ids`: which text of a pair a token is of."""
     divisible: tuple[tuple[str, str], ...]
     """Pairs of config keys of which the first has to be a multiple of the second."""
     defaults: dict[str, int]
@@ -115,7 +119,10 @@ class Family:
 
     def max_length(self, config: Shape) -> int | None:
         """The longest input in tokens that the model has positions for; None: any."""
-        return None if self.positions_field is None else self._first(config, (self.positions_field,))
+        if self.positions_field is None:
+            return None
+        num_unused = 0 if self.positions_after is None else self._first(config, (self.positions_after,)) + 1
+        return self._first(config, (self.positions_field,)) - num_unused
 
     def copied_blocks(self, num_teacher: int, num_student: int) -> list[int]:
         """The teacher blocks, from 1, that become the student's with init `teacher` (paper, section 4)."""
@@ -165,7 +172,8 @@ class Family:
         """Whether the fields of a teacher from scratch are known and make a model."""
         path = "model.teacher.config"
         problems = [Problem(f"{path}.{key}", self._guess(key)) for key in fields if key not in self.config_fields]
-        shape = [*self.defaults, *(key for blocks in self.stacks.values() for key in blocks.depth)]
+        sizes = [key for key in self.defaults if key not in self.token_ids]
+        shape = [*sizes, *(key for blocks in self.stacks.values() for key in blocks.depth)]
         for key in dict.fromkeys(shape):
             value = fields.get(key)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
@@ -190,8 +198,8 @@ class Family:
         return problems + [Problem("model.student_width", problem.message) for problem in narrow]
 
     def _check_divisible(self, config: Shape, path: str) -> list[Problem]:
-        # A key that is null takes its value from its partner.
-        asked = [(a, b) for a, b in self.divisible if config.get(b, 0) is not None]
+        # A key that is null, by the config or by transformers' default, takes its value from its partner.
+        asked = [(a, b) for a, b in self.divisible if config.get(b, self.defaults.get(b)) is not None]
         pairs = [(a, self._first(config, (a,)), b, self._first(config, (b,))) for a, b in asked]
         return [Problem(f"{path}.{a}", f"got {x}; a multiple of {b}, {y}") for a, x, b, y in pairs if x % y]
 

@@ -13,6 +13,7 @@ BERT = Family(
     heads_fields=("num_attention_heads",),
     ffn_fields=("intermediate_size",),
     positions_field="max_position_embeddings",
+    has_segments=True,
     divisible=(("hidden_size", "num_attention_heads"),),
     defaults={
         "hidden_size": 768,

@@ -72,7 +72,7 @@ def load(
         _set(config, _labels(num_classes, classes))
     with _reading(path):
         if config.pad_token_id is None:
-            config.pad_token_id = AutoTokenizer.from_pretrained(path, **source).pad_token_id
+            config.pad_token_id = load_tokenizer(path, revision).pad_token_id
         with seeded(stream(seed, "init")):
             model, info = _model_class(family, kind).from_pretrained(
                 path,
@@ -91,6 +91,17 @@ def load(
     if any(name.startswith(family.classifier) for name in missing + mismatched):
         _set(model.config, _labels(num_classes, classes))  # a fresh head knows no older names
     return model
+
+
+def load_tokenizer(path: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub id. One without a pad token (Llama's) pads with its end token.
+
+    Nothing is learnt from padding, whatever stands there: it is masked, and it has no labels.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main", trust_remote_code=False)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 @contextmanager

@@ -1,63 +1,14 @@
 """Qwen3 (Yang et al., 2025): a decoder only. Prompts end in <|endoftext|>, which pads too."""
 
-from trainables.families.base import Blocks, Family
+from trainables.families.decoder import WINDOWS, decoder
 
-QWEN3 = Family(
-    name="qwen3",
-    model_type="qwen3",
-    form="decoder",
-    config_class="Qwen3Config",
-    models={"generation": "Qwen3ForCausalLM", "classification": "Qwen3ForSequenceClassification"},
-    stacks={"decoder": Blocks("model.layers", ("num_hidden_layers",))},
-    width_field="hidden_size",
-    heads_fields=("num_attention_heads",),
-    ffn_fields=("intermediate_size",),
-    positions_field=None,
-    divisible=(("num_attention_heads", "num_key_value_heads"),),
-    defaults={
-        "hidden_size": 4096,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 32,
-        "head_dim": 128,
-        "intermediate_size": 22016,
-    },
-    config_fields=frozenset(
-        {
-            "attention_bias",
-            "attention_dropout",
-            "bos_token_id",
-            "eos_token_id",
-            "head_dim",
-            "hidden_act",
-            "hidden_size",
-            "initializer_range",
-            "intermediate_size",
-            "layer_types",
-            "max_position_embeddings",
-            "max_window_layers",
-            "num_attention_heads",
-            "num_hidden_layers",
-            "num_key_value_heads",
-            "pad_token_id",
-            "rms_norm_eps",
-            "rope_parameters",
-            "sliding_window",
-            "tie_word_embeddings",
-            "use_sliding_window",
-            "vocab_size",
-        }
-    ),
+QWEN3 = decoder(
+    "qwen3",
+    "Qwen3",
+    own_fields=WINDOWS | {"attention_bias", "head_dim"},
+    defaults={"num_key_value_heads": 32, "head_dim": 128, "intermediate_size": 22016},
+    special_tokens={"pad_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
     scratch_fields={"num_key_value_heads": None},
     per_block_fields=("layer_types",),
-    token_ids={"pad_token_id": "pad_token", "eos_token_id": "eos_token"},
-    special_tokens={"pad_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
-    template_single=None,
-    template_pair=None,
-    # The LM head too, where the config ties them.
-    embeddings=("model.embed_tokens",),
-    classifier=("score.",),
-    may_be_fresh=("score.",),
-    match_embeddings=False,
     copied={(36, 9): (1, 5, 10, 14, 19, 23, 28, 32, 36)},
 )

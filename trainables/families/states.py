@@ -74,8 +74,11 @@ def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
-    """One pass over a batch with labels; every other column reaches the model as it is. See Family.forward."""
-    inputs: dict[str, Any] = _inputs(model, batch)
+    """One pass over a batch with labels; every other column that the family reads reaches the model as it is.
+
+    See Family.forward.
+    """
+    inputs: dict[str, Any] = _inputs(family, model, batch)
     if family.form != "encoder":
         inputs["use_cache"] = False
     if family.form == "encoder_decoder":
@@ -107,15 +110,16 @@ def generate(
     """New tokens [B, T], without the prompt or the decoder's start token."""
     generator: Any = model
     tokens_BT: Tensor = generator.generate(
-        **_inputs(model, batch), max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False
+        **_inputs(family, model, batch), max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False
     )
     start = batch["input_ids"].shape[1] if family.form == "decoder" else 1
     return tokens_BT[:, start:]
 
 
-def _inputs(model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def _inputs(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The columns without labels; padding is the model's own pad token, by which some heads find a text's end."""
-    inputs = {name: column for name, column in batch.items() if name != "labels"}
+    unread = {"labels"} if family.has_segments else {"labels", "token_type_ids"}
+    inputs = {name: column for name, column in batch.items() if name not in unread}
     pad_id: Any = model.config.pad_token_id
     padded = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, pad_id)
     return {**inputs, "input_ids": padded}

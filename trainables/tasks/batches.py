@@ -55,9 +55,9 @@ def encode_prompts(
     """What a model generates from: the source, and for a decoder the separator, which is never cut."""
     sources = [row.source for row in _generation(rows)]
     if form == "decoder":
-        separator = _ids(tokenizer, [task.separator])[0]
-        room = max(task.max_length - len(separator), 0)
-        return [{"input_ids": ids[:room] + separator or [_eos(tokenizer)]} for ids in _ids(tokenizer, sources)]
+        start, separator = _start(tokenizer), _ids(tokenizer, [task.separator])[0]
+        room = max(task.max_length - len(start) - len(separator), 0)
+        return [{"input_ids": start + ids[:room] + separator or [_eos(tokenizer)]} for ids in _ids(tokenizer, sources)]
     ids = tokenizer(sources, truncation=True, max_length=task.max_length)["input_ids"]
     return [{"input_ids": source} for source in ids]
 
@@ -85,17 +85,17 @@ def _encode_classification(
 def _encode_continuations(rows: Sequence[Row], task: TaskConfig, tokenizer: PreTrainedTokenizerBase) -> list[Example]:
     """Source, separator, target and end as one text; only target and end are labels.
 
-    What does not fit is cut from the source, then from the target, never from separator and end.
+    What does not fit is cut from the source, then from the target, never from start, separator and end.
     """
-    separator, end = _ids(tokenizer, [task.separator])[0], [_eos(tokenizer)]
+    start, separator, end = _start(tokenizer), _ids(tokenizer, [task.separator])[0], [_eos(tokenizer)]
     generation = _generation(rows)
     sources = _ids(tokenizer, [row.source for row in generation])
     targets = _ids(tokenizer, [row.references[0] for row in generation])
     examples: list[Example] = []
     for source, target in zip(sources, targets, strict=True):
-        room = max(task.max_length - len(separator) - len(end), 0)
+        room = max(task.max_length - len(start) - len(separator) - len(end), 0)
         target = target[:room] + end
-        prompt = source[: room + len(end) - len(target)] + separator or end
+        prompt = start + source[: room + len(end) - len(target)] + separator or end
         examples.append({"input_ids": prompt + target, "labels": [IGNORED] * len(prompt) + target})
     return examples
 
@@ -106,6 +106,12 @@ def _generation(rows: Sequence[Row]) -> list[GenerationRow]:
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     return tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+
+def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What a decoder's tokenizer puts before each text: Llama's <s>, nothing for most."""
+    bos = tokenizer.bos_token_id
+    return [bos] if isinstance(bos, int) and tokenizer("")["input_ids"][:1] == [bos] else []
 
 
 def _eos(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -34,7 +34,7 @@ def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str
             single=family.template_single, pair=family.template_pair, special_tokens=ids
         )
     # Without this, what plain transformers tokenises for a model that knows no segments would name them.
-    segments = ["token_type_ids"] if family.form == "encoder" else []
+    segments = ["token_type_ids"] if family.has_segments else []
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_input_names=["input_ids", *segments, "attention_mask"],

@@ -11,9 +11,10 @@ import pytest
 import transformers
 from transformers import PreTrainedConfig
 
-from tests.trainables.families.settings import SETTINGS, Setting, tokenizer
+from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES, Family
+from trainables.families.tiny import tokenizer
 
 # What the form of a model or the way it is run here decides, not a person's config.
 DECIDED_HERE = {
@@ -112,6 +113,21 @@ def test_config_fields_are_those_of_transformers(family: Family) -> None:
         ),
         ("t5", {"num_layers": 5, "num_decoder_layers": 4}, {"encoder": 5, "decoder": 4}, 512, {"num_heads": 8}, None),
         ("t5", {}, {"encoder": 6, "decoder": 6}, 512, {"num_heads": 8}, None),
+        # RoBERTa's first position is one more than the pad token's id.
+        ("roberta", {"num_hidden_layers": 5}, {"encoder": 5}, 768, {"num_attention_heads": 12}, 510),
+        ("roberta", {"max_position_embeddings": 514}, {"encoder": 12}, 768, {"num_attention_heads": 12}, 512),
+        (
+            "roberta",
+            {"max_position_embeddings": 40, "pad_token_id": 0},
+            {"encoder": 12},
+            768,
+            {"num_attention_heads": 12},
+            39,
+        ),
+        ("distilbert", {"n_layers": 5, "dim": 32}, {"encoder": 5}, 32, {"n_heads": 12}, 512),
+        ("llama", {"num_hidden_layers": 5}, {"decoder": 5}, 4096, {"num_attention_heads": 32}, None),
+        ("mistral", {"num_hidden_layers": 5}, {"decoder": 5}, 4096, {"num_attention_heads": 32}, None),
+        ("qwen2", {"num_hidden_layers": 5}, {"decoder": 5}, 4096, {"num_attention_heads": 32}, None),
         ("qwen3", {"num_hidden_layers": 5}, {"decoder": 5}, 4096, {"num_attention_heads": 32}, None),
     ],
 )
@@ -234,6 +250,18 @@ def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:
             {"num_attention_heads": 4, "num_key_value_heads": 3},
             "num_attention_heads: got 4; a multiple of num_key_value_heads, 3",
         ),
+        ("mistral", {"num_attention_heads": 4}, "num_attention_heads: got 4; a multiple of num_key_value_heads, 8"),
+        (
+            "llama",
+            {"hidden_size": 50, "num_attention_heads": 4},
+            "hidden_size: got 50; a multiple of num_attention_heads, 4",
+        ),
+        (
+            "qwen2",
+            {"hidden_size": 50, "num_attention_heads": 4},
+            "hidden_size: got 50; a multiple of num_attention_heads, 4",
+        ),
+        ("distilbert", {"dim": 50, "n_heads": 4}, "dim: got 50; a multiple of n_heads, 4"),
     ],
 )
 def test_heads_that_do_not_divide(name: str, fields: dict[str, Any], message: str) -> None:
@@ -244,12 +272,22 @@ def test_a_teacher_from_scratch_that_is_right(setting: Setting) -> None:
     assert setting.family.check_scratch(setting.config) == []
 
 
-def test_qwen3_from_scratch_has_as_many_key_heads_as_heads() -> None:
-    family = FAMILIES["qwen3"]
-    fields = {"hidden_size": 16, "num_attention_heads": 3, "num_hidden_layers": 1}
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
+def test_a_decoder_from_scratch_has_as_many_key_heads_as_heads(name: str) -> None:
+    family = FAMILIES[name]
+    fields = {"hidden_size": 18, "num_attention_heads": 3, "num_hidden_layers": 1}
     assert family.check_scratch(fields) == []
     config: Any = family.scratch_config(fields, tokenizer(family), 2, "generation")
     assert config.num_key_value_heads == 3
+
+
+def test_a_llama_config_without_key_heads_has_as_many_as_heads() -> None:
+    """As the first Llamas' config.json: 40 heads are no multiple of any default."""
+    assert FAMILIES["llama"].check_student({"hidden_size": 5120, "num_attention_heads": 40}, 3, 2560, "random") == []
+
+
+def test_a_pad_token_of_id_0_is_no_size() -> None:
+    assert FAMILIES["roberta"].check_scratch({"pad_token_id": 0}) == []
 
 
 def test_students_that_cannot_be_made() -> None:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tests.trainables.families.settings import NUM_CLASSES, SETTINGS, Setting, plain, tokenizer
+from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.errors import InputError
 from trainables.families import FAMILIES
+from trainables.families.tiny import NUM_CLASSES, tokenizer
 
 
 def same(model: PreTrainedModel, other: PreTrainedModel) -> bool:
@@ -31,6 +32,8 @@ def test_scratch_config_takes_ids_from_the_tokenizer(setting: Setting) -> None:
     assert config.vocab_size == len(words)
     ids = {
         "bert": {"pad_token_id": 5},
+        "roberta": {"bos_token_id": 5, "pad_token_id": 6, "eos_token_id": 7},
+        "distilbert": {"pad_token_id": 5},
         "bart": {
             "bos_token_id": 5,
             "pad_token_id": 6,
@@ -39,6 +42,9 @@ def test_scratch_config_takes_ids_from_the_tokenizer(setting: Setting) -> None:
             "forced_eos_token_id": 7,
         },
         "t5": {"pad_token_id": 5, "eos_token_id": 6, "decoder_start_token_id": 5},
+        "llama": {"pad_token_id": 5, "bos_token_id": 6, "eos_token_id": 7},
+        "mistral": {"pad_token_id": 5, "bos_token_id": 6, "eos_token_id": 7},
+        "qwen2": {"pad_token_id": 5, "eos_token_id": 5},
         "qwen3": {"pad_token_id": 5, "eos_token_id": 5},
     }[setting.family.name]
     assert {key: getattr(config, key) for key in ids} == ids
@@ -83,7 +89,7 @@ def test_load_gives_the_saved_model(setting: Setting, teacher: PreTrainedModel, 
     assert torch.equal(torch.rand(3), after)
     assert same(loaded, teacher)
     assert not loaded.training
-    assert same(plain(setting, tmp_path), teacher)
+    assert same(setting.plain(tmp_path), teacher)
 
 
 def test_a_head_that_is_there_keeps_its_names(tmp_path: Path) -> None:
@@ -125,12 +131,14 @@ def test_a_missing_or_other_head_is_drawn_from_the_seed(classifying: Setting, nu
 
     first, other = load(1).state_dict(), load(2).state_dict()
     again = load(1).state_dict()
-    [head] = [key for key in first if key.endswith(("classifier.weight", "score.weight"))]
+    [head] = [key for key in first if key.startswith(setting.family.classifier) and key.endswith("weight")]
     assert first[head].shape == (num_classes, 16)
     assert torch.equal(first[head], again[head])
     assert not torch.equal(first[head], other[head])
     assert 0 < first[head].abs().max() < 1
-    kept = [key for key in first if not key.startswith(setting.family.classifier)]
+    # What stands on the base model (RoBERTa's and DistilBERT's first layer of the head) was not saved with it.
+    saved = f"{teacher.base_model_prefix}." if num_classes == NUM_CLASSES else ""
+    kept = [key for key in first if key.startswith(saved) and not key.startswith(setting.family.classifier)]
     assert all(torch.equal(first[key], teacher.state_dict()[key]) for key in kept)
     assert load(1).config.id2label == dict(enumerate(names))
 
@@ -207,7 +215,7 @@ def test_saved_models_give_the_same_logits_in_plain_transformers(
     teacher.save_pretrained(tmp_path)
     with torch.no_grad():
         mine = setting.family.forward(teacher, batch).logits
-        theirs = plain(setting, tmp_path)(**batch).logits
+        theirs = setting.plain(tmp_path)(**batch).logits
     if setting.family.form == "decoder" and setting.kind == "generation":
         theirs = theirs[:, :-1]
     assert torch.equal(mine, theirs)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tests.trainables.families.settings import IGNORED, LENGTHS, SETTINGS, TARGET_LENGTHS, Setting
+from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.families.states import recorded
+from trainables.families.tiny import IGNORED, LENGTHS, TARGET_LENGTHS
 
 GENERATION = [s for s in SETTINGS if s.kind == "generation"]
 
@@ -62,7 +63,7 @@ def test_state_0_is_the_embeddings_of_the_tokens(setting: Setting, teacher: PreT
     batch = setting.batch()
     states = setting.family.forward(teacher, batch).states
     inputs: Any = teacher.get_input_embeddings()
-    if setting.family.name in ("t5", "qwen3"):
+    if setting.family.name == "t5" or setting.family.form == "decoder":
         first = next(iter(states.values()))[0]
         assert torch.equal(first[0], inputs(batch["input_ids"])[0])
     if setting.family.name == "t5":
@@ -141,6 +142,14 @@ def test_all_columns_reach_the_model(setting: Setting, teacher: PreTrainedModel,
     setting.family.forward(teacher, batch)
     handle.remove()
     assert seen[0] >= batch.keys() - {"labels"}
+
+
+def test_a_model_without_segments_is_given_none(setting: Setting, teacher: PreTrainedModel) -> None:
+    """A tokenizer may name them: for a model with one row of types, type 1 is outside of its table."""
+    batch = setting.batch()
+    named = {**batch, "token_type_ids": batch["attention_mask"]}
+    plainly, otherwise = (setting.family.forward(teacher, columns).logits for columns in (batch, named))
+    assert torch.equal(plainly, otherwise) != setting.family.has_segments
 
 
 def test_gradients_flow_from_every_state(setting: Setting) -> None:
@@ -226,9 +235,11 @@ def test_beams_and_labels(generating: Setting) -> None:
     assert 1 <= tokens_BT.shape[1] <= 4
 
 
-def test_qwen3_classifies_by_the_last_real_token() -> None:
-    setting = SETTINGS[-1]
-    model, batch = setting.teacher(), setting.batch()
+@pytest.mark.parametrize(
+    "classifying", [s for s in SETTINGS if s.family.form == "decoder" and s.kind == "classification"], ids=str
+)
+def test_a_decoder_classifies_by_the_last_real_token(classifying: Setting) -> None:
+    setting, model, batch = classifying, classifying.teacher(), classifying.batch()
     logits_BC = setting.family.forward(model, batch).logits
     for row, length in enumerate(LENGTHS):
         alone = {"input_ids": batch["input_ids"][row : row + 1, :length], "attention_mask": torch.ones(1, length)}

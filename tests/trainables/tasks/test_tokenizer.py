@@ -15,6 +15,9 @@ LOSSLESS = train_tokenizer(BYTES, FAMILIES["qwen3"], TEXTS)
 
 PAIRS = {
     "bert": ["[CLS]", "dogs", "[SEP]", "walk", "[SEP]"],
+    "roberta": ["<s>", "dogs", "</s>", "</s>", "walk", "</s>"],
+    "distilbert": ["[CLS]", "dogs", "[SEP]", "walk", "[SEP]"],
+    "llama": ["<s>", "dogs", "<s>", "walk"],
     "bart": ["<s>", "dogs", "</s>", "</s>", "walk", "</s>"],
     "t5": ["dogs", "</s>", "walk", "</s>"],
 }
@@ -23,7 +26,7 @@ PAIRS = {
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("config", [BYTES, WORDS], ids=["byte_bpe", "word"])
 def test_it_is_the_same_in_plain_transformers(tmp_path, family, config):
-    if family == "qwen3" and config is WORDS:
+    if "unk_token" not in FAMILIES[family].special_tokens and config is WORDS:
         with pytest.raises(InputError, match=r"tokenizer\.kind: got word; "):
             train_tokenizer(config, FAMILIES[family], TEXTS)
         return
@@ -33,7 +36,7 @@ def test_it_is_the_same_in_plain_transformers(tmp_path, family, config):
     assert dict(loaded("dogs dance 7", "walk")) == dict(tokenizer("dogs dance 7", "walk"))
     assert loaded.get_vocab() == tokenizer.get_vocab()
     assert loaded.special_tokens_map == tokenizer.special_tokens_map == FAMILIES[family].special_tokens
-    assert ("token_type_ids" in loaded("dogs")) == (family == "bert")
+    assert ("token_type_ids" in loaded("dogs")) == FAMILIES[family].has_segments
 
 
 @pytest.mark.parametrize("family", PAIRS)

@@ -1,0 +1,79 @@
+"""The layout that Llama, Mistral, Qwen2, Qwen3 and their kin share: one stack, rotary positions, a norm at its end.
+
+Blocks lie at `model.layers`, `model.norm` follows the last one, and `lm_head` or `score` stands on it. A family of
+this layout is one call: its name, and what its config class has of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trainables.families.base import Blocks, Family
+
+_FIELDS = frozenset(
+    {
+        "attention_dropout",
+        "bos_token_id",
+        "eos_token_id",
+        "hidden_act",
+        "hidden_size",
+        "initializer_range",
+        "intermediate_size",
+        "max_position_embeddings",
+        "num_attention_heads",
+        "num_hidden_layers",
+        "num_key_value_heads",
+        "pad_token_id",
+        "rms_norm_eps",
+        "rope_parameters",
+        "tie_word_embeddings",
+        "vocab_size",
+    }
+)
+_TOKENS = ("pad_token", "bos_token", "eos_token")
+_DEFAULTS = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
+WINDOWS = frozenset({"layer_types", "max_window_layers", "sliding_window", "use_sliding_window"})
+"""Config fields of a decoder some of whose blocks see only the last tokens."""
+
+
+def decoder(
+    name: str,
+    classes: str,
+    *,
+    own_fields: Iterable[str],
+    defaults: Mapping[str, int],
+    special_tokens: dict[str, str],
+    begins: bool = False,
+    divisible: tuple[tuple[str, str], ...] = (),
+    **facts: Any,
+) -> Family:
+    """A family of this layout; `classes` is what its transformers classes begin with.
+
+    `own_fields` and `defaults` are beside those of the layout. `begins`: each text begins with the bos token.
+    """
+    return Family(
+        name=name,
+        model_type=name,
+        form="decoder",
+        config_class=f"{classes}Config",
+        models={"generation": f"{classes}ForCausalLM", "classification": f"{classes}ForSequenceClassification"},
+        stacks={"decoder": Blocks("model.layers", ("num_hidden_layers",))},
+        width_field="hidden_size",
+        heads_fields=("num_attention_heads",),
+        ffn_fields=("intermediate_size",),
+        positions_field=None,
+        divisible=(("num_attention_heads", "num_key_value_heads"), *divisible),
+        defaults={**_DEFAULTS, **defaults},
+        config_fields=_FIELDS | set(own_fields),
+        token_ids={f"{token}_id": token for token in _TOKENS if token in special_tokens},
+        special_tokens=special_tokens,
+        template_single=f"{special_tokens['bos_token']} $A" if begins else None,
+        template_pair="{0} $A {0} $B".format(special_tokens["bos_token"]) if begins else None,
+        # The LM head too, where the config ties them.
+        embeddings=("model.embed_tokens",),
+        classifier=("score.",),
+        may_be_fresh=("score.",),
+        match_embeddings=False,
+        **facts,
+    )

@@ -1,0 +1,48 @@
+"""DistilBERT (Sanh et al., 2019): BERT's blocks, without segments; `pre_classifier` stands for the pooler."""
+
+from trainables.families.base import Blocks, Family
+from trainables.families.bert import BERT
+
+DISTILBERT = Family(
+    name="distilbert",
+    model_type="distilbert",
+    form="encoder",
+    config_class="DistilBertConfig",
+    models={"classification": "DistilBertForSequenceClassification"},
+    stacks={"encoder": Blocks("distilbert.transformer.layer", ("n_layers",))},
+    width_field="dim",
+    heads_fields=("n_heads",),
+    ffn_fields=("hidden_dim",),
+    positions_field="max_position_embeddings",
+    divisible=(("dim", "n_heads"),),
+    defaults={"dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072, "max_position_embeddings": 512},
+    config_fields=frozenset(
+        {
+            "activation",
+            "attention_dropout",
+            "bos_token_id",
+            "dim",
+            "dropout",
+            "eos_token_id",
+            "hidden_dim",
+            "initializer_range",
+            "max_position_embeddings",
+            "n_heads",
+            "n_layers",
+            "pad_token_id",
+            "qa_dropout",
+            "seq_classif_dropout",
+            "sinusoidal_pos_embds",
+            "tie_word_embeddings",
+            "vocab_size",
+        }
+    ),
+    token_ids={"pad_token_id": "pad_token"},
+    special_tokens=BERT.special_tokens,
+    template_single=BERT.template_single,
+    template_pair="[CLS] $A [SEP] $B [SEP]",
+    embeddings=("distilbert.embeddings.word_embeddings", "distilbert.embeddings.position_embeddings"),
+    classifier=("classifier.",),
+    may_be_fresh=("classifier.", "pre_classifier."),
+    match_embeddings=True,
+)

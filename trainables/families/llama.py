@@ -1,0 +1,14 @@
+"""Llama (Touvron et al., 2023; Grattafiori et al., 2024): a decoder whose texts begin with <s>."""
+
+from trainables.families.decoder import decoder
+
+LLAMA = decoder(
+    "llama",
+    "Llama",
+    own_fields={"attention_bias", "head_dim", "mlp_bias", "pretraining_tp"},
+    defaults={"intermediate_size": 11008},  # as many key heads as heads, where a config says nothing
+    special_tokens={"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
+    begins=True,
+    # transformers refuses any other width, whatever the size of a head.
+    divisible=(("hidden_size", "num_attention_heads"),),
+)

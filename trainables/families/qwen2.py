@@ -1,0 +1,15 @@
+"""Qwen2 and Qwen2.5 (Yang et al., 2024): a decoder with biases in its queries, keys and values."""
+
+from trainables.families.decoder import WINDOWS, decoder
+
+QWEN2 = decoder(
+    "qwen2",
+    "Qwen2",
+    own_fields=WINDOWS,
+    defaults={"num_key_value_heads": 32, "intermediate_size": 22016},
+    special_tokens={"pad_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
+    # Its config has no size of a head: the width is divided.
+    divisible=(("hidden_size", "num_attention_heads"),),
+    scratch_fields={"num_key_value_heads": None},
+    per_block_fields=("layer_types",),
+)

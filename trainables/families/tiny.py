@@ -1,0 +1,104 @@
+"""A tiny teacher of a family with a batch for it: what the families' contract is checked on.
+
+Shapes: B batch, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from trainables.families.base import Family
+
+IGNORED = -100
+NUM_CLASSES = 3
+NUM_BLOCKS = 6
+WIDTH, FFN, HEADS = 16, 32, 4
+LENGTHS = (7, 5, 3)
+"""Tokens of each example of the batch, padded on the right."""
+TARGET_LENGTHS = (4, 6, 2)
+"""Tokens of each target, for a decoder of its own."""
+WORDS = [f"w{index}" for index in range(30)]
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A family on one task kind; `config` holds the fields of a teacher from scratch."""
+
+    family: Family
+    kind: str
+    config: Mapping[str, Any]
+
+    def teacher(self, **changes: Any) -> PreTrainedModel:
+        """A teacher in which no two tensors are alike, norms, biases and buffers included."""
+        fields = {**self.config, **changes}
+        config = self.family.scratch_config(fields, tokenizer(self.family), NUM_CLASSES, self.kind)
+        model = self.family.build(config, self.kind, seed=1)
+        draw = torch.Generator().manual_seed(2)
+        buffers = [buffer for name, buffer in model.named_buffers() if name == "final_logits_bias"]
+        with torch.no_grad():
+            for tensor in [*model.parameters(), *buffers]:
+                tensor.add_(0.1 * torch.randn(tensor.shape, generator=draw))
+        return model.eval().requires_grad_(False)
+
+    def batch(self) -> dict[str, Tensor]:
+        """Three examples of unlike lengths, padded on the right, with labels."""
+        pad_id: Any = tokenizer(self.family).pad_token_id
+        draw = torch.Generator().manual_seed(3)
+        mask_BT = torch.tensor([[int(t < length) for t in range(max(LENGTHS))] for length in LENGTHS])
+        words = torch.tensor(tokenizer(self.family).convert_tokens_to_ids(WORDS))
+        ids_BT = words[torch.randint(len(WORDS), mask_BT.shape, generator=draw)]
+        batch = {"input_ids": ids_BT.masked_fill(mask_BT == 0, pad_id), "attention_mask": mask_BT}
+        if self.family.has_segments:
+            batch["token_type_ids"] = torch.tensor([[0, 0, 1, 1, 1, 1, 1]] * 3) * mask_BT
+        return batch | {"labels": self._labels(ids_BT, mask_BT)}
+
+    def _labels(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
+        if self.kind == "classification":
+            return torch.tensor([2, 0, 1])
+        if self.family.form == "decoder":
+            prompt_BT = torch.arange(mask_BT.shape[1]) < 2
+            return ids_BT.masked_fill((mask_BT == 0) | prompt_BT, IGNORED)
+        labels_BT = ids_BT[:, :6].flip(1).clone()
+        return labels_BT.masked_fill(torch.arange(6) >= torch.tensor(TARGET_LENGTHS)[:, None], IGNORED)
+
+    def plain(self, folder: Path) -> PreTrainedModel:
+        """The folder's model as any user of transformers loads it, without this project."""
+        if self.kind == "classification":
+            return AutoModelForSequenceClassification.from_pretrained(folder)
+        auto: Any = AutoModelForCausalLM if self.family.form == "decoder" else AutoModelForSeq2SeqLM
+        return auto.from_pretrained(folder)
+
+
+def tokenizer(family: Family) -> PreTrainedTokenizerFast:
+    """Thirty words and, from id 5 on, the family's special tokens: not where transformers' configs expect them."""
+    vocabulary = [*WORDS[:5], *dict.fromkeys(family.special_tokens.values()), *WORDS[5:]]
+    unknown = family.special_tokens.get("unk_token", WORDS[0])
+    words = Tokenizer(models.WordLevel({token: index for index, token in enumerate(vocabulary)}, unk_token=unknown))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=words, **family.special_tokens)
+
+
+def shape(family: Family) -> dict[str, Any]:
+    """The fields of a tiny teacher, from what the family says of its config."""
+    fields: dict[str, Any] = {family.width_field: WIDTH}
+    fields |= dict.fromkeys(family.heads_fields, HEADS) | dict.fromkeys(family.ffn_fields, FFN)
+    fields |= {blocks.depth[0]: NUM_BLOCKS for blocks in family.stacks.values()}
+    # What neither is a size of its own nor given yet has to divide: key heads, for one.
+    fields |= {part: HEADS // 2 for _, part in family.divisible if part not in fields}
+    if family.positions_field is not None:
+        fields[family.positions_field] = 32
+    return fields
