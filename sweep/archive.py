@@ -11,6 +11,7 @@ from sweep.grid import Cell
 from sweep.records import Facts
 from sweep.storage import Storage
 from trainables.config import TrialConfig
+from trainables.plugins import Plugin, activate
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Sweep:
     experiment_id: str = ""
     runs: Mapping[str, str] = field(default_factory=dict[str, str])
     """Fingerprint -> id of the cell's run in MLflow."""
+    plugins: tuple[Plugin, ...] = ()
+    """Without them its cells' configs could not be read."""
 
     @property
     def folder(self) -> str:
@@ -35,16 +38,23 @@ class Sweep:
 
     def store(self, storage: Storage) -> None:
         cells = [{**vars(cell), "config": cell.config.model_dump(mode="json")} for cell in self.cells]
-        facts = {**vars(self), "cells": cells, "runs": dict(self.runs)}
+        facts = {
+            **vars(self),
+            "cells": cells,
+            "runs": dict(self.runs),
+            "plugins": [vars(each) for each in self.plugins],
+        }
         storage.write(f"{self.folder}/sweep.json", json.dumps(facts, ensure_ascii=False).encode())
 
     @classmethod
     def load(cls, storage: Storage, name: str) -> Self | None:
-        """The sweep of that name; None where the storage has none."""
+        """The sweep of that name, its plug-ins known to this process; None where the storage has none."""
         data = storage.read(f"sweeps/{name}/sweep.json")
         if data is None:
             return None
         facts: dict[str, Any] = json.loads(data)
+        facts["plugins"] = tuple(Plugin(**each) for each in facts.get("plugins", ()))
+        activate(facts["plugins"])
         cells: list[Any] = [{**cell, "config": TrialConfig.model_validate(cell["config"])} for cell in facts["cells"]]
         facts["cells"] = tuple(Cell(**cell) for cell in cells)
         return cls(**facts)

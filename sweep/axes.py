@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.fields import FIELDS, guess, is_field, nearest
+from sweep.fields import guess, is_field, nearest, trial_fields
 from sweep.messages import shown
 from sweep.parts import Part
 from sweep.values import TRIAL_FIELDS
@@ -27,7 +27,8 @@ def axis_problems(part: Part) -> tuple[set[str], list[Problem]]:
 
 def _guess(key: str) -> str:
     last = key.rsplit(".", 1)[-1]
-    alike = nearest(key, FIELDS) or next((name for name in FIELDS if name.rsplit(".", 1)[-1] == last), None)
+    known = trial_fields()
+    alike = nearest(key, known) or next((name for name in known if name.rsplit(".", 1)[-1] == last), None)
     return f"did you mean axes.{alike}?" if alike else guess(key, TRIAL_FIELDS)
 
 

@@ -28,6 +28,7 @@ from sweep.records import Facts, Records, now
 from sweep.runs import RunSpec
 from sweep.storage import Storage
 from sweep.tracking import Tracking, TrackingError
+from trainables import plugins
 from trainables.errors import InputError, Problem
 
 INTERRUPTED = 130
@@ -78,6 +79,7 @@ class Conductor:
         if cells or teachers:
             from sweep import work
 
+            work.check_families(self.plan.cells.values())
             self.at_end.enter_context(work.connected(self.config, self.asked.address))
         else:
             self.console.print(Text(f"nothing to run: {plan.counts(self.plan)}"))
@@ -147,8 +149,8 @@ class Conductor:
         """Table, page and runs from the records; whatever the cells came to."""
         cells = tuple(self.plan.cells.values())
         rows = results.rows(self.records, cells)
-        address = hidden(self.config.tracking_url)
-        sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, address, *self._fill())
+        place = (hidden(self.config.tracking_url), *self._fill())
+        sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, *place, plugins.active())
         written = report.write(self.storage, sweep, rows)
         self._finish(rows)
         student = report.best_student(rows, sweep, self.records)

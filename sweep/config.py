@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from sweep.messages import faults, problems
 from sweep.sources import DEMO, read_sources
+from trainables import plugins
 from trainables.config import Count, Frozen, Positive, Rate
 from trainables.errors import InputError, Problem
 
@@ -65,8 +66,8 @@ class SweepConfig(Frozen):
     grids: list[PartSweep] = Field(default=[], description="Part sweeps; cells that come in several are run once.")
     search: None = Field(default=None, description="Only null is supported.")
     profiles: dict[str, dict[str, Any]] = Field(default={}, description="Name -> overrides, chosen by profile=NAME.")
-    plugins: Annotated[list[str], Field(max_length=0)] = Field(
-        default=[], description="Only an empty list is supported."
+    plugins: list[str] = Field(
+        default=[], description="Files with strategies, families, generated tasks or metrics of one's own."
     )
     storage: str | None = Field(default=None, description="Path or fsspec URL; null: SWEEP_STORAGE, else ./runs.")
     tracking_uri: str | None = Field(
@@ -97,7 +98,10 @@ class SweepConfig(Frozen):
 
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> SweepConfig:
-    """The config of a file (None: the demo) under the overrides. Raises InputError with every problem."""
+    """The config of a file (None: the demo) under the overrides, its plug-ins known to this process.
+
+    Raises InputError with every problem.
+    """
     config, found = load_partly(path, overrides)
     if found:
         raise InputError(found)
@@ -107,9 +111,19 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> SweepConfig:
 def load_partly(path: Path | None, overrides: Sequence[str] = ()) -> tuple[SweepConfig, list[Problem]]:
     """The config with its wrong keys at their defaults, and what is wrong with them.
 
-    Raises InputError only where nothing can be told: the file is missing or malformed, or an override is.
+    Raises InputError only where nothing can be told: the file is missing or malformed, or an override or a plug-in
+    is. What its plug-ins add is known to this process afterwards, and nothing of any other.
     """
     fields = read_sources(path or DEMO, overrides)
+    config, found = _read(fields)
+    try:
+        plugins.activate_files(config.plugins)
+    except InputError as error:
+        raise InputError([*found, *error.problems]) from None
+    return config, found
+
+
+def _read(fields: dict[str, Any]) -> tuple[SweepConfig, list[Problem]]:
     try:
         return SweepConfig.model_validate(fields, strict=True), []
     except ValidationError as error:

@@ -41,14 +41,16 @@ def _paths(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, bool]]:
             yield from _paths(inner, f"{prefix}{name}.")
 
 
-FIELDS: dict[str, bool] = dict(_paths(TrialConfig, ""))
-"""Dotted path of every field of a trial config -> whether it holds keys of any name."""
+def trial_fields() -> dict[str, bool]:
+    """Dotted path of every field of a trial config, plug-ins' too -> whether it holds keys of any name."""
+    return dict(_paths(TrialConfig, ""))
 
 
 def is_field(path: str) -> bool:
     """Whether the dotted path is a field of the trial config, or a key of a field with free keys."""
     parents = (path.rsplit(".", num)[0] for num in range(1, path.count(".") + 1))
-    return path in FIELDS or any(FIELDS.get(parent, False) for parent in parents)
+    known = trial_fields()
+    return path in known or any(known.get(parent, False) for parent in parents)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -59,6 +61,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def guess(word: str, known: Iterable[str]) -> str:
     """`did you mean …?`: the field of the trial config that is so named, else the nearest; else all that is known."""
     names = sorted(known)
-    elsewhere = [path for path in FIELDS if path.rsplit(".", 1)[-1] == word and not path.startswith("strategy.")]
+    elsewhere = [
+        path for path in trial_fields() if path.rsplit(".", 1)[-1] == word and not path.startswith("strategy.")
+    ]
     near = f"base.{min(elsewhere, key=len)}" if elsewhere else nearest(word, names)
     return f"did you mean {near}?" if near else f"known: {', '.join(names)}"

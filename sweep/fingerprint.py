@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from trainables import plugins
 from trainables.config import TrialConfig
 from trainables.recipe import RECIPE
 
@@ -25,7 +26,7 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
             "targets": True,
         },
     )
-    return digest({"recipe": RECIPE, "targets": "live", "data": data, "teacher": teacher, **fields})
+    return digest({"recipe": RECIPE, "targets": "live", "data": data, "teacher": teacher, **fields, **_own(trial)})
 
 
 def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
@@ -36,7 +37,13 @@ def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
         include={"model": {"family": True, "finetune": True}, "task": True, "dtype": True},
         exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _TASK_LABELS},
     )
-    return digest({"recipe": RECIPE, "data": data, "source": source, **made})
+    return digest({"recipe": RECIPE, "data": data, "source": source, **made, **_own(trial, but="strategy")})
+
+
+def _own(trial: TrialConfig, but: str = "") -> dict[str, Any]:
+    """The plug-ins that take part, by their texts; nothing where none does."""
+    used = {sort: hashes for sort, hashes in plugins.used_by(trial).items() if sort != but}
+    return {"plugins": used} if used else {}
 
 
 def digest(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sweep.config import SweepConfig
-from sweep.fields import FIELDS
+from sweep.fields import trial_fields
 from trainables.builtin import MODELS, TASKS
 from trainables.config import TrialConfig
 
@@ -25,7 +25,7 @@ def schema() -> dict[str, Any]:
     fields["task"] = {"anyOf": [{"enum": list(TASKS)}, fields["task"]]}
     axes = {
         "type": "object",
-        "properties": {path: {"type": "array", "minItems": 1, "items": _items(path, parts)} for path in FIELDS},
+        "properties": {path: {"type": "array", "minItems": 1, "items": _items(path, parts)} for path in trial_fields()},
     }
     parts |= sweep.pop("$defs")
     for owner in (sweep, parts["PartSweep"]):

@@ -68,11 +68,12 @@ def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 _DATA_FILE = re.compile(r"(^|\.)task\.files\.\w+$")
+_PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins$")
 _TEACHER = re.compile(r"(^|\.)model\.teacher$")
 
 
 def absolute(tree: Any, folder: Path, at: str = "") -> Any:
-    """The tree with relative data files and teacher folders taken from the folder.
+    """The tree with relative data files, plug-ins and teacher folders taken from the folder.
 
     A teacher that is no folder there and does not start like a path stays as it is: a hub id.
     """
@@ -84,4 +85,5 @@ def absolute(tree: Any, folder: Path, at: str = "") -> Any:
         return tree
     path = folder / Path(tree).expanduser()
     is_folder = _TEACHER.search(at) and (tree.startswith((".", "/", "~")) or path.exists())
-    return str(path.absolute()) if _DATA_FILE.search(at) or is_folder else tree
+    is_file = _DATA_FILE.search(at) or _PLUGIN.search(at)
+    return str(path.absolute()) if is_file or is_folder else tree

@@ -17,8 +17,12 @@ from sweep.runs import RunSpec
 from sweep.teachers import train_teacher
 from sweep.terminal import Progress
 from sweep.trial import train_cell
+from trainables import contract, plugins
 from trainables.config import TrainConfig, TrialConfig
+from trainables.errors import InputError, Problem
+from trainables.families import FAMILIES
 from trainables.loop import Schedule
+from trainables.plugins import Carried
 from trainables.tasks.rows import Data
 
 
@@ -33,6 +37,19 @@ def connected(config: SweepConfig, address: str | None) -> Generator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_families(cells: Iterable[Cell]) -> None:
+    """Raises InputError where a family of a plug-in, which the cells use, breaks the contract."""
+    own = sorted({cell.config.model.family for cell in cells if plugins.is_own(cell.config.model.family)})
+    problems: list[Problem] = []
+    for name in own:
+        try:
+            contract.check(FAMILIES[name])
+        except InputError as error:
+            problems += [Problem("plugins", str(problem)) for problem in error.problems]
+    if problems:
+        raise InputError(problems)
 
 
 class Work:
@@ -67,7 +84,7 @@ class Work:
         steps = {names[job]: self._steps(cell, train(cell.config)) for job, (cell, _) in jobs.items()}
         self._progress.phase(title, steps)
         ends = schedule.run(
-            trainable, names, self._config, self._progress, context=self._context, jobs=jobs, data=self._data
+            trainable, names, self._config, self._progress, context=self._context, jobs=Carried(jobs), data=self._data
         )
         return sum(not facts["delivered"] for facts in ends.facts.values())
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainables import device as devices
+from trainables import own_metrics
 from trainables.config import TaskConfig
 from trainables.families import Family
 from trainables.tasks.batches import Example, collate, encode, encode_prompts
@@ -71,9 +72,15 @@ class Evaluator:
         """The task's metrics, main one first. The model must be in eval mode."""
         if self.task.kind == "classification":
             labels = [row.label for row in rows if isinstance(row, ClassificationRow)]
-            return classification_metrics(self.predict(model, rows), labels)
+            predicted = self.predict(model, rows)
+            return self._with_own(classification_metrics(predicted, labels), predicted, labels)
         references = [row.references for row in rows if isinstance(row, GenerationRow)]
-        return generation_metrics(self.generate(model, rows), references)
+        texts = self.generate(model, rows)
+        return self._with_own(generation_metrics(texts, references), texts, references)
+
+    def _with_own(self, metrics: dict[str, float], given: Sequence[Any], right: Sequence[Any]) -> dict[str, float]:
+        """The metrics, and behind them those of plug-ins."""
+        return metrics | own_metrics.measured(self.task.kind, given, right, taken=metrics)
 
     def predict(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[int]:
         """The most probable class of each row."""

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.vocabularies import shared
+
 IGNORED = -100
 """The label of a position that is not learnt from."""
 
@@ -42,8 +44,10 @@ def kl_sum(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, tempe
     """T^2 KL(teacher || student) at temperature T, summed over the positions that have a label.
 
     T^2 keeps the gradient's size beside cross entropy whatever T is (Hinton et al., 2015). Shapes as in
-    `cross_entropy_sum`.
+    `cross_entropy_sum`; where vocabularies are padded to different sizes, over the part that both have.
     """
+    if labels.dim() == 2:
+        student_logits, teacher_logits = shared(student_logits, teacher_logits)
     assert student_logits.shape == teacher_logits.shape
     assert student_logits.shape[:-1] == labels.shape
     real = labels != IGNORED

@@ -67,7 +67,13 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
                 f"student_blocks: got {stack.num_student}; the teacher's {stack.name} has {stack.num_teacher} blocks"
             )
         self.check(stack)
-        mapping = dict(enumerate(self.blocks(stack, rng), start=1))
+        states = self.blocks(stack, rng)
+        if len(states) != stack.num_student or not all(0 <= state <= stack.num_teacher for state in states):
+            raise ValueError(
+                f"kind: {self.kind} maps the {stack.num_student} student blocks of the {stack.name} to {states}; "
+                f"as many teacher states, of 0 to {stack.num_teacher}"
+            )
+        mapping = dict(enumerate(states, start=1))
         if match_embeddings if self.match_embeddings is None else self.match_embeddings:
             mapping = {0: self.embedding_state(stack), **mapping}
         return mapping

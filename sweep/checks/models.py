@@ -10,6 +10,7 @@ from trainables import official
 from trainables.config import LossConfig, ModelConfig, TaskConfig
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES, Family
+from trainables.seeds import generator
 from trainables.strategies import Stack, Strategy
 from trainables.tasks.rows import Data
 
@@ -77,8 +78,12 @@ def _check_student(family: Family, model: ModelConfig, teacher: Teacher, draft: 
     strategy: Strategy | None = draft.valid.get("strategy")
     for name, num_teacher in family.num_blocks(teacher.config).items():
         try:
-            if strategy is not None:
-                strategy.check(Stack(name, num_teacher, model.student_blocks))
+            if strategy is None:
+                continue
+            stack = Stack(name, num_teacher, model.student_blocks)
+            strategy.check(stack)
+            if model.student_blocks <= num_teacher:
+                strategy.mapping(stack, generator(0, "check"), match_embeddings=family.match_embeddings)
         except ValueError as error:
             field, _, message = str(error).partition(": ")
             problems.append(Problem(f"strategy.{field}", message))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainables import vocabularies
 from trainables.config import FromScratch, ModelConfig
 from trainables.errors import InputError, Problem
 from trainables.families import Family
@@ -53,7 +54,8 @@ def _folder(folder: Path) -> Teacher:
     if lacking:
         raise _wrong(f"got {str(folder)!r}, a folder that is no model: it has no {', no '.join(lacking)}")
     config = _read_json(folder / "config.json")
-    _check_vocabulary(config, folder / "tokenizer.json")
+    if (folder / "tokenizer.json").is_file():
+        _check_vocabulary(config, folder / "tokenizer.json", folder / "vocab.json", folder / "vocab.txt")
     settings = [folder / name for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json")]
     content = [*filter(Path.is_file, settings), *tokenizer, *(weights[0] or weights[1])]
     return Teacher(config, {"folder": _content_hash(content)}, str(folder))
@@ -77,27 +79,41 @@ def _hub(name: str, revision: str | None) -> Teacher:
         at = f" at revision {revision!r}" if revision else ""
         raise _wrong(f"got {name!r}{at}; no folder of this name, and from the hub: {reason}") from None
     fields = _read_json(config)
-    _check_vocabulary(fields, tokenizer)
+    if tokenizer.is_file():
+        _check_vocabulary(fields, tokenizer)
     return Teacher(fields, {"hub": name, "revision": commit}, name, commit)
 
 
-def _check_vocabulary(config: dict[str, Any], tokenizer: Path) -> None:
-    """The embedding table has a row for each token; models pad it to a multiple of 64, and no further."""
-    size = config.get("vocab_size")
-    if not tokenizer.is_file() or not isinstance(size, int):
+def _check_vocabulary(config: dict[str, Any], tokenizer: Path, *others: Path) -> None:
+    """One vocabulary, and a row for each of its tokens in the embedding table.
+
+    Models pad the table to a multiple of 64, and no further. `others`: the vocabulary in an older form, perhaps
+    without what was added later; a folder that was mixed from two models shows there.
+    """
+    tokens = vocabularies.vocabulary(_read_json(tokenizer))
+    for other in filter(Path.is_file, others):
+        if found := vocabularies.differences(tokens, _older(other)):
+            raise _wrong(f"got a {tokenizer.name} and a {other.name} that differ: {vocabularies.first(found)}")
+    num_rows, num_tokens = config.get("vocab_size"), vocabularies.size(tokens)
+    if not isinstance(num_rows, int):
         return
-    num_tokens = _num_tokens(_read_json(tokenizer))
-    is_padded = 0 < size - num_tokens < _PADDED_UP_TO and size % _PADDED_BY == 0
-    if size != num_tokens and not is_padded:
-        raise _wrong(f"got a model for {size} tokens with a tokenizer of {num_tokens}; a tokenizer that is the model's")
+    is_padded = 0 < num_rows - num_tokens < _PADDED_UP_TO and num_rows % _PADDED_BY == 0
+    if num_rows != num_tokens and not is_padded:
+        message = f"got a model for {num_rows} tokens with a tokenizer of {num_tokens}"
+        rowless = vocabularies.beyond(tokens, num_rows)
+        shown = f", without a row for {vocabularies.first(rowless)}" if rowless else ""
+        raise _wrong(f"{message}{shown}; a tokenizer that is the model's")
 
 
-def _num_tokens(tokenizer: dict[str, Any]) -> int:
-    """One more than the highest token id of a tokenizer.json."""
-    vocabulary = tokenizer.get("model", {}).get("vocab", {})
-    ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
-    added = [token["id"] for token in tokenizer.get("added_tokens", [])]
-    return 1 + max([*ids, *added], default=-1)
+def _older(path: Path) -> dict[str, int]:
+    """A vocab.json, or the lines of a vocab.txt."""
+    if path.suffix == ".json":
+        return {token: index for token, index in _read_json(path).items() if isinstance(index, int)}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise _wrong(f"got {str(path)!r}, which cannot be read: {error}") from None
+    return {line.rstrip("\r"): index for index, line in enumerate(lines) if line.rstrip("\r")}
 
 
 def _content_hash(files: list[Path]) -> str:

@@ -78,7 +78,8 @@ def lines(path: Path, *overrides: str) -> list[str]:
         ("resources.gpus=1.5", "resources.gpus: got 1.5; 0, a fraction below 1, or a whole number"),
         ("resources.cpus=0", "resources.cpus: got 0; at least 1"),
         ("search={trials: 3}", "search: got {'trials': 3}; only null is supported"),
-        ("plugins=[a.py]", "plugins: got ['a.py']; at most 0 of them"),
+        ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; No such file or directory"),
+        ("plugins=a.py", "plugins: got 'a.py'; a list"),
         ("profile=quick", "profile: got 'quick'; this config has no profiles"),
         ("storage=/proc/runs", "storage: got '/proc/runs'; /proc cannot be written to: No such file or directory"),
         ("tracking_uri=http://127.0.0.1:1",
@@ -200,8 +201,19 @@ def test_a_hub_id_that_cannot_be_had(tmp_path: Path) -> None:
 def test_a_tokenizer_that_is_not_the_teachers(tmp_path: Path) -> None:
     path = write_all(tmp_path)
     write_teacher(tmp_path / "teacher", num_tokens=7)
-    message = "got a model for 5 tokens with a tokenizer of 7; a tokenizer that is the model's"
+    message = "got a model for 5 tokens with a tokenizer of 7, without a row for 'w5' (5), '[PAD]' (6)"
+    assert lines(path) == [f"base.model.teacher: {message}; a tokenizer that is the model's"]
+
+
+@pytest.mark.parametrize(("name", "text"), [("vocab.json", '{"w0": 0, "w2": 1, "x": 2}'), ("vocab.txt", "w0\nw2\nx\n")])
+def test_a_folder_with_the_vocabularies_of_two_models(tmp_path: Path, name: str, text: str) -> None:
+    path = write_all(tmp_path)
+    (tmp_path / "teacher" / name).write_text(text)
+    message = f"got a tokenizer.json and a {name} that differ: 'w2' is 2, not 1, 'x' is no token, not 2"
     assert lines(path) == [f"base.model.teacher: {message}"]
+    same = '{"w0": 0, "w1": 1}' if name == "vocab.json" else "w0\nw1\n"
+    (tmp_path / "teacher" / name).write_text(same)  # without what was added later
+    assert len(prepare(path).cells) == 1
 
 
 def test_a_ready_teacher_of_other_classes(tmp_path: Path) -> None:

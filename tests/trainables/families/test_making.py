@@ -17,8 +17,11 @@ from transformers import PreTrainedModel
 
 from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.errors import InputError
+from trainables.config import TokenizerConfig
 from trainables.families import FAMILIES
+from trainables.families.making import load_tokenizer
 from trainables.families.tiny import NUM_CLASSES, tokenizer
+from trainables.tasks.tokenizer import train_tokenizer
 
 
 def same(model: PreTrainedModel, other: PreTrainedModel) -> bool:
@@ -110,6 +113,34 @@ def test_loading_and_saving_say_nothing(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_tokenizer_beside_a_model_is_the_one_that_was_saved(
+    setting: Setting, teacher: PreTrainedModel, tmp_path: Path
+) -> None:
+    """transformers chooses a class of tokenizers by the model's type; some build a vocabulary of their own."""
+    kind = "word" if "unk_token" in setting.family.special_tokens else "byte_bpe"
+    trained = train_tokenizer(TokenizerConfig.model_validate({"kind": kind}), setting.family, ["a b 12 c"] * 3)
+    teacher.save_pretrained(tmp_path)
+    trained.save_pretrained(tmp_path)
+    loaded = load_tokenizer(str(tmp_path))
+    assert loaded.get_vocab() == trained.get_vocab()
+    assert loaded("b 2 a", "c")["input_ids"] == trained("b 2 a", "c")["input_ids"]
+    assert loaded.special_tokens_map == trained.special_tokens_map
+
+
+def test_without_a_pad_token_the_end_token_pads(tmp_path: Path) -> None:
+    setting = next(s for s in SETTINGS if s.family.name == "llama" and s.kind == "classification")
+    words, teacher, batch = tokenizer(setting.family), setting.teacher(), setting.batch()
+    wanted = setting.family.forward(teacher, batch).logits
+    words.pad_token = None
+    teacher.config.pad_token_id = None
+    teacher.save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    assert load_tokenizer(str(tmp_path)).pad_token == "</s>"
+    loaded = setting.family.load(str(tmp_path), None, "classification", NUM_CLASSES, seed=0)
+    assert loaded.config.pad_token_id == words.eos_token_id
+    assert torch.equal(setting.family.forward(loaded, batch).logits, wanted)
 
 
 def test_load_gives_fp32(setting: Setting, tmp_path: Path) -> None:

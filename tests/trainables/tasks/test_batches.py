@@ -59,6 +59,17 @@ def test_a_decoder_reads_a_pair_as_one_text():
     assert set(example) == {"input_ids", "label"}
 
 
+def test_a_decoders_text_begins_as_its_tokenizer_begins_it():
+    tokenizer, rows = tokenizer_of("llama"), [GenerationRow("a b c", ("d",))]
+    (example,) = encode(rows, task("generation", separator="h"), "decoder", tokenizer)
+    (prompt,) = encode_prompts(rows, task("generation", separator="h"), "decoder", tokenizer)
+    assert words(tokenizer, example["input_ids"]) == "<s> a b c h d </s>"
+    assert words(tokenizer, example["labels"]) == "_ _ _ _ _ d </s>"
+    assert words(tokenizer, prompt["input_ids"]) == "<s> a b c h"
+    (cut,) = encode(rows, task("generation", separator="h", max_length=6), "decoder", tokenizer)
+    assert words(tokenizer, cut["input_ids"]) == "<s> a b h d </s>"
+
+
 def test_no_input_of_a_decoder_is_empty():
     tokenizer = tokenizer_of("qwen3")
     rows = [ClassificationRow(("",), 1), ClassificationRow(("a",), 0)]

@@ -1,0 +1,174 @@
+"""Plug-ins in a sweep: found from the config, part of the identity of what uses them, known to no other sweep."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.archive import Sweep
+from sweep.checks import Checked, prepare
+from sweep.storage import Storage
+from tests.sweep.commands import ROOT, cell_runs, command, runs
+from tests.sweep.own_data import BASE, write_all
+from trainables import plugins
+from trainables.errors import InputError
+
+EXAMPLE = ROOT / "docs" / "plugins" / "sweep.yaml"
+STRATEGY = (EXAMPLE.parent / "strategy.py").read_text()
+
+
+@pytest.fixture(autouse=True)
+def _none_left() -> Iterator[None]:
+    yield
+    plugins.activate(())
+
+
+def prepared(folder: Path, *overrides: str, **fields: Any) -> Checked:
+    return prepare(write_all(folder, **fields), [f"storage={folder}/runs", *overrides])
+
+
+def lines(folder: Path, *overrides: str, **fields: Any) -> list[str]:
+    with pytest.raises(InputError) as error:
+        prepared(folder, *overrides, **fields)
+    return str(error.value).split("\n")
+
+
+def test_a_plugin_is_found_from_the_configs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.py").write_text(STRATEGY)
+    axes = {"strategy": ["last", {"kind": "last", "leave_out": 2}]}
+    checked = prepared(tmp_path, plugins=["own.py"], axes=axes)
+    assert [each.name for each in plugins.active()] == ["own.py"]
+    assert [cell.config.strategy.model_dump()["leave_out"] for cell in checked.cells] == [0, 2]
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "other.py").write_text(STRATEGY)
+    monkeypatch.chdir(tmp_path / "here")
+    assert len(prepared(tmp_path, "plugins=[other.py]", axes=axes).cells) == 2
+    profiles = {"own": {"plugins": ["own.py"]}}
+    assert len(prepared(tmp_path, "profile=own", axes=axes, profiles=profiles).cells) == 2
+
+
+def test_a_plugins_parameters_are_axes_and_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(STRATEGY)
+    own: dict[str, Any] = {"plugins": ["own.py"], "base": {**BASE, "strategy": "last"}}
+    assert len(prepared(tmp_path, **own, axes={"strategy.leave_out": [0, 1]}).cells) == 2
+    assert lines(tmp_path, **own, axes={"strategy.leave_out": [1, 10, -1]}) == [
+        "axes.strategy.leave_out[2]: got -1; at least 0",
+        "axes.strategy.leave_out[1]: got 10; 3 of the teacher's 12 encoder blocks are needed",
+    ]
+    assert lines(tmp_path, "base.strategy.leave=1", **own) == [
+        "base.strategy.leave: got an unknown key; did you mean leave_out?"
+    ]
+
+
+def test_a_sweep_that_does_not_name_it_does_not_know_it(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(STRATEGY)
+    assert prepared(tmp_path, "base.strategy=last", plugins=["own.py"]).cells
+    (line,) = lines(tmp_path, "base.strategy=last")
+    assert line.startswith("base.strategy: got 'last'; no strategy 'last'")
+    (line,) = lines(tmp_path, "axes.strategy.leave_out=[0]")
+    assert line.startswith("axes.strategy.leave_out: got an axis that is no field")
+
+
+def test_what_is_wrong_with_plugins_is_said_beside_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("import json\n\njson.loads('{')\n")
+    assert lines(tmp_path, plugins=["none.py", "own.py"], keep="some") == [
+        "keep: got 'some'; one of 'best', 'all' or 'none'",
+        f"plugins[0]: got '{tmp_path}/none.py'; No such file or directory",
+    ]
+    (line,) = lines(tmp_path, plugins=["own.py"])
+    assert line.startswith("plugins[0]: got 'own.py'; line 3: JSONDecodeError: Expecting property name")
+
+
+def test_the_text_is_in_the_fingerprint_of_the_cells_that_use_it(tmp_path: Path) -> None:
+    axes = {"strategy": ["forward", "last"]}
+    (tmp_path / "own.py").write_text(STRATEGY)
+    forward, last = prepared(tmp_path, plugins=["own.py"], axes=axes).cells
+    (tmp_path / "moved.py").write_text(STRATEGY)
+    assert [forward, last] == prepared(tmp_path, plugins=["moved.py"], axes=axes).cells
+    (tmp_path / "own.py").write_text(STRATEGY.replace("end + 1", "end + 1 + 0"))
+    again, edited = prepared(tmp_path, plugins=["own.py"], axes=axes).cells
+    assert again == forward == prepared(tmp_path).cells[0]
+    assert edited.config.model_dump() == last.config.model_dump()
+    assert edited.teacher == last.teacher
+    assert edited.fingerprint != last.fingerprint
+
+
+def test_a_metric_is_in_the_fingerprint_of_the_cells_that_it_measures(tmp_path: Path) -> None:
+    source = (EXAMPLE.parent / "metric.py").read_text()
+    (tmp_path / "both.py").write_text(source)
+    (tmp_path / "texts.py").write_text(
+        source.replace('register(Metric("classification", ("matthews",), matthews))', "")
+    )
+    (plain,) = prepared(tmp_path).cells
+    (other,) = prepared(tmp_path, plugins=["texts.py"]).cells
+    (measured,) = prepared(tmp_path, plugins=["both.py"]).cells
+    assert plain == other
+    assert measured.fingerprint != plain.fingerprint
+    assert measured.teacher != plain.teacher  # a teacher is measured too
+
+
+def test_a_finished_sweep_is_read_with_its_plugins(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(STRATEGY)
+    cells = prepared(tmp_path, "base.strategy=last", plugins=["own.py"]).cells
+    sweep = Sweep("own", "command", 0, {}, tuple(cells), plugins=plugins.active())
+    storage = Storage(str(tmp_path / "runs"))
+    sweep.store(storage)
+    plugins.activate(())
+    assert Sweep.load(storage, "own") == sweep
+
+
+def test_the_examples_are_planned_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from sweep.run import main; "
+        f"code = main([{str(EXAMPLE)!r}, 'profile=smoke', 'storage={tmp_path}/runs', '--plan']); "
+        "print(code, sorted({'torch', 'transformers', 'ray', 'sklearn', 'sacrebleu'} & sys.modules.keys()))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "0 []"
+
+
+def test_the_examples_run(tmp_path: Path) -> None:
+    """Strategy, family, task and metrics of their own, in workers that are sent them."""
+    words = [str(EXAMPLE), "profile=smoke"]
+    done = command(*words, storage=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    cells = {run.data.tags["strategy"]: run.data for run in cell_runs(tmp_path, "plugins")}
+    assert cells.keys() == {"forward", "last"}
+    for data in cells.values():
+        assert -1 <= data.metrics["eval/matthews"] <= 1
+        assert {"test/matthews", "test/accuracy"} <= data.metrics.keys()
+        assert data.params["model.family"] == "gpt2"
+    assert cells["forward"].metrics["train/loss"] != cells["last"].metrics["train/loss"]
+    (teacher,) = runs(tmp_path, "plugins", "teacher")
+    assert "test/matthews" in teacher.data.metrics
+    results = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("cells/*/result.json"))]
+    mappings = [result["mapping"]["decoder"] for result in results]
+    blocks = sorted([pairs[str(block)] for block in (1, 2, 3)] for pairs in mappings)
+    assert blocks == [[2, 4, 6], [4, 5, 6]]
+    again = command(*words, storage=tmp_path)
+    assert again.returncode == 0
+    assert "nothing to run" in again.stdout
+
+
+def test_a_family_that_breaks_the_contract_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    folder = EXAMPLE.parent
+    for name in ("strategy.py", "task.py", "metric.py", "sweep.yaml"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    family = (folder / "family.py").read_text()
+    (tmp_path / "family.py").write_text(family.replace('"transformer.h"', '"transformer.blocks"'))
+    storage = tmp_path / "runs"
+    storage.mkdir()
+    done = command(str(tmp_path / "sweep.yaml"), "profile=smoke", storage=storage)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"plugins: family gpt2.stacks[decoder].path: got 'transformer.blocks'; "
+        f"GPT2Model has no attribute `blocks` ({kind})"
+        for kind in ("generation", "classification")
+    ]
+    assert not list(storage.rglob("*.json"))

@@ -1,0 +1,272 @@
+"""Plug-ins: what they add and to whom, what is wrong with them, how they travel; the documented examples."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainables import plugins
+from trainables.config import Generated, TrialConfig
+from trainables.errors import InputError
+from trainables.families import FAMILIES
+from trainables.own_metrics import METRICS, Metric, measured
+from trainables.plugins import Carried, Plugin, activate, activate_files, register, used_by
+from trainables.strategies import STRATEGIES, Stack
+from trainables.tasks.generators import GENERATORS, generated
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "plugins"
+TABLES: list[dict[str, Any]] = [STRATEGIES, FAMILIES, GENERATORS, METRICS]
+STRATEGY = """
+from typing import Literal
+from trainables.plugins import register
+from trainables.strategies import Strategy
+
+@register
+class First(Strategy, frozen=True):
+    kind: Literal["first"] = "first"
+    state: int = 1
+
+    def blocks(self, stack, rng):
+        return [self.state] * stack.num_student
+"""
+
+
+@pytest.fixture(autouse=True)
+def _none_left() -> Iterator[None]:
+    yield
+    activate(())
+
+
+def example(name: str) -> Plugin:
+    return Plugin(name, (EXAMPLES / name).read_text())
+
+
+def trial(**fields: Any) -> TrialConfig:
+    return TrialConfig.model_validate({"model": "tiny-bert", "task": "natural-logic", "dtype": "fp32", **fields})
+
+
+# What is known, and where.
+
+
+def test_what_is_added_goes_with_the_plugin() -> None:
+    before = [dict(table) for table in TABLES]
+    activate([example(name) for name in ("strategy.py", "family.py", "task.py", "metric.py")])
+    added = [sorted(table.keys() - old.keys()) for table, old in zip(TABLES, before, strict=True)]
+    assert added == [["last"], ["gpt2"], ["comparison"], ["classification: matthews", "generation: chrf"]]
+    assert plugins.is_own("gpt2")
+    assert not plugins.is_own("bert")
+    activate([example("task.py")])
+    assert [table.keys() - old.keys() for table, old in zip(TABLES, before, strict=True)] == [
+        set(),
+        set(),
+        {"comparison"},
+        set(),
+    ]
+    activate(())
+    assert before == TABLES
+
+
+def test_a_plugin_is_run_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "num_runs", 0, raising=False)
+    plugin = Plugin("a.py", f"import sys\nsys.num_runs += 1\n{STRATEGY}")
+    for chosen in ([plugin], [], [plugin], [example("task.py"), plugin]):
+        activate(chosen)
+    assert sys.num_runs == 1  # type: ignore[attr-defined]
+    activate([Plugin("a.py", plugin.source + "\n")])
+    assert sys.num_runs == 2  # type: ignore[attr-defined]
+
+
+def test_a_file_that_is_not_run_as_a_plugin_adds_nothing() -> None:
+    before = dict(METRICS)
+    metric = Metric("classification", ("one",), lambda given, right: {"one": 1.0})
+    assert register(metric) is metric
+    assert before == METRICS
+
+
+# What is wrong.
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x = 1\ny = (\n", "line 2: SyntaxError: '(' was never closed"),
+        ("def f():\n    return nonesuch\n\nf()\n", "line 2: NameError: name 'nonesuch' is not defined"),
+        ("\nimport no_such_package\n", "line 2: ModuleNotFoundError: No module named 'no_such_package'"),
+        ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
+        ("", "it registers nothing; a call of trainables.plugins.register"),
+        (STRATEGY.replace('"first"', '"forward"'), "the strategy 'forward' is there already; a name of its own"),
+        (
+            "from trainables.tasks.generators import Generator\nfrom trainables.plugins import register\n"
+            "register(Generator('localisation', dict))\n",
+            "the generator 'localisation' is there already; a name of its own",
+        ),
+        (
+            "from trainables.plugins import register\nregister(3)\n",
+            "line 2: TypeError: got 3; a Strategy class, a Family, a Generator or a Metric",
+        ),
+        (
+            "from trainables.plugins import register\nfrom trainables.own_metrics import Metric\n"
+            "register(Metric('generation', ('My metric',), dict))\n",
+            "line 3: ValueError: names: got ('My metric',); at least one, each of lower-case letters, digits and _",
+        ),
+    ],
+)
+def test_a_plugin_that_is_wrong(source: str, message: str) -> None:
+    before = [dict(table) for table in TABLES]
+    with pytest.raises(InputError) as caught:
+        activate([example("task.py"), Plugin("own.py", source)])
+    assert [tuple(problem) for problem in caught.value.problems] == [("plugins[1]", f"got 'own.py'; {message}")]
+    assert before == TABLES
+    assert plugins.active() == ()
+
+
+def test_a_strategy_without_a_name() -> None:
+    source = STRATEGY.replace('    kind: Literal["first"] = "first"\n', "")
+    with pytest.raises(InputError, match=r"line 6: TypeError: First needs a kind: "):
+        activate([Plugin("own.py", source)])
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        activate([Plugin("a.py", "1 / 0"), Plugin("b.py", STRATEGY), Plugin("c.py", STRATEGY + "\n")])
+    assert [problem.path for problem in caught.value.problems] == ["plugins[0]", "plugins[2]"]
+    (tmp_path / "latin.py").write_bytes(b"# \xe4")
+    with pytest.raises(InputError) as caught:
+        activate_files([str(tmp_path / "latin.py"), str(EXAMPLES / "task.py"), str(tmp_path / "none.py")])
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"plugins[0]: got '{tmp_path / 'latin.py'}'; not a text in UTF-8",
+        f"plugins[2]: got '{tmp_path / 'none.py'}'; No such file or directory",
+    ]
+
+
+# Who uses what, and the way to other processes.
+
+
+def test_a_trial_uses_what_it_names() -> None:
+    own, metric, task = Plugin("a.py", STRATEGY), example("metric.py"), example("task.py")
+    activate([own, task])
+    assert used_by(trial()) == {}
+    assert used_by(trial(strategy="first")) == {"strategy": [own.hash]}
+    activate([own, metric])
+    assert used_by(trial()) == {"metric": [metric.hash]}
+    assert used_by(trial(strategy="first")) == {"metric": [metric.hash], "strategy": [own.hash]}
+
+
+def test_a_plugin_travels_by_its_text(tmp_path: Path) -> None:
+    activate([Plugin("a.py", STRATEGY)])
+    carried = pickle.dumps(Carried({"job": trial(strategy={"kind": "first", "state": 4})}))
+    (tmp_path / "carried").write_bytes(carried)
+    code = (
+        "import pickle, random; from pathlib import Path; from trainables.strategies import Stack; "
+        "jobs = pickle.loads(Path('carried').read_bytes()); strategy = jobs['job'].strategy; "
+        "print(strategy.mapping(Stack('encoder', 6, 2), random.Random(), match_embeddings=True))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert shown.stdout == "{0: 0, 1: 4, 2: 4}\n"
+
+
+def test_what_arrives_takes_the_place_of_what_was_known() -> None:
+    carried = pickle.dumps(Carried(3))
+    activate([Plugin("a.py", STRATEGY)])
+    assert pickle.loads(carried) == 3
+    assert "first" not in STRATEGIES
+
+
+# Metrics and generators.
+
+
+def test_metrics_of_ones_own_are_measured_for_their_kind() -> None:
+    activate([example("metric.py")])
+    # Worked out by hand: 2 x 2 table of 2, 1, 0, 3.
+    given = measured("classification", [1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0], taken=("accuracy",))
+    assert given == {"matthews": pytest.approx((2 * 3 - 1 * 0) / (3 * 2 * 4 * 3) ** 0.5, rel=1e-12)}
+    assert measured("generation", ["a b"], [["x", "a b"]], taken=()) == {"chrf": 100.0}
+    assert measured("other", [], [], taken=()) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "gives nothing"),
+        ({"one": 1.0, "two": 2.0}, "gives one, two"),
+        ({"one": float("nan")}, "one is nan; a finite number"),
+    ],
+)
+def test_a_metric_keeps_its_word(monkeypatch: pytest.MonkeyPatch, given: dict[str, float], message: str) -> None:
+    monkeypatch.setitem(METRICS, "m", Metric("classification", ("one",), lambda *_: given))
+    with pytest.raises(ValueError, match=f"metric classification: one: {message}"):
+        measured("classification", [0], [0], taken=())
+
+
+@pytest.mark.parametrize("taken", ["accuracy", "loss"])
+def test_a_metric_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch, taken: str) -> None:
+    monkeypatch.setitem(METRICS, "m", Metric("classification", (taken,), lambda *_: {taken: 1.0}))
+    with pytest.raises(ValueError, match=f"{taken} is measured already"):
+        measured("classification", [0], [0], taken=("accuracy",))
+
+
+def test_the_example_of_a_task() -> None:
+    activate([example("task.py")])
+    config = Generated(generator="comparison", train=30, validation=6, test=9, seed=1)
+    data = generated(config)
+    assert data.classes == ("less", "equal", "greater")
+    rows: list[Any] = [*data.train, *data.validation, *data.test]
+    assert len({row.texts for row in rows}) == 45
+    signs = [(int(row.texts[0]) > int(row.texts[1])) - (int(row.texts[0]) < int(row.texts[1])) for row in rows]
+    assert [row.label for row in rows] == [sign + 1 for sign in signs]
+    assert generated(config).hash == data.hash != generated(config.model_copy(update={"seed": 2})).hash
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("{}", "which gives no rows for train"),
+        (
+            "{'train': [ClassificationRow(('a',), 1)], 'validation': [], 'test': [row]}",
+            "which gives no rows for validation",
+        ),
+        (
+            "dict.fromkeys(('train', 'validation', 'test'), [row])",
+            "which gives row 1 of train the label 2; it has 2 cl",
+        ),
+    ],
+)
+def test_a_generator_that_gives_no_data(rows: str, message: str) -> None:
+    source = f"""
+from trainables.plugins import register
+from trainables.tasks.generators import Generator
+from trainables.tasks.rows import ClassificationRow
+row = ClassificationRow(("a",), 2)
+register(Generator("own", lambda config: {rows}, ("no", "yes")))
+"""
+    activate([Plugin("own.py", source)])
+    with pytest.raises(InputError, match=f"^generated.generator: got 'own', {message}"):
+        generated(Generated(generator="own"))
+
+
+def test_a_generator_that_is_not_known() -> None:
+    with pytest.raises(InputError, match=r"^generated.generator: got 'own'; one of natural_logic, localisation$"):
+        generated(Generated(generator="own"))
+
+
+def test_the_example_of_a_strategy() -> None:
+    activate([example("strategy.py")])
+    last: Any = STRATEGIES["last"]
+    assert last().blocks(Stack("encoder", 12, 3), None) == [10, 11, 12]
+    assert last(leave_out=1).blocks(Stack("encoder", 12, 5), None) == [7, 8, 9, 10, 11]
+    with pytest.raises(ValueError, match="leave_out: got 2; 11 of the teacher's 12 encoder blocks are needed"):
+        last(leave_out=2).check(Stack("encoder", 12, 11))
+
+
+@pytest.mark.parametrize(("state", "student"), [(7, 3), (-1, 3)])
+def test_a_strategy_that_maps_to_no_state_is_refused(state: int, student: int) -> None:
+    activate([Plugin("a.py", STRATEGY)])
+    strategy: Any = STRATEGIES["first"](kind="first", state=state)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=rf"kind: first maps the 3 student blocks .* to \[{state}, .*of 0 to 6"):
+        strategy.mapping(Stack("encoder", 6, student), None, match_embeddings=True)

@@ -1,0 +1,234 @@
+"""The contract of a model family, checked on a tiny teacher with its student: `contract.check(FAMILY)`.
+
+The tests run it over every family; whoever writes a family of their own runs it from a test or a shell, and a sweep
+runs it over the families of its plug-ins before it starts. It takes a few seconds a family.
+
+Shapes: B batch, T tokens.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from trainables import student
+from trainables.config import ModelConfig
+from trainables.errors import InputError, Problem
+from trainables.families.base import Family
+from trainables.families.states import stacks_of
+from trainables.families.tiny import IGNORED, NUM_CLASSES, Tiny, shape, tokenizer
+
+
+class Broken(Exception):
+    """One rule that a family breaks: the field of its declaration that is at fault, and what was found."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def check(family: Family, config: Mapping[str, Any] | None = None) -> None:
+    """Raises InputError with the first rule that the family breaks on each task kind.
+
+    `config`: the fields of a tiny teacher from scratch, with at least 4 blocks a stack; None: as small as the
+    family's own fields allow.
+    """
+    found = [problem for kind in family.kinds for problem in broken(family, kind, config)]
+    if found:
+        raise InputError(list(dict.fromkeys(found)))
+
+
+def broken(family: Family, kind: str, config: Mapping[str, Any] | None = None) -> list[Problem]:
+    """The first rule that a family breaks on one task kind; none where it keeps all."""
+    tiny = Tiny(family, kind, shape(family) if config is None else config)
+    for rule in RULES:
+        try:
+            rule(tiny)
+        except Broken as error:
+            return [Problem(f"family {family.name}.{error.field}", f"{error} ({kind})")]
+        except InputError as error:
+            return [Problem(f"family {family.name}", f"{problem} ({kind})") for problem in error.problems]
+        except Exception as error:  # a wrong declaration fails anywhere in transformers
+            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            return [Problem(f"family {family.name}", f"{_rule(rule)}; got {said} ({kind})")]
+    return []
+
+
+# The rules, in the order in which a later one needs the earlier.
+
+
+def names(tiny: Tiny) -> None:
+    """Classes and config fields are those of transformers, defaults too."""
+    family = tiny.family
+    for field, name in (("config_class", family.config_class), (f"models[{tiny.kind}]", family.models[tiny.kind])):
+        if not hasattr(transformers, name):
+            raise Broken(field, f"got {name!r}, which transformers has not")
+    config = getattr(transformers, family.config_class)()
+    if config.model_type != family.model_type:
+        raise Broken("model_type", f"got {family.model_type!r}; {family.config_class} says {config.model_type!r}")
+    # Ids of special tokens are taken by every config, declared or not.
+    if unknown := sorted(key for key in family.config_fields - family.token_ids.keys() if not hasattr(config, key)):
+        raise Broken("config_fields", f"got {', '.join(unknown)}, which {family.config_class} has not")
+    for key, value in family.defaults.items():
+        if getattr(config, key, None) != value:
+            raise Broken(f"defaults[{key}]", f"got {value}; {family.config_class} has {getattr(config, key, None)}")
+
+
+def stacks(tiny: Tiny) -> None:
+    """Each stack's path leads to the list of its blocks."""
+    model = tiny.teacher()
+    depths = tiny.family.num_blocks(model.config.to_dict())
+    for stack, blocks in tiny.family.stacks.items():
+        try:
+            module = model.get_submodule(blocks.path)
+        except AttributeError as error:
+            raise Broken(f"stacks[{stack}].path", f"got {blocks.path!r}; {error}") from None
+        if not isinstance(module, nn.ModuleList) or len(module) != depths[stack]:
+            kind = f"{type(module).__name__} of {len(list(module.children()))}"
+            raise Broken(f"stacks[{stack}].path", f"got {blocks.path!r}, a {kind}; a list of {depths[stack]} blocks")
+
+
+def states(tiny: Tiny) -> None:
+    """State i is what block i gives to the next one: all but the last are transformers' own hidden states."""
+    model, batch = tiny.teacher(), tiny.batch()
+    given: Any = model(**batch, output_hidden_states=True)
+    for stack, mine in tiny.family.forward(model, batch).states.items():
+        both = tiny.family.form == "encoder_decoder"
+        theirs = given[f"{stack}_hidden_states"] if both else given.hidden_states
+        if len(mine) != len(theirs):
+            raise Broken(f"stacks[{stack}]", f"got {len(mine)} states; transformers gives {len(theirs)}")
+        for index, (one, other) in enumerate(zip(mine[:-1], theirs[:-1], strict=True)):
+            if not torch.equal(one, other):
+                raise Broken(f"stacks[{stack}]", f"state {index} is not transformers' own")
+        if mine[0].shape[-1] != tiny.family.width(model.config.to_dict()):
+            raise Broken("width_field", f"got {tiny.family.width_field!r}; the states are {mine[0].shape[-1]} wide")
+
+
+def padding(tiny: Tiny) -> None:
+    """Nothing behind the mask reaches a real token."""
+    model, batch = tiny.teacher(), tiny.batch()
+    away_BT = batch["attention_mask"] == 0
+    spoiled = {**batch, "input_ids": torch.where(away_BT, 3, batch["input_ids"])}
+    clean, other = (model(**columns, output_hidden_states=True) for columns in (batch, spoiled))
+    masks = tiny.family.masks(batch)
+    for stack, mask_BT in masks.items():
+        key = f"{stack}_hidden_states" if tiny.family.form == "encoder_decoder" else "hidden_states"
+        for index, (one, two) in enumerate(zip(clean[key], other[key], strict=True)):
+            if not torch.equal(one[mask_BT], two[mask_BT]):
+                raise Broken("form", f"state {index} of the {stack}'s real tokens moves with what stands in padding")
+
+
+def logits(tiny: Tiny) -> None:
+    """Logits stand at the labels that answer them: their cross entropy is transformers' own loss."""
+    model, batch = tiny.teacher(), tiny.batch()
+    seen = tiny.family.forward(model, batch)
+    mine = nn.functional.cross_entropy(seen.logits.flatten(0, -2), seen.labels.flatten(), ignore_index=IGNORED)
+    theirs: Any = model(**batch).loss
+    if not torch.allclose(mine, theirs, rtol=1e-5):
+        raise Broken("form", f"got {tiny.family.form!r}; cross entropy is {mine:.6f}, transformers' loss {theirs:.6f}")
+
+
+def tables(tiny: Tiny) -> None:
+    """The embedding tables are there, and freezing them leaves no part of state 0 to be trained but its norm."""
+    model = tiny.teacher()
+    for path in tiny.family.embeddings:
+        try:
+            model.get_submodule(path)
+        except AttributeError as error:
+            raise Broken("embeddings", f"got {path!r}; {error}") from None
+    student.freeze_embeddings(tiny.family, model.requires_grad_(True))
+    found = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    blocks = tuple(f"{blocks.path}." for blocks in tiny.family.stacks.values())
+    parameters = dict(model.named_parameters())
+    left = [name for name in found if not name.startswith(blocks) and name in parameters]
+    if trained := sorted(name for name in left if parameters[name].requires_grad):
+        raise Broken("embeddings", f"leaves {trained[0]} to be trained under freeze_embeddings")
+
+
+def head(tiny: Tiny) -> None:
+    """The classifier is what changes with the number of classes, and what a checkpoint without a head lacks."""
+    if tiny.kind != "classification":
+        return
+    family, model = tiny.family, tiny.teacher()
+    config = family.scratch_config(tiny.config, tokenizer(family), NUM_CLASSES + 2, tiny.kind)
+    others = family.build(config, tiny.kind, seed=0).state_dict()
+    changed = {name for name, tensor in model.state_dict().items() if tensor.shape != others[name].shape}
+    named = {name for name in others if name.startswith(family.classifier)}
+    if changed != named:
+        raise Broken("classifier", f"got {', '.join(sorted(named)) or 'nothing'}; {', '.join(sorted(changed))} is it")
+    with tempfile.TemporaryDirectory() as folder:
+        base: Any = model.base_model
+        base.save_pretrained(folder)
+        family.load(folder, None, tiny.kind, NUM_CLASSES, seed=0)
+
+
+def students(tiny: Tiny) -> None:
+    """A student of full depth with all weights is the teacher; a saved one is itself in plain transformers."""
+    model, batch = tiny.teacher(), tiny.batch()
+    depth = min(tiny.family.num_blocks(model.config.to_dict()).values())
+    if all(len(blocks) == depth for blocks in stacks_of(tiny.family, model).values()):
+        whole = _student(tiny, model, depth, init="teacher")
+        if not torch.equal(_logits(tiny, whole, batch), _logits(tiny, model, batch)):
+            raise Broken("stacks", "a student of full depth with all of the teacher's weights gives other logits")
+    for width, init in ((None, "teacher"), (tiny.family.width(model.config.to_dict()) // 2, "random")):
+        small = _student(tiny, model, depth // 2, init, width)
+        with tempfile.TemporaryDirectory() as folder:
+            small.save_pretrained(folder)
+            plain = tiny.plain(Path(folder))
+        mine, theirs = _logits(tiny, small, batch), _logits(tiny, plain, batch)
+        if not torch.equal(mine, theirs):
+            raise Broken("per_block_fields", f"a saved student ({init} weights) gives other logits in transformers")
+
+
+def generation(tiny: Tiny) -> None:
+    """What a student generates first is the likeliest token after its prompt, and the prompt is not in it."""
+    if tiny.kind != "generation":
+        return
+    model, batch = tiny.teacher(), tiny.batch()
+    small = _student(tiny, model, min(tiny.family.num_blocks(model.config.to_dict()).values()) // 2, "teacher")
+    prompt = {name: batch[name][:1] for name in ("input_ids", "attention_mask")}
+    inputs: dict[str, Any] = dict(prompt)
+    if tiny.family.form == "encoder_decoder":
+        inputs["decoder_input_ids"] = torch.tensor([[small.config.decoder_start_token_id]])
+    with torch.no_grad():
+        given: Any = small(**inputs)
+    tokens_BT = tiny.family.generate(small, prompt, max_new_tokens=3, num_beams=1)
+    if int(tokens_BT[0, 0]) != int(given.logits[0, -1].argmax()):
+        raise Broken("form", "the first token that it generates is not the likeliest one after the prompt")
+
+
+RULES: tuple[Callable[[Tiny], None], ...] = (
+    names,
+    stacks,
+    states,
+    padding,
+    logits,
+    tables,
+    head,
+    students,
+    generation,
+)
+
+
+def _student(
+    tiny: Tiny, teacher: PreTrainedModel, num_blocks: int, init: str, width: int | None = None
+) -> PreTrainedModel:
+    fields = {"name": "tiny", "family": tiny.family.name, "teacher": "tiny", "copy_classifier": True}
+    config = ModelConfig.model_validate({**fields, "student_blocks": num_blocks, "student_width": width})
+    return student.build(tiny.family, teacher, config, init, seed=0).model
+
+
+def _logits(tiny: Tiny, model: PreTrainedModel, batch: dict[str, Tensor]) -> Tensor:
+    with torch.no_grad():
+        return tiny.family.forward(model, batch).logits
+
+
+def _rule(rule: Callable[[Tiny], None]) -> str:
+    return str(rule.__doc__).removesuffix(".")

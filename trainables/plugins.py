@@ -1,0 +1,229 @@
+"""A person's own strategies, families, generated tasks and metrics: files that a config names under `plugins`.
+
+A file says what it adds by `register`. It is known by its text alone: the text is part of the fingerprint of the
+cells that use it and travels with them, so that a worker on another node needs no file. It is run once a process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import pickle
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from trainables.config import TrialConfig
+from trainables.errors import InputError, Problem
+from trainables.families import FAMILIES, Family
+from trainables.own_metrics import METRICS, Metric
+from trainables.strategies import STRATEGIES, Strategy
+from trainables.tasks.generators import BUILT_IN, GENERATORS, Generator
+
+Extension = type[Strategy] | Family | Generator | Metric
+"""What a plug-in may add."""
+
+E_co = TypeVar("E_co", bound=Extension)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One file; two with the same text are the same."""
+
+    name: str
+    """The file's name, for messages and tracebacks."""
+    source: str
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+    @property
+    def filename(self) -> str:
+        """What stands for the file in tracebacks."""
+        return f"<plug-in {self.name}>"
+
+
+@dataclass
+class _Process:
+    """What this process knows of plug-ins."""
+
+    active: tuple[Plugin, ...] = ()
+    owners: dict[tuple[str, str], Plugin] = field(default_factory=dict[tuple[str, str], Plugin])
+    """(sort, name) of what the active ones have added -> the plug-in."""
+    ran: dict[str, list[Extension]] = field(default_factory=dict[str, list[Extension]])
+    """Hash -> what the plug-in registered when it was run, active or not."""
+    registering: list[Extension] | None = None
+    """What the plug-in that is being run has registered so far."""
+
+
+_PROCESS = _Process()
+
+
+def register(extension: E_co) -> E_co:
+    """Adds a strategy class, a family, a generator or a metric; a decorator of classes too.
+
+    Raises TypeError for anything else. Where the file is not run as a plug-in, nothing is added.
+    """
+    _place(extension)
+    if _PROCESS.registering is not None:
+        _PROCESS.registering.append(extension)
+    return extension
+
+
+def activate(plugins: Sequence[Plugin]) -> None:
+    """Makes what these plug-ins add, and nothing else, known beside what is built in.
+
+    Raises InputError, with the plug-ins' places under `plugins`; then none is known.
+    """
+    if tuple(plugins) == _PROCESS.active:
+        return
+    _deactivate()
+    problems: list[Problem] = []
+    for index, plugin in enumerate(plugins):
+        try:
+            _add(plugin)
+        except InputError as error:
+            problems += [Problem(f"plugins[{index}]", message) for _, message in error.problems]
+    if problems:
+        _deactivate()
+        raise InputError(problems)
+    _PROCESS.active = tuple(plugins)
+
+
+def activate_files(paths: Sequence[str]) -> None:
+    """Reads plug-ins from their files and makes them known. Raises InputError with every problem."""
+    plugins: list[Plugin] = []
+    problems: list[Problem] = []
+    for index, path in enumerate(paths):
+        try:
+            plugins.append(Plugin(Path(path).name, Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+            problems.append(Problem(f"plugins[{index}]", f"got {path!r}; {reason}"))
+    if problems:
+        activate(())
+        raise InputError(problems)
+    activate(plugins)
+
+
+def active() -> tuple[Plugin, ...]:
+    """The plug-ins that this process knows at present."""
+    return _PROCESS.active
+
+
+def used_by(trial: TrialConfig) -> dict[str, list[str]]:
+    """What of a trial comes from plug-ins -> the hashes of their texts; empty where all is built in.
+
+    A generator is not among it: what it made is in the data, which is known by its content.
+    """
+    metrics = [name for name, metric in METRICS.items() if metric.kind == trial.task.kind]
+    keys = {"family": [trial.model.family], "metric": metrics, "strategy": [trial.strategy.kind]}
+    found = {
+        sort: sorted({_PROCESS.owners[sort, name].hash for name in names if (sort, name) in _PROCESS.owners})
+        for sort, names in keys.items()
+    }
+    return {sort: hashes for sort, hashes in found.items() if hashes}
+
+
+def is_own(family: str) -> bool:
+    """Whether a family comes from a plug-in."""
+    return ("family", family) in _PROCESS.owners
+
+
+class Carried(Generic[T]):
+    """A value on its way to another process, where the plug-ins are made known before it is unpacked."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _unpacked, (active(), pickle.dumps(self.value))
+
+
+def _unpacked(plugins: tuple[Plugin, ...], content: bytes) -> Any:
+    activate(plugins)
+    return pickle.loads(content)
+
+
+def _place(extension: object) -> tuple[str, dict[str, Any], str]:
+    """What sort of extension it is, the table it belongs to, and its name there."""
+    if isinstance(extension, Family):
+        return "family", FAMILIES, extension.name
+    if isinstance(extension, Generator):
+        return "generator", GENERATORS, extension.name
+    if isinstance(extension, Metric):
+        return "metric", METRICS, extension.name
+    if isinstance(extension, type) and issubclass(extension, Strategy):
+        kind = extension.model_fields["kind"].default
+        if not isinstance(kind, str):
+            raise TypeError(f'{extension.__name__} needs a kind: `kind: Literal["NAME"] = "NAME"`')
+        return "strategy", STRATEGIES, kind
+    raise TypeError(f"got {extension!r}; a Strategy class, a Family, a Generator or a Metric")
+
+
+def _add(plugin: Plugin) -> None:
+    """Runs the plug-in, if this process has not, and enters what it adds."""
+    if plugin.hash not in _PROCESS.ran:
+        _PROCESS.ran[plugin.hash] = _run(plugin)
+    for extension in _PROCESS.ran[plugin.hash]:
+        sort, table, name = _place(extension)
+        if name in table or (sort == "generator" and name in BUILT_IN):
+            raise _wrong(plugin, f"the {sort} {name!r} is there already; a name of its own")
+        table[name] = extension
+        _PROCESS.owners[sort, name] = plugin
+
+
+def _deactivate() -> None:
+    tables: dict[str, dict[str, Any]] = {
+        "family": FAMILIES,
+        "generator": GENERATORS,
+        "metric": METRICS,
+        "strategy": STRATEGIES,
+    }
+    for sort, name in _PROCESS.owners:
+        del tables[sort][name]
+    _PROCESS.owners.clear()
+    _PROCESS.active = ()
+
+
+def _run(plugin: Plugin) -> list[Extension]:
+    """What the plug-in registers. Raises InputError with the line that fails."""
+    module = ModuleType(f"sweep_plugin_{plugin.hash[:16]}")
+    # By this name pydantic finds the annotations of a class, and pickle the class.
+    sys.modules[module.__name__] = module
+    lines = plugin.source.splitlines(keepends=True)
+    linecache.cache[plugin.filename] = (len(plugin.source), None, lines, plugin.filename)
+    _PROCESS.registering = registered = []
+    try:
+        exec(compile(plugin.source, plugin.filename, "exec", dont_inherit=True), module.__dict__)
+    except (Exception, SystemExit) as error:  # whatever a person's file raises is about that file
+        del sys.modules[module.__name__]
+        raise _wrong(plugin, f"line {_line(error, plugin)}: {type(error).__name__}: {_text(error)}") from None
+    finally:
+        _PROCESS.registering = None
+    if not registered:
+        raise _wrong(plugin, "it registers nothing; a call of trainables.plugins.register")
+    return registered
+
+
+def _line(error: BaseException, plugin: Plugin) -> int:
+    """The last line of the plug-in that took part in the error."""
+    if isinstance(error, SyntaxError) and error.filename == plugin.filename:
+        return error.lineno or 1
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno or 1 for f in reversed(frames) if f.filename == plugin.filename), 1)
+
+
+def _text(error: BaseException) -> str:
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(message.split())[:300]
+
+
+def _wrong(plugin: Plugin, message: str) -> InputError:
+    return InputError([Problem("", f"got {plugin.name!r}; {message}")])
