@@ -16,8 +16,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from tests.trainables.families.settings import SETTINGS, Setting
-from trainables.errors import InputError
 from trainables.config import TokenizerConfig
+from trainables.errors import InputError
 from trainables.families import FAMILIES
 from trainables.families.making import load_tokenizer
 from trainables.families.tiny import NUM_CLASSES, tokenizer
