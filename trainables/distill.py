@@ -75,7 +75,8 @@ class Cell:
         self.mappings = map_stacks(config, self.family, self.family.num_blocks(model.config.to_dict()))
         self.targets = LiveTargets(self.family, model)
         self.objective = Distillation(self.family, self.student, self.targets, self.mappings, config.losses, quirks)
-        self.pad_id = int(self.tokenizer.pad_token_id)
+        pad: Any = self.tokenizer.pad_token_id
+        self.pad_id: int = pad
         self.eval_rows = data.validation[: config.task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
         self.evaluator = Evaluator(
