@@ -67,9 +67,10 @@ def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     return assign(fields, path, setting)
 
 
-_DATA_FILE = re.compile(r"(^|\.)task\.files\.\w+$")
-_PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins$")
-_TEACHER = re.compile(r"(^|\.)model\.teacher$")
+# An axis holds a list of what stands there in the base.
+_DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files\.\w+(\[\])?$")
+_PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins\[\]$")
+_TEACHER = re.compile(r"(^|\.)model(\[\])?\.teacher(\[\])?$")
 
 
 def absolute(tree: Any, folder: Path, at: str = "") -> Any:
@@ -80,7 +81,7 @@ def absolute(tree: Any, folder: Path, at: str = "") -> Any:
     if isinstance(tree, dict):
         return {key: absolute(value, folder, f"{at}.{key}") for key, value in tree.items()}
     if isinstance(tree, list):
-        return [absolute(value, folder, at) for value in tree]
+        return [absolute(value, folder, f"{at}[]") for value in tree]
     if not isinstance(tree, str) or "://" in tree or not tree:
         return tree
     path = folder / Path(tree).expanduser()
