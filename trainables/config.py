@@ -173,7 +173,8 @@ class LossConfig(Frozen):
     hidden: Weight = 3.0
     temperature: Rate = 1.0
     semantics: Literal["clean", "official"] = Field(
-        default="clean", description="official: as the paper's public code, quirks and all."
+        default="clean",
+        description="official: as the paper's public code; Qwen3's needs hidden_norm l2.",
     )
     hidden_norm: Literal["none", "l2", "layernorm"] = "none"
 
