@@ -21,7 +21,9 @@ Vocabulary = Mapping[str, int]
 def vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
     """The vocabulary of a tokenizer.json, added tokens too. A unigram model lists its tokens with their scores."""
     entries: Any = tokenizer.get("model", {}).get("vocab", {})
-    own = entries if isinstance(entries, dict) else {token: index for index, (token, *_) in enumerate(entries)}
+    own: dict[str, int] = (
+        entries if isinstance(entries, dict) else {token: index for index, (token, *_) in enumerate(entries)}
+    )
     return {**own, **{token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}}
 
 

@@ -87,6 +87,8 @@ class Family:
     special_tokens: dict[str, str]
     template_single: str | None
     template_pair: str | None
+    split_pattern: str | None = None
+    """How transformers splits the family's texts, NFC first, whatever a tokenizer.json says; null: as that says."""
     embeddings: tuple[str, ...]
     """The tables that `freeze_embeddings` freezes, where present."""
     classifier: tuple[str, ...] = ()

@@ -77,9 +77,8 @@ class Tiny:
 
     def plain(self, folder: Path) -> PreTrainedModel:
         """The folder's model as any user of transformers loads it, without this project."""
-        if self.kind == "classification":
-            return AutoModelForSequenceClassification.from_pretrained(folder)
-        auto: Any = AutoModelForCausalLM if self.family.form == "decoder" else AutoModelForSeq2SeqLM
+        generates = AutoModelForCausalLM if self.family.form == "decoder" else AutoModelForSeq2SeqLM
+        auto: Any = AutoModelForSequenceClassification if self.kind == "classification" else generates
         return auto.from_pretrained(folder)
 
 

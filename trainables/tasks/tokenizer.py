@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """A tokenizer of at most `vocab_size` entries (byte_bpe: at least the 256 bytes); the same texts give the same.
 
-    byte_bpe gives every text back exactly, and writes a number alike with a space before it and without; word
+    byte_bpe gives every text back exactly, and writes a number alike with a space before it and without (a family
+    with a split pattern: its NFC form, digit by digit); word
     splits at white space, punctuation and digits, does not keep where the spaces were, and raises InputError for
     a family without an unknown token.
     """
@@ -26,8 +27,10 @@ def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str
     from transformers import PreTrainedTokenizerFast
 
     specials = list(dict.fromkeys(family.special_tokens.values()))
-    train = _train_word if config.kind == "word" else _train_byte_bpe
-    tokenizer = train(config, specials, family.special_tokens.get("unk_token"), texts)
+    if config.kind == "word":
+        tokenizer = _train_word(config, specials, family.special_tokens.get("unk_token"), texts)
+    else:
+        tokenizer = _train_byte_bpe(config, specials, family.split_pattern, texts)
     if family.template_single is not None:
         ids = [(token, tokenizer.token_to_id(token)) for token in specials]
         tokenizer.post_processor = TemplateProcessing(
@@ -59,14 +62,18 @@ def _train_word(config: TokenizerConfig, specials: list[str], unknown: str | Non
 
 
 def _train_byte_bpe(
-    config: TokenizerConfig, specials: list[str], unknown: str | None, texts: Iterable[str]
+    config: TokenizerConfig, specials: list[str], split_pattern: str | None, texts: Iterable[str]
 ) -> Tokenizer:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
+    if split_pattern is None:
+        split = pre_tokenizers.Digits(individual_digits=False)
+    else:
+        split = pre_tokenizers.Split(Regex(split_pattern), behavior="isolated")
+        tokenizer.normalizer = normalizers.NFC()
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split_pattern is None)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocab_size,

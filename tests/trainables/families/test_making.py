@@ -119,14 +119,14 @@ def test_a_tokenizer_beside_a_model_is_the_one_that_was_saved(
     setting: Setting, teacher: PreTrainedModel, tmp_path: Path
 ) -> None:
     """transformers chooses a class of tokenizers by the model's type; some build a vocabulary of their own."""
-    kind = "word" if "unk_token" in setting.family.special_tokens else "byte_bpe"
-    trained = train_tokenizer(TokenizerConfig.model_validate({"kind": kind}), setting.family, ["a b 12 c"] * 3)
+    texts = ["they don't walk 12 of 13 dogs, e\u0301t cetera\n\n  now"]
+    trained = train_tokenizer(TokenizerConfig(kind="byte_bpe", vocab_size=350), setting.family, texts * 3)
     teacher.save_pretrained(tmp_path)
     trained.save_pretrained(tmp_path)
     loaded = load_tokenizer(str(tmp_path))
     assert loaded.get_vocab() == trained.get_vocab()
-    assert loaded("b 2 a", "c")["input_ids"] == trained("b 2 a", "c")["input_ids"]
-    assert loaded.special_tokens_map == trained.special_tokens_map
+    assert loaded(texts[0], "12")["input_ids"] == trained(texts[0], "12")["input_ids"]
+    assert loaded.special_tokens_map.items() >= trained.special_tokens_map.items()
 
 
 def test_without_a_pad_token_the_end_token_pads(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ def test_it_is_the_same_in_plain_transformers(tmp_path, family, config):
     assert ("token_type_ids" in loaded("dogs")) == FAMILIES[family].has_segments
 
 
+def test_qwen2_splits_as_its_class_in_transformers():
+    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+
+    assert FAMILIES["qwen2"].split_pattern == PRETOKENIZE_REGEX
+    assert train_tokenizer(BYTES, FAMILIES["qwen2"], TEXTS).tokenize("13 of") == ["1", "3", "Ġof"]
+
+
 @pytest.mark.parametrize("family", PAIRS)
 def test_pairs_follow_the_family(family):
     tokenizer = train_tokenizer(WORDS, FAMILIES[family], TEXTS)
