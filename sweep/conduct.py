@@ -99,6 +99,7 @@ class Conductor:
 
     def _open(self) -> None:
         """The sweep's own run, before any cell: an experiment is made here alone."""
+        self.checked.revisions.keep()
         described = {
             "config.json": json.dumps(hidden_in(self.config.model_dump(mode="json")), indent=2),
             "environment.json": json.dumps(self.environment, indent=2),

@@ -10,7 +10,7 @@ from trainables import plugins
 from trainables.config import TrialConfig
 from trainables.recipe import RECIPE
 
-_TASK_LABELS = {"name", "files", "generated"}
+_TASK_LABELS = {"name", "files", "generated", "hub", "splits", "sample", "examples"}
 _TRAIN_LABELS = {"checkpoint_minutes"}
 
 

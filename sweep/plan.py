@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -13,11 +14,14 @@ from rich.text import Text
 
 from sweep import labels
 from sweep.checks import Checked
+from sweep.checks.tasks import NOT_LOOKED_UP
 from sweep.grid import Cell
 from sweep.records import Records, State
 from trainables.config import TrialConfig
 
-WORDS: dict[State, str] = {"done": "done", "failed": "failed", "missing": "to do"}
+Known = State | Literal["unknown"]
+"""The state of a cell or teacher; unknown where its data was not looked up, and so neither was it."""
+WORDS: dict[Known, str] = {"done": "done", "failed": "failed", "missing": "to do", "unknown": "not looked up"}
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Plan:
     """By fingerprint."""
     teachers: Mapping[str, Cell]
     """By teacher hash: the first cell that has it."""
-    cell_states: Mapping[str, State]
-    teacher_states: Mapping[str, State]
+    cell_states: Mapping[str, Known]
+    teacher_states: Mapping[str, Known]
 
     @classmethod
     def of(cls, checked: Checked, records: Records) -> Plan:
@@ -40,8 +44,8 @@ class Plan:
         return cls(
             cells,
             teachers,
-            {key: records.cell(key).state() for key in cells},
-            {key: records.teacher(key).state() for key in teachers},
+            {key: "unknown" if _unknown(cell) else records.cell(key).state() for key, cell in cells.items()},
+            {key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teachers.items()},
         )
 
     def cells_to_run(self, *, retry_failed: bool) -> list[Cell]:
@@ -54,7 +58,11 @@ class Plan:
         return [self.teachers[key] for key in _to_run(self.teacher_states, retry_failed) if key in needed]
 
 
-def _to_run(states: Mapping[str, State], retry_failed: bool) -> list[str]:
+def _unknown(cell: Cell) -> bool:
+    return cell.data.startswith(NOT_LOOKED_UP)
+
+
+def _to_run(states: Mapping[str, Known], retry_failed: bool) -> list[str]:
     wanted = {"missing", "failed"} if retry_failed else {"missing"}
     return [key for key, state in states.items() if state in wanted]
 
@@ -85,7 +93,7 @@ def counts(plan: Plan) -> str:
     return f"teachers: {_counts(plan.teacher_states)}; cells: {_counts(plan.cell_states)}"
 
 
-def _counts(states: Mapping[str, State]) -> str:
+def _counts(states: Mapping[str, Known]) -> str:
     counts = Counter(states.values())
     return ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state]) or "none"
 

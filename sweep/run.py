@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         if asked.schema:
             print(json.dumps(schema.schema(), indent=2))
             return 0
-        checked = checks.prepare(asked.config, asked.overrides)
+        checked = checks.prepare(asked.config, asked.overrides, look_up=not asked.plan)
         planned = plan.Plan.of(checked, Records(Storage(checked.config.storage_url)))
         if asked.plan:
             plan.show(planned, console)

@@ -70,13 +70,13 @@ def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 # An axis holds a list of what stands there in the base.
 _DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files\.\w+(\[\])?$")
 _PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins\[\]$")
-_TEACHER = re.compile(r"(^|\.)model(\[\])?\.teacher(\[\])?$")
+_FOLDER_OR_ID = re.compile(r"(^|\.)(model(\[\])?\.teacher|task(\[\])?\.hub\.path)(\[\])?$")
 
 
 def absolute(tree: Any, folder: Path, at: str = "") -> Any:
-    """The tree with relative data files, plug-ins and teacher folders taken from the folder.
+    """The tree with relative data files, plug-ins and folders taken from the folder.
 
-    A teacher that is no folder there and does not start like a path stays as it is: a hub id.
+    A teacher or data set that is no folder there and does not start like a path stays as it is: a hub id.
     """
     if isinstance(tree, dict):
         return {key: absolute(value, folder, f"{at}.{key}") for key, value in tree.items()}
@@ -85,6 +85,6 @@ def absolute(tree: Any, folder: Path, at: str = "") -> Any:
     if not isinstance(tree, str) or "://" in tree or not tree:
         return tree
     path = folder / Path(tree).expanduser()
-    is_folder = _TEACHER.search(at) and (tree.startswith((".", "/", "~")) or path.exists())
+    is_folder = _FOLDER_OR_ID.search(at) and (tree.startswith((".", "/", "~")) or path.exists())
     is_file = _DATA_FILE.search(at) or _PLUGIN.search(at)
     return str(path.absolute()) if is_file or is_folder else tree

@@ -13,8 +13,8 @@ from sweep.attempts import Context
 from sweep.records import Attempt, Facts, Records
 from sweep.trial import Job
 from trainables import finetune
-from trainables.evaluate import chance
 from trainables.loop import Report
+from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
 
 
@@ -33,7 +33,7 @@ def train_teacher(
         assert trial.dtype != "auto"
         outcome = finetune.run(trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads)
         path = None if trial.model.finetune else trial.model.teacher
-        return attempts.manifest(outcome, path=path, chance=chance(rows, trial.task.kind))
+        return attempts.manifest(outcome, path=path, chance=KINDS[trial.task.kind].chance(rows.test))
 
     record = Records(context.storage).teacher(cell.teacher)
     tune.report(attempts.make(record, run, context, compute, tune.report).facts())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sweep.results import Row
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES
+from trainables.tasks.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def usage(student: Student) -> list[str]:
             f"print(classify({json.dumps(given, ensure_ascii=False)}))",
         ]
     auto = "AutoModelForCausalLM" if form == "decoder" else "AutoModelForSeq2SeqLM"
-    prompt = json.dumps("your text" + (task.separator if form == "decoder" else ""), ensure_ascii=False)
+    prompt = json.dumps(KINDS[task.kind].sample(task, form), ensure_ascii=False)
     return [
         f"from transformers import AutoTokenizer as Tokenizer, {auto} as Model",
         f"tokenizer, model = (each.from_pretrained({path}) for each in (Tokenizer, Model))",

@@ -12,7 +12,7 @@ FLOORS = {
     "sweep": [  # from the ground up
         "passwords",
         "environment fields fingerprint labels overlay plots reading storage views",
-        "messages records",
+        "messages records revisions",
         "sources values",
         "config",
         "parts",
@@ -31,8 +31,9 @@ FLOORS = {
         "run ui",
     ],
     "trainables": [
-        "angle_file builtin errors recipe seeds strategies vocabularies",
-        "angles config device losses own_metrics",
+        "angle_file errors hub_tasks recipe seeds strategies vocabularies",
+        "angles builtin device losses own_metrics",
+        "config",
         "families official",
         "optimizers student tasks",
         "plugins",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainables.hub_tasks import HUB_TASKS
+
 MODELS: dict[str, dict[str, Any]] = {
     "tiny-bert": {
         "name": "tiny-bert",
@@ -106,4 +108,5 @@ TASKS: dict[str, dict[str, Any]] = {
         "max_length": 24,
         "max_new_tokens": 16,
     },
+    **HUB_TASKS,
 }

@@ -22,7 +22,8 @@ from trainables.probe import Measurement, Probe
 from trainables.seeds import generator, stream
 from trainables.strategies import Mapping, Stack
 from trainables.targets import LiveTargets
-from trainables.tasks.batches import Example, encode
+from trainables.tasks.codec import Example
+from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data, Row
 
 
@@ -77,11 +78,11 @@ class Cell:
         self.objective = Distillation(self.family, self.student, self.targets, self.mappings, config.losses, quirks)
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
-        self.eval_rows = data.validation[: config.task.num_eval]
-        self.eval_examples = self._encode(self.eval_rows)
         self.evaluator = Evaluator(
             self.family, config.task, self.tokenizer, self.device, self.dtype, config.train.batch_size
         )
+        self.eval_rows = data.validation[: config.task.num_eval]
+        self.eval_examples = self._encode(self.eval_rows)
         self.probe = Probe(self.family, model, self.eval_examples, self.pad_id, config.train.batch_size, self.device)
         self.angles = History()
         self.per_state: dict[int, dict[str, Any]] = {}
@@ -124,7 +125,7 @@ class Cell:
         )
 
     def _encode(self, rows: Sequence[Row]) -> list[Example]:
-        return encode(rows, self.config.task, self.family.form, self.tokenizer)
+        return KINDS[self.config.task.kind].encode(rows, self.evaluator.codec())
 
     def _evaluate(self, step: int) -> float:
         started = time.perf_counter()
@@ -154,11 +155,11 @@ class Cell:
         )
         devices.place(best, self.device)
         started = time.perf_counter()
-        test = self.evaluator(best.eval(), self.data.test)
+        test = self.evaluator.test(best.eval(), self.data)
         self.eval_seconds += time.perf_counter() - started
         return {
             f"best/{self.evaluator.main_metric}": training.best,
-            **{f"test/{name}": value for name, value in test.items()},
+            **test,
             "seconds/total": time.perf_counter() - self.started,
             "seconds/targets": self.targets.seconds,
             "seconds/eval": self.eval_seconds,

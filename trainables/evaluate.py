@@ -1,4 +1,7 @@
-"""The metrics of a task: what is measured on a split, and which of it is the main one."""
+"""A model asked for its answers to a task's rows, and their metrics.
+
+B batch, T tokens, C classes, V vocabulary, N labelled positions.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sacrebleu
 import torch
-from sklearn.metrics import f1_score
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -16,46 +17,16 @@ from trainables import device as devices
 from trainables import own_metrics
 from trainables.config import TaskConfig
 from trainables.families import Family
-from trainables.tasks.batches import Example, collate, encode, encode_prompts
-from trainables.tasks.rows import ClassificationRow, Data, GenerationRow, Row
-
-MAIN_METRIC = {"classification": "accuracy", "generation": "bleu"}
-
-
-def classification_metrics(predicted: Sequence[int], labels: Sequence[int]) -> dict[str, float]:
-    """Accuracy, and F1: of class 1 where there are two classes, the mean over the classes elsewhere."""
-    num_right = sum(p == label for p, label in zip(predicted, labels, strict=True))
-    average = "binary" if set(predicted) | set(labels) <= {0, 1} else "macro"
-    f1 = f1_score(labels, predicted, average=average, zero_division=0)  # pyright: ignore[reportArgumentType]: stubs say str
-    return {"accuracy": num_right / len(labels), "f1": float(f1)}
-
-
-def generation_metrics(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """sacreBLEU on all references (0 to 100), and the share that is exactly one of its references (0 to 1)."""
-    num_exact = sum(text in refs for text, refs in zip(texts, references, strict=True))
-    return {"bleu": bleu(texts, references)[0], "exact_match": num_exact / len(texts)}
-
-
-def bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, str]:
-    """Corpus BLEU and the signature that says how it was counted; examples may differ in their references."""
-    most = max(map(len, references))
-    streams: Any = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
-    metric = sacrebleu.BLEU()
-    score = metric.corpus_score(list(texts), streams).score
-    return score, str(metric.get_signature())
-
-
-def chance(data: Data, kind: str) -> float:
-    """The main metric of a model that knows nothing: the share of the test split's commonest class, or no BLEU."""
-    if kind != "classification":
-        return 0.0
-    labels = [row.label for row in data.test if isinstance(row, ClassificationRow)]
-    return max(labels.count(label) for label in set(labels)) / len(labels)
+from trainables.losses import IGNORED
+from trainables.tasks.batches import collate
+from trainables.tasks.codec import Codec, Example
+from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Data, Row
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Predictions and metrics of a model on rows of a task."""
+    """Metrics of a model on rows of a task."""
 
     family: Family
     task: TaskConfig
@@ -66,46 +37,75 @@ class Evaluator:
 
     @property
     def main_metric(self) -> str:
-        return MAIN_METRIC[self.task.kind]
+        return KINDS[self.task.kind].main_metric
 
     def __call__(self, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
-        """The task's metrics, main one first. The model must be in eval mode."""
-        if self.task.kind == "classification":
-            labels = [row.label for row in rows if isinstance(row, ClassificationRow)]
-            predicted = self.predict(model, rows)
-            return self._with_own(classification_metrics(predicted, labels), predicted, labels)
-        references = [row.references for row in rows if isinstance(row, GenerationRow)]
-        texts = self.generate(model, rows)
-        return self._with_own(generation_metrics(texts, references), texts, references)
+        """The task's metrics, main one first, and behind them those of plug-ins. The model must be in eval mode."""
+        kind = KINDS[self.task.kind]
+        predicted = self.predict(model, rows)
+        metrics = kind.score(rows, predicted)
+        return metrics | own_metrics.measured(kind.name, predicted, kind.references(rows), taken=metrics)
 
-    def _with_own(self, metrics: dict[str, float], given: Sequence[Any], right: Sequence[Any]) -> dict[str, float]:
-        """The metrics, and behind them those of plug-ins."""
-        return metrics | own_metrics.measured(self.task.kind, given, right, taken=metrics)
+    def predict(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[Any]:
+        """The model's answer to each row, as the task kind has it."""
+        return KINDS[self.task.kind].predict(rows, self.codec(), Asked(self, model))
 
-    def predict(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[int]:
-        """The most probable class of each row."""
-        predicted: list[int] = []
-        for batch in self._batches(encode(rows, self.task, self.family.form, self.tokenizer)):
-            with torch.no_grad(), devices.autocast(self.device, self.dtype):
-                logits_BC = self.family.forward(model, batch).logits
-            predicted += logits_BC.argmax(-1).tolist()
-        return predicted
+    def test(self, model: PreTrainedModel, data: Data) -> dict[str, float]:
+        """The metrics of every test split, named `test/accuracy`, `test_mismatched/accuracy` and so on."""
+        return {
+            f"{split}/{name}": value for split, rows in data.tests.items() for name, value in self(model, rows).items()
+        }
 
-    def generate(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[str]:
-        """The text that the model gives for each row's source."""
-        texts: list[str] = []
-        prompts = encode_prompts(rows, self.task, self.family.form, self.tokenizer)
-        for batch in self._batches(prompts, left=self.family.form == "decoder"):
-            with torch.no_grad(), devices.autocast(self.device, self.dtype):
-                tokens_BT = self.family.generate(model, batch, self.task.max_new_tokens, self.task.num_beams)
-            texts += self.tokenizer.batch_decode(tokens_BT, skip_special_tokens=True)
-        return texts
+    def codec(self) -> Codec:
+        """How the task's texts reach the model."""
+        return Codec(self.task, self.family.form, self.tokenizer)
 
     def signature(self) -> str | None:
         """What stands beside the main metric so that it can be compared: sacreBLEU's signature."""
-        return bleu(["a"], [["a"]])[1] if self.task.kind == "generation" else None
+        return KINDS[self.task.kind].signature()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task kind's `Predictor`: one model, asked in batches of the evaluator's size, in the order given."""
+
+    by: Evaluator
+    model: PreTrainedModel
+
+    def classes(self, examples: Sequence[Example]) -> list[int]:
+        """The most probable class of each example."""
+        predicted: list[int] = []
+        for batch in self._batches(examples):
+            with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
+                logits_BC = self.by.family.forward(self.model, batch).logits
+            predicted += logits_BC.argmax(-1).tolist()
+        return predicted
+
+    def texts(self, prompts: Sequence[Example]) -> list[str]:
+        """What the model writes after each prompt, without special tokens."""
+        texts: list[str] = []
+        task = self.by.task
+        for batch in self._batches(prompts, left=self.by.family.form == "decoder"):
+            with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
+                tokens_BT = self.by.family.generate(self.model, batch, task.max_new_tokens, task.num_beams)
+            texts += self.by.tokenizer.batch_decode(tokens_BT, skip_special_tokens=True)
+        return texts
+
+    def log_likelihoods(self, examples: Sequence[Example]) -> list[float]:
+        """The sum of log p over the labels of each example, in nats; in fp32, or fp64 where the logits are."""
+        sums: list[float] = []
+        for batch in self._batches(examples):
+            with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
+                seen = self.by.family.forward(self.model, batch)
+            for logits_TV, labels_T in zip(seen.logits, seen.labels, strict=True):
+                real_T = labels_T != IGNORED
+                logits_NV = logits_TV[real_T].to(torch.promote_types(logits_TV.dtype, torch.float32))
+                log_p_NV = logits_NV.log_softmax(-1)
+                sums.append(log_p_NV.gather(-1, labels_T[real_T].unsqueeze(-1)).sum().item())
+        return sums
 
     def _batches(self, examples: Sequence[Example], *, left: bool = False) -> Iterator[dict[str, Tensor]]:
-        pad: Any = self.tokenizer.pad_token_id
-        for start in range(0, len(examples), self.batch_size):
-            yield devices.move(collate(examples[start : start + self.batch_size], pad, left=left), self.device)
+        pad: Any = self.by.tokenizer.pad_token_id
+        size = self.by.batch_size
+        for start in range(0, len(examples), size):
+            yield devices.move(collate(examples[start : start + size], pad, left=left), self.by.device)

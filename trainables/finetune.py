@@ -19,8 +19,9 @@ from trainables.families import FAMILIES, Family
 from trainables.families.making import load_tokenizer
 from trainables.loop import Batch, Metrics, Report, Training, measure
 from trainables.seeds import stream
-from trainables.tasks.batches import Example, encode
-from trainables.tasks.rows import ClassificationRow, Data, Row
+from trainables.tasks.codec import Example
+from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Data, Row
 from trainables.tasks.tokenizer import train_tokenizer
 
 
@@ -40,10 +41,10 @@ class CrossEntropy:
         return {"loss": ce, "loss_ce": ce.detach()}
 
 
-def texts(rows: list[Row]) -> Iterator[str]:
+def texts(rows: list[Row], kind: str) -> Iterator[str]:
     """All the text of a split, to train a tokenizer on."""
     for row in rows:
-        yield from row.texts if isinstance(row, ClassificationRow) else (row.source, *row.references)
+        yield from KINDS[kind].texts(row)
 
 
 def start(
@@ -51,7 +52,7 @@ def start(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The teacher before training, with its tokenizer."""
     if isinstance(model.teacher, FromScratch):
-        tokenizer = train_tokenizer(model.teacher.tokenizer, family, texts(data.train))
+        tokenizer = train_tokenizer(model.teacher.tokenizer, family, texts(data.train, task.kind))
         config = family.scratch_config(model.teacher.config, tokenizer, len(data.classes), task.kind, data.classes)
         return family.build(config, task.kind, seed=seed), tokenizer
     tokenizer = load_tokenizer(model.teacher, model.revision)
@@ -95,11 +96,11 @@ class Teacher:
         self.model = devices.place(model, self.device).eval()
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
+        self.batch_size = self.train.batch_size if self.train else 32
+        self.evaluator = Evaluator(self.family, task, self.tokenizer, self.device, dtype, self.batch_size)
         self.eval_rows = data.validation[: task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
-        self.batch_size = self.train.batch_size if self.train else 32
         self.objective = CrossEntropy(self.family, self.model)
-        self.evaluator = Evaluator(self.family, task, self.tokenizer, self.device, dtype, self.batch_size)
         self.last: Metrics = {}
 
     def run(self) -> Outcome:
@@ -113,10 +114,9 @@ class Teacher:
             best = {f"best/{self.evaluator.main_metric}": training.best}
             num_classes = len(self.data.classes)
             model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
-        test = self.evaluator(devices.place(model, self.device).eval(), self.data.test)
         metrics = {
             **best,
-            **{f"test/{name}": value for name, value in test.items()},
+            **self.evaluator.test(devices.place(model, self.device).eval(), self.data),
             "seconds/total": time.perf_counter() - self.started,
         }
         self.report(num_steps, metrics)
@@ -143,7 +143,7 @@ class Teacher:
         )
 
     def _encode(self, rows: list[Row]) -> list[Example]:
-        return encode(rows, self.task, self.family.form, self.tokenizer)
+        return KINDS[self.task.kind].encode(rows, self.evaluator.codec())
 
     def _evaluate(self, step: int) -> float:
         task = self.evaluator(self.model, self.eval_rows)

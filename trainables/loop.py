@@ -20,7 +20,8 @@ from trainables import device as devices
 from trainables import optimizers
 from trainables.config import TrainConfig
 from trainables.seeds import stream
-from trainables.tasks.batches import Example, collate, epoch_order
+from trainables.tasks.batches import collate, epoch_order
+from trainables.tasks.codec import Example
 
 Batch = dict[str, Tensor]
 Metrics = dict[str, float]

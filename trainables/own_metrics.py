@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 Compute = Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
-"""Takes what a model gave for each row of a split, and what was right.
+"""Takes what a model gave for each row of a split, and what was right (a kind's `predict` and `references`).
 
-classification: class indices and class indices. generation: texts, and for each row its references.
+classification: class indices and class indices. generation and question_answering: texts, and for each row its
+references. multiple_choice: the log-likelihoods of each row's choices in nats, and the index of the right one.
 """
 
 

@@ -21,7 +21,8 @@ from trainables.losses import hidden_sum
 from trainables.strategies import Mapping
 from trainables.student import Student
 from trainables.targets import LiveTargets
-from trainables.tasks.batches import Example, collate
+from trainables.tasks.batches import collate
+from trainables.tasks.codec import Example
 
 PROBE_EXAMPLES = 64
 """The first examples of the validation split: enough tokens for angles, few enough to keep every state."""

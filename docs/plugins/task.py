@@ -8,7 +8,8 @@ from trainables.config import Generated
 from trainables.plugins import register
 from trainables.seeds import generator
 from trainables.tasks.generators import Generator
-from trainables.tasks.rows import SPLITS, ClassificationRow, Row
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.rows import SPLITS, Row
 
 CLASSES = ("less", "equal", "greater")
 MOST = 999

@@ -17,6 +17,7 @@ from sweep.config import SweepConfig, load_partly
 from sweep.fingerprint import fingerprint, teacher_hash
 from sweep.grid import Cell, Draft, draft
 from sweep.messages import NEEDED
+from sweep.revisions import Revisions
 from trainables.config import TrialConfig
 from trainables.device import resolve_dtype
 from trainables.errors import InputError
@@ -30,19 +31,24 @@ class Checked:
     config: SweepConfig
     cells: list[Cell]
     data: dict[str, Data]
-    """By `Cell.data`."""
+    """By `Cell.data`; without what a plan did not look up."""
     teachers: dict[str, Teacher]
     """By `Cell.teacher`."""
+    revisions: Revisions
+    """Of the data sets of the hub; to be kept once the sweep starts."""
 
 
-def prepare(path: Path | None, overrides: Sequence[str] = ()) -> Checked:
-    """The cells of a config file (None: the demo) under the overrides. Raises InputError with every problem."""
+def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool = True) -> Checked:
+    """The cells of a config file (None: the demo) under the overrides. Raises InputError with every problem.
+
+    Without `look_up`, data of the hub is not downloaded where the task states its numbers of examples.
+    """
     config, problems = load_partly(path, overrides)
     drafts, found = draft(config)
     # Where base, axes or grids are none, what they would have given is not missing.
     is_whole = not any(problem.path.startswith(("base", "axes", "grids")) for problem in problems)
     problems += [problem for problem in found if is_whole or problem.message != NEEDED]
-    tasks, models = Tasks(), Models()
+    tasks, models = Tasks(Revisions(config.storage_url), look_up=look_up), Models()
     for each in drafts:
         problems += tasks.check(each) + models.check(each, tasks.data(each))
     problems += storage_problems(config) + tracking_problems(config)
@@ -52,21 +58,23 @@ def prepare(path: Path | None, overrides: Sequence[str] = ()) -> Checked:
 
 
 def _checked(config: SweepConfig, drafts: list[Draft], tasks: Tasks, models: Models) -> Checked:
-    checked = Checked(config, [], {}, {})
+    checked = Checked(config, [], {}, {}, tasks.revisions)
     for each in drafts:
-        data, teacher = tasks.data(each), models.teacher(each)
+        data, identity, teacher = tasks.data(each), tasks.identity(each), models.teacher(each)
         assert each.config is not None
-        assert data is not None
+        assert identity is not None
         assert teacher is not None
-        trial = _resolved(each.config, teacher, config.resources.gpus)
-        made_from = teacher_hash(trial, data.hash, teacher.identity)
-        checked.cells.append(Cell(trial, data.hash, made_from, fingerprint(trial, data.hash, made_from)))
-        checked.data[data.hash] = data
+        trial = _resolved(each.config, teacher, tasks.revisions, config.resources.gpus)
+        made_from = teacher_hash(trial, identity, teacher.identity)
+        checked.cells.append(Cell(trial, identity, made_from, fingerprint(trial, identity, made_from)))
+        if data is not None:
+            checked.data[identity] = data
         checked.teachers[made_from] = teacher
     return checked
 
 
-def _resolved(trial: TrialConfig, teacher: Teacher, gpus: float) -> TrialConfig:
-    """With the dtype that `auto` stands for here, and the hub's commit that was checked."""
+def _resolved(trial: TrialConfig, teacher: Teacher, revisions: Revisions, gpus: float) -> TrialConfig:
+    """With the dtype that `auto` stands for here, and the hub's commits that were checked."""
     model = trial.model.model_copy(update={"revision": teacher.revision})
-    return trial.model_copy(update={"model": model, "dtype": resolve_dtype(trial.dtype, gpus)})
+    task = revisions.found(trial.task)
+    return trial.model_copy(update={"model": model, "task": task, "dtype": resolve_dtype(trial.dtype, gpus)})

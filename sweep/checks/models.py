@@ -12,6 +12,7 @@ from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES, Family
 from trainables.seeds import generator
 from trainables.strategies import Stack, Strategy
+from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
 
 
@@ -32,10 +33,11 @@ class Models:
         problems = self._find(model, family)
         task: TaskConfig | None = draft.valid.get("task")
         if task is not None:
-            problems += family.check_kind(task.kind)
+            problems += family.check_kind(task.kind) if task.kind in KINDS else []
         losses: LossConfig | None = draft.valid.get("losses")
         if losses is not None:
-            problems += official.check(family.name, task.kind if task is not None else None, losses)
+            kind = task.kind if task is not None and task.kind in KINDS else None
+            problems += official.check(family.name, kind, losses)
         teacher = self._teachers[_key(model)]
         if teacher is not None:
             problems += _check_task(family, model, teacher, task, data) + _check_student(family, model, teacher, draft)

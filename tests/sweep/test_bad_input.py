@@ -37,8 +37,10 @@ def lines(path: Path, *overrides: str) -> list[str]:
         ("base.train.batch_size=2.5", "base.train.batch_size: got 2.5; a whole number"),
         ("base.train.batch_size=true", "base.train.batch_size: got true; a whole number"),
         ("base.model=3", "base.model: got 3; a mapping"),
-        ("base.task=sst2",
-         "base.task: got 'sst2'; no built-in task 'sst2'; one of natural-logic, localisation, or a mapping"),
+        ("base.task=sst3",
+         "base.task: got 'sst3'; no built-in task 'sst3'; one of "
+         "natural-logic, localisation, mnli, qqp, qnli, sst2, wmt16-en-ro, dart, hellaswag, coqa, commonsense_qa, "
+         "or a mapping"),
         ("base.model.teacher=3", "base.model.teacher: got 3; a text or a mapping"),
         ("axes.seed=3", "axes.seed: got 3; a list"),
         ("axes.model=3", "axes.model: got 3; a list"),
@@ -133,7 +135,8 @@ def test_a_width_that_cannot_be(tmp_path: Path) -> None:
 
 def test_a_family_that_does_not_fit(tmp_path: Path) -> None:
     assert lines(write_all(tmp_path), "base.model.family=t5") == [
-        "base.model.family: got t5 for a classification task; t5 serves generation",
+        "base.model.family: got t5 for a classification task; "
+        "t5 serves generation, multiple_choice and question_answering",
         "base.model.teacher: got a model of type 'bert'; t5 needs 't5'",
     ]
 

@@ -66,7 +66,11 @@ def test_data_paths_of_the_file_are_taken_from_its_folder(tmp_path: Path, monkey
         "name": "x",
         "base": {"task": {"files": {"train": "train.jsonl", "test": "/data/test.jsonl"}}},
         "axes": {"model": [{"teacher": "teacher"}, {"teacher": "org/name"}, {"teacher": "./none"}]},
-        "grids": [{"axes": {"model.teacher": ["teacher", "teachers"]}}],
+        "grids": [
+            {"axes": {"model.teacher": ["teacher", "teachers"]}},
+            {"axes": {"task": [{"hub": {"path": "teacher"}}, {"hub": {"path": "org/data"}}]}},
+            {"axes": {"task.hub.path": ["teacher", "org/data", "./none"]}},
+        ],
         "storage": "runs",
     }
     path.write_text(yaml.safe_dump(fields))
@@ -76,6 +80,8 @@ def test_data_paths_of_the_file_are_taken_from_its_folder(tmp_path: Path, monkey
     assert Path(config.base["model"]["teacher"]).samefile(home / "teacher")
     assert [model["teacher"] for model in config.axes["model"]] == [f"{home}/teacher", "org/name", f"{home}/none"]
     assert config.grids[0].axes == {"model.teacher": [f"{home}/teacher", "teachers"]}
+    assert [task["hub"]["path"] for task in config.grids[1].axes["task"]] == [f"{home}/teacher", "org/data"]
+    assert config.grids[2].axes == {"task.hub.path": [f"{home}/teacher", "org/data", f"{home}/none"]}
     assert config.storage_url == f"{here}/runs"
 
 

@@ -24,7 +24,8 @@ from tests.sweep.judge import Mappings
 from tests.sweep.plain import LAST_BLOCKS, Array, Plain, Seen, Text
 from trainables.config import TaskConfig
 from trainables.tasks import read
-from trainables.tasks.rows import ClassificationRow, Row
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.kinds.generation import GenerationRow
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -72,7 +73,7 @@ def made(folder: Path, manifest: str) -> dict[str, Any]:
     return result
 
 
-def examples(plain: Plain, rows: Sequence[Row]) -> list[Text]:
+def examples(plain: Plain, rows: Sequence[ClassificationRow | GenerationRow]) -> list[Text]:
     texts = [
         plain.classified(row.texts, row.label)
         if isinstance(row, ClassificationRow)

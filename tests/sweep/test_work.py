@@ -14,7 +14,8 @@ from sweep.grid import Cell
 from sweep.runs import RunSpec
 from sweep.work import Work, distinct
 from tests.sweep.tracked import make_cell
-from trainables.tasks.rows import ClassificationRow, Data
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.rows import Data
 
 
 class Phases:

@@ -125,12 +125,18 @@ def test_a_teacher_from_scratch_has_to_be_trained() -> None:
     assert read(model={**MODEL, "teacher": SCRATCH, "finetune": {}}).model.name == "small"
 
 
+MADE = {"files": None, "generated": {"generator": "natural_logic"}}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"files": None}, "give either files or generated"),
-        ({"generated": {"generator": "natural_logic"}}, "give either files or generated"),
-        ({"text": None}, "text: got null"),
+        ({"files": None}, "give one of files, hub and generated"),
+        ({"generated": {"generator": "natural_logic"}}, "give one of files, hub and generated"),
+        ({"hub": {"path": "nyu-mll/glue"}}, "give one of files, hub and generated"),
+        ({"splits": {"train": "train"}}, "splits: only a hub task"),
+        ({"examples": {"train": 1, "validation": 1, "test": 1}}, "examples: only a hub task"),
+        ({**MADE, "sample": {"train": 1}}, "sample: a generated task"),
     ],
 )
 def test_a_task_has_one_source_and_its_fields(change: dict[str, Any], message: str) -> None:
@@ -180,7 +186,7 @@ def test_unknown_keys_are_refused(fields: dict[str, Any], path: str) -> None:
         ({"model": {**MODEL, "student_blocks": 0}}, "model.student_blocks"),
         ({"model": {**MODEL, "student_width": 0}}, "model.student_width"),
         ({"model": {**MODEL, "name": ""}}, "model.name"),
-        ({"task": {**TASK, "kind": "parsing"}}, "task.kind"),
+        ({"task": {**TASK, "choice_format": "spoken"}}, "task.choice_format"),
         ({"task": {**TASK, "text": []}}, "task.text"),
         ({"task": {**TASK, "text": ["a", "b", "c"]}}, "task.text"),
         ({"task": {**TASK, "classes": ["only"]}}, "task.classes"),

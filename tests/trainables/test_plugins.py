@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from trainables import plugins
-from trainables.config import Generated, TrialConfig
+from trainables.config import Generated, TaskConfig, TrialConfig
 from trainables.errors import InputError
 from trainables.families import FAMILIES
 from trainables.own_metrics import METRICS, Metric, measured
 from trainables.plugins import Carried, Plugin, activate, activate_files, register, used_by
 from trainables.strategies import STRATEGIES, Stack
+from trainables.tasks import read
 from trainables.tasks.generators import GENERATORS, generated
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "plugins"
@@ -214,13 +215,14 @@ def test_a_metric_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch, taken: 
 def test_the_example_of_a_task() -> None:
     activate([example("task.py")])
     config = Generated(generator="comparison", train=30, validation=6, test=9, seed=1)
-    data = generated(config)
+    data = generated(config, "classification")
     assert data.classes == ("less", "equal", "greater")
     rows: list[Any] = [*data.train, *data.validation, *data.test]
     assert len({row.texts for row in rows}) == 45
     signs = [(int(row.texts[0]) > int(row.texts[1])) - (int(row.texts[0]) < int(row.texts[1])) for row in rows]
     assert [row.label for row in rows] == [sign + 1 for sign in signs]
-    assert generated(config).hash == data.hash != generated(config.model_copy(update={"seed": 2})).hash
+    again, other = (generated(config.model_copy(update={"seed": seed}), "classification") for seed in (1, 2))
+    assert again.hash == data.hash != other.hash
 
 
 @pytest.mark.parametrize(
@@ -235,24 +237,42 @@ def test_the_example_of_a_task() -> None:
             "dict.fromkeys(('train', 'validation', 'test'), [row])",
             "which gives row 1 of train the label 2; it has 2 cl",
         ),
+        (
+            "dict.fromkeys(('train', 'validation', 'test'), ['a'])",
+            "which gives row 1 of train as str; classification needs ClassificationRow",
+        ),
     ],
 )
 def test_a_generator_that_gives_no_data(rows: str, message: str) -> None:
     source = f"""
 from trainables.plugins import register
 from trainables.tasks.generators import Generator
-from trainables.tasks.rows import ClassificationRow
+from trainables.tasks.kinds.classification import ClassificationRow
 row = ClassificationRow(("a",), 2)
 register(Generator("own", lambda config: {rows}, ("no", "yes")))
 """
     activate([Plugin("own.py", source)])
     with pytest.raises(InputError, match=f"^generated.generator: got 'own', {message}"):
-        generated(Generated(generator="own"))
+        generated(Generated(generator="own"), "classification")
+
+
+@pytest.mark.parametrize(
+    ("generator", "made"),
+    [("comparison", "classification"), ("natural_logic", "classification"), ("localisation", "generation")],
+)
+def test_a_generator_makes_rows_for_one_kind(generator: str, made: str) -> None:
+    activate([example("task.py")])
+    sizes = Generated(generator=generator, train=3, validation=3, test=3)
+    fields = {"name": "own", "generated": sizes, "text": ["one", "two"]}
+    assert len(read(TaskConfig.model_validate({**fields, "kind": made})).train) == 3
+    message = f"^kind: got multiple_choice; {generator} makes rows for {made}$"
+    with pytest.raises(InputError, match=message):
+        read(TaskConfig.model_validate({**fields, "kind": "multiple_choice"}))
 
 
 def test_a_generator_that_is_not_known() -> None:
     with pytest.raises(InputError, match=r"^generated.generator: got 'own'; one of natural_logic, localisation$"):
-        generated(Generated(generator="own"))
+        generated(Generated(generator="own"), "classification")
 
 
 def test_the_example_of_a_strategy() -> None:

@@ -7,7 +7,7 @@ BART = Family(
     model_type="bart",
     form="encoder_decoder",
     config_class="BartConfig",
-    models={"generation": "BartForConditionalGeneration"},
+    models=dict.fromkeys(("generation", "multiple_choice", "question_answering"), "BartForConditionalGeneration"),
     stacks={
         "encoder": Blocks("model.encoder.layers", ("encoder_layers",)),
         "decoder": Blocks("model.decoder.layers", ("decoder_layers",)),

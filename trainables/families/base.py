@@ -141,7 +141,8 @@ class Family:
         """Whether the family serves a task kind."""
         if kind in self.models:
             return []
-        serves = " and ".join(self.models)
+        *others, last = self.models
+        serves = f"{', '.join(others)} and {last}" if others else last
         return [Problem("model.family", f"got {self.name} for a {kind} task; {self.name} serves {serves}")]
 
     def check_teacher(self, config: Shape, kind: str, classes: Sequence[str] | None = None) -> list[Problem]:

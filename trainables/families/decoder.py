@@ -57,7 +57,10 @@ def decoder(
         model_type=name,
         form="decoder",
         config_class=f"{classes}Config",
-        models={"generation": f"{classes}ForCausalLM", "classification": f"{classes}ForSequenceClassification"},
+        models={
+            **dict.fromkeys(("generation", "multiple_choice", "question_answering"), f"{classes}ForCausalLM"),
+            "classification": f"{classes}ForSequenceClassification",
+        },
         stacks={"decoder": Blocks("model.layers", ("num_hidden_layers",))},
         width_field="hidden_size",
         heads_fields=("num_attention_heads",),

@@ -7,7 +7,7 @@ T5 = Family(
     model_type="t5",
     form="encoder_decoder",
     config_class="T5Config",
-    models={"generation": "T5ForConditionalGeneration"},
+    models=dict.fromkeys(("generation", "multiple_choice", "question_answering"), "T5ForConditionalGeneration"),
     stacks={
         "encoder": Blocks("encoder.block", ("num_layers",)),
         "decoder": Blocks("decoder.block", ("num_decoder_layers", "num_layers")),

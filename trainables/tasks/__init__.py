@@ -1,11 +1,13 @@
-"""Tasks: where a task's rows come from. One file a source; `read` takes a task's config to its data."""
+"""Tasks: where a task's rows come from. One file a source, one a kind; `read` takes a task's config to its data."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from trainables.errors import InputError, Problem
 from trainables.tasks.generators import generated
+from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
 
 if TYPE_CHECKING:
@@ -13,9 +15,20 @@ if TYPE_CHECKING:
 
 
 def read(task: TaskConfig) -> Data:
-    """All three splits of a task; raises InputError with every problem, paths relative to the task."""
+    """All splits of a task; raises InputError with every problem, paths relative to the task."""
+    if problems := check(task):
+        raise InputError(problems)
     # Imported when asked for: datasets takes a second.
     if task.files is not None:
         return import_module("trainables.tasks.files").read_files(task)
+    if task.hub is not None:
+        return import_module("trainables.tasks.hub").read_hub(task)
     assert task.generated is not None
-    return generated(task.generated)
+    return generated(task.generated, task.kind)
+
+
+def check(task: TaskConfig) -> list[Problem]:
+    """What is wrong with a task's kind and the fields that it needs, without looking at the data."""
+    if task.kind not in KINDS:
+        return [Problem("kind", f"got {task.kind!r}; one of {', '.join(KINDS)}")]
+    return KINDS[task.kind].check(task)

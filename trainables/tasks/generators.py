@@ -1,6 +1,7 @@
 """Tasks made on the spot: the generators by name, and what a generator is.
 
-A built-in generator is a module with `CLASSES` and `generate`; one of a plug-in is a `Generator`.
+A built-in generator is a module with `KIND`, `CLASSES` and `generate`; one of a plug-in is a `Generator`, whose
+rows say themselves which task kind they are for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from trainables.errors import InputError, Problem
-from trainables.tasks.rows import SPLITS, ClassificationRow, Data, Row
+from trainables.tasks.kinds import KINDS
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.rows import SPLITS, Data, Row
 
 if TYPE_CHECKING:
     from trainables.config import Generated
@@ -35,11 +38,16 @@ GENERATORS: dict[str, Generator] = {}
 """The generators of plug-ins."""
 
 
-def generated(config: Generated) -> Data:
-    """The data of a generator. Raises InputError for one that is not known, or whose rows are no data."""
+def generated(config: Generated, kind: str) -> Data:
+    """The data of a generator for a task kind, paths of problems relative to the task.
+
+    Raises InputError for a generator that is not known, that makes rows for another kind, or whose rows are no data.
+    """
     name = config.generator
     if name in BUILT_IN:  # imported when asked for: babel takes a second
         module = import_module(f"trainables.tasks.{name}")
+        if kind != module.KIND:
+            raise _for_another(kind, name, module.KIND)
         return Data.of(module.generate(config), module.CLASSES)
     if name not in GENERATORS:
         raise _wrong(f"got {name!r}; one of {', '.join([*BUILT_IN, *GENERATORS])}")
@@ -48,8 +56,20 @@ def generated(config: Generated) -> Data:
     for split in SPLITS:
         if not splits.get(split):
             raise _wrong(f"got {name!r}, which gives no rows for {split}")
+        _check_rows(generator, kind, split, splits[split])
         _check_labels(generator, split, splits[split])
     return Data.of(splits, generator.classes)
+
+
+def _check_rows(generator: Generator, kind: str, split: str, rows: Sequence[Row]) -> None:
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, KINDS[kind].row):
+            continue
+        others = [other.name for other in KINDS.values() if isinstance(row, other.row)]
+        if others:
+            raise _for_another(kind, generator.name, others[0])
+        wanted, given = KINDS[kind].row.__name__, type(row).__name__
+        raise _wrong(f"got {generator.name!r}, which gives row {number} of {split} as {given}; {kind} needs {wanted}")
 
 
 def _check_labels(generator: Generator, split: str, rows: Sequence[Row]) -> None:
@@ -60,6 +80,10 @@ def _check_labels(generator: Generator, split: str, rows: Sequence[Row]) -> None
                 f"got {generator.name!r}, which gives {place} the label {row.label}; "
                 f"it has {len(generator.classes)} classes"
             )
+
+
+def _for_another(kind: str, name: str, made: str) -> InputError:
+    return InputError([Problem("kind", f"got {kind}; {name} makes rows for {made}")])
 
 
 def _wrong(message: str) -> InputError:

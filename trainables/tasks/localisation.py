@@ -17,11 +17,13 @@ from babel import Locale, dates, lists, numbers
 
 from trainables.errors import InputError, Problem
 from trainables.seeds import generator
-from trainables.tasks.rows import SPLITS, GenerationRow, Row
+from trainables.tasks.kinds.generation import GenerationRow
+from trainables.tasks.rows import SPLITS, Row
 
 if TYPE_CHECKING:
     from trainables.config import Generated
 
+KIND = "generation"
 CLASSES: tuple[str, ...] = ()
 SOURCE, TARGET = Locale("en", "US"), Locale("ro", "RO")
 CURRENCIES = ("EUR", "USD", "GBP")

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trainables.errors import InputError, Problem
 from trainables.seeds import generator
-from trainables.tasks.rows import SPLITS, ClassificationRow, Row
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.rows import SPLITS, Row
 
 if TYPE_CHECKING:
     from trainables.config import Generated
 
+KIND = "classification"
 CLASSES = ("entailment", "neutral", "contradiction")
 MAX_MISSES = 20_000
 """Draws in a row that may fail before the grammar counts as used up."""

@@ -31,9 +31,12 @@ SUFFIXES = (*JSON_LINES, *DELIMITED, PARQUET)
 
 @dataclass(frozen=True)
 class Table:
-    """A file's records with their numbers: the line in JSON lines, the row under the names elsewhere."""
+    """A split's records with their numbers: the line in JSON lines, the row under the names elsewhere."""
 
     path: str
+    """The file, or the name of the split."""
+    field: str
+    """The config's field that names it."""
     records: list[tuple[int, Record]]
 
 
@@ -43,13 +46,13 @@ def read_table(path: str, field: str, found: Findings) -> Table:
         records = list(_records(path, field, found))
     except FileNotFoundError:
         found.add(field, path, "there is no such file")
-        return Table(path, [])
+        return Table(path, field, [])
     except (OSError, ValueError) as error:  # pandas, pyarrow and the text decoder raise subclasses of ValueError
         found.add(field, path, f"it cannot be read: {' '.join(str(error).split())}")
-        return Table(path, [])
+        return Table(path, field, [])
     if not records and not found.about(field):
         found.add(field, path, "it has no rows, and a split needs one")
-    return Table(path, records)
+    return Table(path, field, records)
 
 
 def _records(path: str, field: str, found: Findings) -> Iterator[tuple[int, Record]]:

@@ -43,9 +43,9 @@ def test_importing_families_loads_neither_torch_nor_transformers() -> None:
     assert shown.stdout == "set()\n"
 
 
-def test_every_family_has_a_setting_for_every_kind() -> None:
-    assert {(s.family.name, s.kind) for s in SETTINGS} == {
-        (f.name, kind) for f in FAMILIES.values() for kind in f.kinds
+def test_every_family_has_a_setting_for_every_model() -> None:
+    assert {(s.family.name, s.family.models[s.kind]) for s in SETTINGS} == {
+        (f.name, model) for f in FAMILIES.values() for model in f.models.values()
     }
 
 
@@ -151,16 +151,19 @@ def test_templates_use_the_special_tokens(family: Family) -> None:
 # Bad input.
 
 
+LM_KINDS = "generation, multiple_choice and question_answering"
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
         ("bert", "generation", "got bert for a generation task; bert serves classification"),
-        ("bart", "classification", "got bart for a classification task; bart serves generation"),
-        ("t5", "classification", "got t5 for a classification task; t5 serves generation"),
+        ("bart", "classification", f"got bart for a classification task; bart serves {LM_KINDS}"),
+        ("t5", "classification", f"got t5 for a classification task; t5 serves {LM_KINDS}"),
         (
             "qwen3",
-            "question_answering",
-            "got qwen3 for a question_answering task; qwen3 serves generation and classification",
+            "parsing",
+            f"got qwen3 for a parsing task; qwen3 serves {', '.join(LM_KINDS.split(' and '))} and classification",
         ),
     ],
 )

@@ -36,7 +36,7 @@ def write(tmp_path: Path) -> Write:
             (tmp_path / f"{name}.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         files = {name: str(tmp_path / f"{name}.jsonl") for name in SPLITS}
         defaults = {"name": "own", "kind": "classification", "files": files}
-        if fields.get("kind") != "generation":
+        if fields.get("kind", "classification") == "classification":
             defaults["text"] = ["text"]
         return TaskConfig.model_validate({**defaults, **fields})
 

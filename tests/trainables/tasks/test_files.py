@@ -8,7 +8,9 @@ import pytest
 from trainables.config import TaskConfig
 from trainables.errors import InputError
 from trainables.tasks import read
-from trainables.tasks.rows import SPLITS, ClassificationRow, GenerationRow
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.kinds.generation import GenerationRow
+from trainables.tasks.rows import SPLITS
 
 ROWS = [{"text": 'good, "x"', "label": 1}, {"text": "2024-03-13", "label": 0}, {"text": "NA", "label": 1}]
 READ = [ClassificationRow(('good, "x"',), 1), ClassificationRow(("2024-03-13",), 0), ClassificationRow(("NA",), 1)]

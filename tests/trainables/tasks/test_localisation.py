@@ -6,8 +6,8 @@ from trainables.config import Generated, TokenizerConfig
 from trainables.errors import InputError
 from trainables.families import FAMILIES
 from trainables.tasks import localisation, read
-from trainables.tasks.batches import encode
-from trainables.tasks.rows import GenerationRow
+from trainables.tasks.codec import Codec
+from trainables.tasks.kinds.generation import Generation, GenerationRow
 from trainables.tasks.tokenizer import train_tokenizer
 
 GOLDEN = "13bd1e981617011c6de23d53b138a9d6b90ae47196de721ec78298724b8abbee"
@@ -103,7 +103,7 @@ def test_sides_are_short_and_targets_come_back_exactly(splits, small, family):
     texts = [text for row in splits["train"] for text in (row.source, *row.references)]
     tokenizer = train_tokenizer(TokenizerConfig(kind="byte_bpe", vocab_size=800), FAMILIES[family], texts)
     rows = [row for rows in splits.values() for row in rows]
-    examples = encode(rows, small("localisation"), FAMILIES[family].form, tokenizer)
+    examples = Generation().encode(rows, Codec(small("localisation"), FAMILIES[family].form, tokenizer))
     labels = [[token for token in example["labels"] if token != -100] for example in examples]
     assert tokenizer.batch_decode(labels, skip_special_tokens=True) == [row.references[0] for row in rows]
     assert max(map(len, labels)) <= 16

@@ -10,7 +10,8 @@ import pytest
 from trainables.config import Generated
 from trainables.errors import InputError
 from trainables.tasks import natural_logic, read
-from trainables.tasks.rows import SPLITS, ClassificationRow
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.rows import SPLITS
 
 GOLDEN = "fd720031cb36d6a63a80d25a4a9df434cc8bae14e98bc25547d8b6d1d3d8f0f9"
 

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
-from trainables.tasks.rows import ClassificationRow, Data, GenerationRow, Row
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.kinds.generation import GenerationRow
+from trainables.tasks.rows import Data, Row
 
 ROWS: list[Row] = [ClassificationRow(("a", "b"), 0), ClassificationRow(("c",), 1)]
 SPLITS = {"train": ROWS, "validation": ROWS[:1], "test": ROWS[1:]}
@@ -19,6 +21,8 @@ def test_the_hash_sees_all_content_and_its_order():
         Data.of({**SPLITS, "train": [ClassificationRow(("a b",), 0), ROWS[1]]}, ("no", "yes")),
         Data.of({**SPLITS, "train": [GenerationRow("a", ("b",)), ROWS[1]]}, ("no", "yes")),
         Data.of(SPLITS, ("yes", "no")),
+        Data.of({**SPLITS, "test_more": ROWS}, ("no", "yes")),
+        Data.of({**SPLITS, "test_other": ROWS}, ("no", "yes")),
     ]
     hashes = {data.hash for data in [Data.of(SPLITS, ("no", "yes")), *others]}
     assert len(hashes) == len(others) + 1
@@ -28,3 +32,9 @@ def test_equal_content_has_an_equal_hash():
     data = Data.of(SPLITS, ["no", "yes"])
     assert data == replace(data, train=list(ROWS))
     assert data.classes == ("no", "yes")
+
+
+def test_more_tests_are_measured_beside_the_test_split():
+    data = Data.of({**SPLITS, "test_more": ROWS}, ("no", "yes"))
+    assert data.tests == {"test": ROWS[1:], "test_more": ROWS}
+    assert Data.of(SPLITS, ("no", "yes")).tests == {"test": ROWS[1:]}

@@ -1,0 +1,74 @@
+"""Takes fields from one record; a value that is wrong is a finding, and something empty stands for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.tasks.findings import Findings
+from trainables.tasks.tables import Record
+
+ABSENT = object()
+"""What `value_at` gives where there is no such field."""
+
+
+@dataclass
+class Fields:
+    """One record of a table. `name` is the record's field, dotted where it is nested; `field` the config's."""
+
+    path: str
+    number: int
+    record: Record
+    found: Findings
+
+    def wrong(self, field: str, name: str, sort: str, shown: str = "") -> None:
+        """A finding about a field of this row: `sort` says what would be right, `shown` what is there."""
+        place = f"row {self.number}" + (f": {shown}" if shown else "")
+        self.found.add(field, repr(name), f"{Path(self.path).name}: {sort}", place)
+
+    def value(self, name: str, field: str) -> Any:
+        """The value, None where it is null or not there, which is then found."""
+        value = value_at(self.record, name)
+        if value is ABSENT:
+            self.wrong(field, name, "there is no such field", f"it has {', '.join(self.record)}")
+            return None
+        if value is None:
+            self.wrong(field, name, "a value is needed, not null")
+        return value
+
+    def text(self, name: str, field: str) -> str:
+        """A text; empty where there is none."""
+        value = self.value(name, field)
+        if value is not None and not isinstance(value, str):
+            self.wrong(field, name, "text is needed", brief(value))
+        return value if isinstance(value, str) else ""
+
+    def texts(self, name: str, field: str, *, least: int = 1) -> list[str]:
+        """A list of at least so many texts; empty where there is none."""
+        value = self.value(name, field)
+        if isinstance(value, list) and len(value) >= least and all(isinstance(text, str) for text in value):
+            return value
+        if value is not None:
+            needed = "a list of texts is needed" if least == 1 else f"a list of {least} texts or more is needed"
+            self.wrong(field, name, needed, brief(value))
+        return []
+
+
+def value_at(record: Any, name: str) -> Any:
+    """The value of a field: `answers.text` is a field of that name, or `text` of the mappings in `answers`."""
+    if isinstance(record, list):
+        inner = [value_at(each, name) for each in record]
+        return ABSENT if any(value is ABSENT for value in inner) else inner
+    if not isinstance(record, dict):
+        return ABSENT
+    if name in record:
+        return record[name]
+    first, dot, rest = name.partition(".")
+    return value_at(record[first], rest) if dot and first in record else ABSENT
+
+
+def brief(value: Any) -> str:
+    """A value on one line, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,172 @@
+"""Tasks from the Hugging Face hub, or from a local folder in the same form, through `datasets`.
+
+What is looked up once is kept to: a data set is read at the commit that `find_revision` gives for it.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from trainables.errors import InputError, Problem
+from trainables.tasks.findings import Findings
+from trainables.tasks.reading import read_tables
+from trainables.tasks.rows import SPLITS, Data
+from trainables.tasks.tables import Table
+
+if TYPE_CHECKING:
+    from trainables.config import Hub, TaskConfig
+
+Part = tuple[str, range]
+"""A split of the data set and the rows of it, from 0."""
+
+ANSWER_SECONDS = 9.0
+"""How long the hub may take to say whether it has a data set."""
+LOCAL = "give a folder with a copy of the data set instead, or files of your own in task.files"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def is_folder(hub: Hub) -> bool:
+    """Whether the data set lies in a local folder: by the look of its path, or because there is one."""
+    return hub.path.startswith(("/", ".", "~")) or Path(hub.path).is_dir()
+
+
+def find_revision(hub: Hub) -> str | None:
+    """The commit that the hub's data set is at; None for a folder.
+
+    Raises InputError, in 10 seconds at most, where the hub has no such data set or does not answer.
+    """
+    return None if is_folder(hub) else _ask(hub.path, hub.revision)
+
+
+@cache
+def _ask(path: str, revision: str | None) -> str:
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]: the base of the hub's own
+
+    if constants.HF_HUB_OFFLINE and revision is not None and _COMMIT.fullmatch(revision):
+        return revision  # a person who works without the network has it in the cache
+    answers: list[str | Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(HfApi().dataset_info(path, revision=revision, timeout=ANSWER_SECONDS).sha or "")
+        except (OSError, ValueError, HTTPError) as error:
+            answers.append(error)
+
+    # Looking a name up has no time limit of its own, so all of it gets one.
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    answer = answers[0] if answers else TimeoutError(f"no answer in {ANSWER_SECONDS:g} seconds")
+    if isinstance(answer, str):
+        return answer
+    at = f" at revision {revision!r}" if revision else ""
+    reason = str(answer).strip().split("\n")[0]
+    message = f"got {path!r}{at}; there is no such folder, and from the hub: {reason}; {LOCAL}"
+    raise InputError([Problem("hub.path", message)])
+
+
+def read_hub(task: TaskConfig) -> Data:
+    """The data of a task's splits. Raises InputError with every problem, one a split, field and sort."""
+    assert task.hub is not None
+    found = Findings()
+    with _loaded(task.hub, find_revision(task.hub)) as splits:
+        parts = choose({name: len(rows) for name, rows in splits.items()}, task.splits or {})
+        tables = {name: _table(name, given, splits, found) for name, given in parts.items()}
+    return read_tables(task, tables, found)
+
+
+@contextmanager
+def _loaded(hub: Hub, revision: str | None) -> Generator[Mapping[str, Any], None, None]:
+    """Split -> its rows. A folder is read afresh; what comes from the hub stays in the cache of `datasets`."""
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    with tempfile.TemporaryDirectory() as folder:
+        local = revision is None
+        if local:
+            datasets.disable_progress_bars()
+        try:
+            loaded: Any = datasets.load_dataset(
+                str(Path(hub.path).expanduser()) if local else hub.path,
+                hub.name,
+                revision=revision,
+                cache_dir=folder if local else None,
+            )
+        except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError([Problem("hub.path", f"got {hub.path!r}; it cannot be read: {reason}; {LOCAL}")]) from None
+        yield loaded
+
+
+def choose(lengths: Mapping[str, int], asked: Mapping[str, str]) -> dict[str, list[Part]]:
+    """The rows of each of the task's splits, where a data set has splits of these lengths.
+
+    `asked` names splits of the data set, whole or in part as `datasets` writes them (`train[-2000:]`,
+    `train[:10%]`); a split that is not asked for is that of its own name. A train split that is not asked for is
+    without the rows that others take; one that is asked for must not share any. Raises InputError.
+    """
+    wanted = {name: name for name in SPLITS} | dict(asked)
+    problems: list[Problem] = []
+    parts: dict[str, list[Part]] = {}
+    for name, spec in wanted.items():
+        try:
+            parts[name] = _parts(spec, lengths)
+        except ValueError as error:
+            known = ", ".join(lengths)
+            shown = f"got {spec!r}" if name in asked else "got null"
+            problems.append(Problem(f"splits.{name}", f"{shown}; the data set has {known}: {error}"))
+    if problems:
+        raise InputError(problems)
+    taken = {(split, row) for name, given in parts.items() if name != "train" for split, rows in given for row in rows}
+    train = [(split, row) for split, rows in parts["train"] for row in rows]
+    rest = [pair for pair in train if pair not in taken]
+    if "train" in asked and len(rest) < len(train):
+        message = f"got {asked['train']!r}; {len(train) - len(rest)} of its rows are in other splits too"
+        raise InputError([Problem("splits.train", message)])
+    if len(rest) < len(train):
+        parts["train"] = _runs(rest)
+    return parts
+
+
+def _parts(spec: str, lengths: Mapping[str, int]) -> list[Part]:
+    import datasets
+
+    try:
+        found: Any = datasets.ReadInstruction.from_spec(spec).to_absolute(dict(lengths))
+    except (ValueError, AssertionError) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    return [
+        (part.splitname, range(part.from_ or 0, lengths[part.splitname] if part.to is None else part.to))
+        for part in found
+    ]
+
+
+def _runs(pairs: list[tuple[str, int]]) -> list[Part]:
+    """Rows as ranges, in their order."""
+    runs: list[Part] = []
+    for split, row in pairs:
+        if runs and runs[-1][0] == split and runs[-1][1].stop == row:
+            runs[-1] = (split, range(runs[-1][1].start, row + 1))
+        else:
+            runs.append((split, range(row, row + 1)))
+    return runs
+
+
+def _table(name: str, parts: list[Part], splits: Mapping[str, Any], found: Findings) -> Table:
+    """The records of a split; each is known by its row in the data set's split, from 1."""
+    field = f"splits.{name}"
+    records = [
+        (row + 1, record) for split, rows in parts for row, record in zip(rows, splits[split].select(rows), strict=True)
+    ]
+    names = " and ".join(dict.fromkeys(split for split, _ in parts)) or name
+    if not records:
+        found.add(field, name, "it has no rows, and a split needs one")
+    return Table(names, field, records)

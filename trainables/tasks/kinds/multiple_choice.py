@@ -1,0 +1,116 @@
+"""Multiple choice by log-likelihood: the choice that the model finds likeliest after the context.
+
+The convention of lm-evaluation-harness (`output_type: multiple_choice`): a choice follows the context after one
+space, its score is the sum of log p over its tokens, and the normalised one is that by its number of characters.
+A model learns the right choice as a completion of the context, from the tokens that are scored and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainables.tasks.choices import FORMATS
+from trainables.tasks.codec import Codec, Example, completions
+from trainables.tasks.fields import Fields, brief
+from trainables.tasks.kinds.base import Kind, Predictor
+from trainables.tasks.rows import Row
+
+if TYPE_CHECKING:
+    from trainables.config import TaskConfig
+
+DELIMITER = " "
+"""Between context and choice."""
+
+
+@dataclass(frozen=True)
+class MultipleChoiceRow(Row):
+    """A context, what may follow it, and the index of what does."""
+
+    context: str
+    choices: tuple[str, ...]
+    label: int
+
+
+class MultipleChoice(Kind[MultipleChoiceRow]):
+    """Zero-shot: the model sees the context and one choice at a time."""
+
+    name = "multiple_choice"
+    main_metric = "accuracy"
+    row = MultipleChoiceRow
+
+    def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[MultipleChoiceRow]:
+        texts = record.texts(task.choices, "choices", least=2)
+        marks = _marks(task, record, len(texts))
+        context, choices = FORMATS[task.choice_format](task, record, texts, marks)
+        return [MultipleChoiceRow(context, tuple(choices), _label(task, record, marks))]
+
+    def texts(self, row: MultipleChoiceRow) -> Iterable[str]:
+        return (row.context, *row.choices)
+
+    def encode(self, rows: Sequence[MultipleChoiceRow], codec: Codec) -> list[Example]:
+        """The right choices. What does not fit `task.max_length` is cut from the context's start."""
+        return self._encode(rows, [[row.choices[row.label]] for row in rows], codec)
+
+    def predict(self, rows: Sequence[MultipleChoiceRow], codec: Codec, model: Predictor) -> list[list[float]]:
+        """The log-likelihood of each choice of each row, in nats."""
+        found = iter(model.log_likelihoods(self._encode(rows, [row.choices for row in rows], codec)))
+        return [[next(found) for _ in row.choices] for row in rows]
+
+    def references(self, rows: Sequence[MultipleChoiceRow]) -> list[int]:
+        """The index of each row's right choice."""
+        return [row.label for row in rows]
+
+    def score(self, rows: Sequence[MultipleChoiceRow], predicted: Sequence[Sequence[float]]) -> dict[str, float]:
+        """The share of rows whose likeliest choice is right: by the plain sums, and by the sum per character."""
+        plain = normalised = 0
+        for row, sums in zip(rows, predicted, strict=True):
+            per_character = [total / max(len(choice), 1) for total, choice in zip(sums, row.choices, strict=True)]
+            plain += _first_best(sums) == row.label
+            normalised += _first_best(per_character) == row.label
+        return {"accuracy": plain / len(rows), "accuracy_norm": normalised / len(rows)}
+
+    def chance(self, rows: Sequence[MultipleChoiceRow]) -> float:
+        """One in the number of choices."""
+        return sum(1 / len(row.choices) for row in rows) / len(rows)
+
+    def _encode(
+        self, rows: Sequence[MultipleChoiceRow], choices: Sequence[Sequence[str]], codec: Codec
+    ) -> list[Example]:
+        pairs = [
+            (codec.task.prefix + row.context, DELIMITER + choice)
+            for row, chosen in zip(rows, choices, strict=True)
+            for choice in chosen
+        ]
+        contexts, targets = [context for context, _ in pairs], [target for _, target in pairs]
+        return completions(contexts, targets, codec, end=False)
+
+
+def _first_best(scores: Sequence[float]) -> int:
+    return max(range(len(scores)), key=scores.__getitem__)
+
+
+def _marks(task: TaskConfig, record: Fields, num_choices: int) -> list[str]:
+    """What a label calls the choices: the marks in the data, else their numbers from 0."""
+    if task.choice_labels is None:
+        return [str(number) for number in range(num_choices)]
+    marks = record.texts(task.choice_labels, "choice_labels")
+    if marks and num_choices and len(marks) != num_choices:
+        sort = "as many labels as choices are needed"
+        record.wrong("choice_labels", task.choice_labels, sort, f"{len(marks)} for {num_choices}")
+    return marks
+
+
+def _label(task: TaskConfig, record: Fields, marks: list[str]) -> int:
+    value: Any = record.value(task.label, "label")
+    if value is None or not marks:
+        return 0
+    if isinstance(value, str | int) and not isinstance(value, bool) and str(value) in marks:
+        return marks.index(str(value))
+    if value == "":
+        record.wrong("label", task.label, "a label is needed, and '' is none; give a split with labels", "''")
+    else:
+        shown = ", ".join(marks) if task.choice_labels else f"0 to {len(marks) - 1}, as there are {len(marks)} choices"
+        record.wrong("label", task.label, f"the labels are {shown}", brief(value))
+    return 0
