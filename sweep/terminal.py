@@ -24,6 +24,8 @@ from sweep.usage import Student, usage
 
 FOOTER = "Ctrl-C is safe: run the same command again to continue"
 LOG_SECONDS = 10.0
+LEAST_SHARE = 0.02
+"""Of the work: before that much of it has come, most of the time was the workers' start."""
 MAX_SHOWN = 8
 MAX_REASONS = 20
 
@@ -67,13 +69,14 @@ class Phase:
         return text if left is None else f"{text}, about {clock(left)} left"
 
     def seconds_left(self, now: float) -> float | None:
-        """From the rate so far, which has the parallelism in it; None before the first step, and after the last end.
+        """From the rate so far, which has the parallelism in it; None where it says nothing yet, and after the end.
 
         A running cell counts as far as its steps have come.
         """
         ended = len(self.done) + len(self.failed)
         come = ended + sum(min(1.0, each.step / each.steps) for each in self.running.values() if each.steps)
-        return (now - self.begun) * (self.total - come) / come if come and ended < self.total else None
+        is_early = come < LEAST_SHARE * self.total
+        return None if is_early or ended == self.total else (now - self.begun) * (self.total - come) / come
 
 
 class Progress:

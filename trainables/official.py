@@ -8,7 +8,7 @@ choice in both semantics (`Family.match_embeddings`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainables.config import LossConfig
 from trainables.errors import Problem
@@ -62,6 +62,15 @@ class PublicCode:
     has_temperature: bool
 
 
+_SEQ2SEQ = Quirks(
+    hidden_summed_over_pairs=True,
+    decoder_mask_by_input=True,
+    layernorm_of_whole_state=True,
+    teacher_dropout=True,
+    ce_by_micro_batch=True,
+    kl_and_hidden_by_micro_batch=True,
+)
+
 OFFICIAL: dict[str, PublicCode] = {
     "bert": PublicCode(
         Quirks(
@@ -76,28 +85,13 @@ OFFICIAL: dict[str, PublicCode] = {
         has_temperature=False,
     ),
     "bart": PublicCode(
-        Quirks(
-            hidden_summed_over_pairs=True,
-            decoder_mask_by_input=True,
-            layernorm_of_whole_state=True,
-            teacher_dropout=True,
-            ce_by_micro_batch=True,
-            kl_and_hidden_by_micro_batch=True,
-        ),
+        _SEQ2SEQ,
         classifies=False,
         hidden_norms=("none", "layernorm"),
         has_temperature=True,
     ),
     "t5": PublicCode(
-        Quirks(
-            hidden_summed_over_pairs=True,
-            decoder_mask_by_input=True,
-            layernorm_of_whole_state=True,
-            last_state_normed=True,
-            teacher_dropout=True,
-            ce_by_micro_batch=True,
-            kl_and_hidden_by_micro_batch=True,
-        ),
+        replace(_SEQ2SEQ, last_state_normed=True),
         classifies=False,
         hidden_norms=("none", "layernorm"),
         has_temperature=True,

@@ -1,4 +1,4 @@
-"""The real command as a process of its own, the models and tasks it is given, and what it left in MLflow."""
+"""The real command as a process of its own, and what it left in MLflow."""
 
 from __future__ import annotations
 
@@ -10,27 +10,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.sweep.tiny import FEW
-from trainables.builtin import MODELS
-
 ROOT = Path(__file__).parents[2]
-TASKS = {
-    "natural-logic": {
-        "name": "natural-logic",
-        "kind": "classification",
-        "generated": {"generator": "natural_logic", **FEW},
-        "text": ["premise", "hypothesis"],
-        "max_length": 16,
-    },
-    "localisation": {
-        "name": "localisation",
-        "kind": "generation",
-        "generated": {"generator": "localisation", **FEW},
-        "max_length": 24,
-        "max_new_tokens": 8,
-    },
-}
-TASK_OF = {"bert": "natural-logic", "bart": "localisation", "t5": "localisation", "qwen3": "localisation"}
 
 Swept = tuple[Path, subprocess.CompletedProcess[str]]
 """A sweep's config file, whose folder is the storage, and how the command ended."""
@@ -69,9 +49,3 @@ def runs(storage: Path, experiment: str, kind: str) -> list[Run]:
 
 def cell_runs(storage: Path, experiment: str) -> list[Run]:
     return runs(storage, experiment, "cell")
-
-
-def small(name: str, **finetune: object) -> dict[str, object]:
-    """A built-in model whose teacher is trained for two steps, or as `finetune` says."""
-    model = MODELS[name]
-    return {**model, "finetune": {**model["finetune"], "max_steps": 2, **finetune}}

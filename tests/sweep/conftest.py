@@ -11,7 +11,8 @@ import pytest
 from sweep.records import Records
 from sweep.storage import Storage
 from sweep.tracking import Tracking
-from tests.sweep.commands import TASK_OF, TASKS, Swept, command, small
+from tests.sweep.commands import Swept, command
+from tests.sweep.tiny import TASK_OF, TASKS, small
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from sweep.checks import Checked, prepare
+from trainables.errors import InputError
 
 SHAPE = {"hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 12, "max_position_embeddings": 32}
 ROWS = [{"text": "good", "label": "yes"}, {"text": "bad", "label": "no"}]
@@ -46,3 +50,14 @@ def write_all(folder: Path, **fields: Any) -> Path:
         write_rows(folder / f"{split}.jsonl", ROWS)
     write_teacher(folder / "teacher")
     return write_config(folder, **fields)
+
+
+def prepared(folder: Path, *overrides: str, **fields: Any) -> Checked:
+    return prepare(write_all(folder, **fields), [f"storage={folder}/runs", *overrides])
+
+
+def lines(folder: Path, *overrides: str, **fields: Any) -> list[str]:
+    """What is wrong, a line each."""
+    with pytest.raises(InputError) as error:
+        prepared(folder, *overrides, **fields)
+    return str(error.value).split("\n")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sweep.checks import Checked, places, prepare
+from sweep.checks import places, prepare
 from sweep.sources import EXAMPLE
-from tests.sweep.own_data import BASE, ROWS, SHAPE, write_all, write_rows, write_teacher
+from tests.sweep.own_data import BASE, ROWS, SHAPE, lines, prepared, write_all, write_rows, write_teacher
 from trainables.errors import InputError
 
 
@@ -22,16 +22,6 @@ from trainables.errors import InputError
 def _no_places_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
-def prepared(folder: Path, *overrides: str, **fields: Any) -> Checked:
-    return prepare(write_all(folder, **fields), [f"storage={folder}/runs", *overrides])
-
-
-def lines(folder: Path, *overrides: str, **fields: Any) -> list[str]:
-    with pytest.raises(InputError) as error:
-        prepared(folder, *overrides, **fields)
-    return str(error.value).split("\n")
 
 
 def test_data_and_teacher_are_shared_and_cells_are_told_apart(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.sweep import judge
-from tests.sweep.commands import TASK_OF, TASKS, Swept, cell_runs, runs
+from tests.sweep.commands import Swept, cell_runs, runs
 from tests.sweep.judge import Mappings
 from tests.sweep.plain import LAST_BLOCKS, Array, Plain, Seen, Text
+from tests.sweep.tiny import TASK_OF, TASKS
 from trainables.config import TaskConfig
 from trainables.tasks import read
 from trainables.tasks.kinds.classification import ClassificationRow

@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 
 from sweep.archive import Sweep
-from sweep.checks import Checked, prepare
 from sweep.storage import Storage
 from tests.sweep.commands import ROOT, cell_runs, command, runs
-from tests.sweep.own_data import BASE, write_all
+from tests.sweep.own_data import BASE, lines, prepared
 from trainables import plugins
-from trainables.errors import InputError
 
 EXAMPLE = ROOT / "docs" / "plugins" / "sweep.yaml"
 STRATEGY = (EXAMPLE.parent / "strategy.py").read_text()
@@ -27,16 +25,6 @@ STRATEGY = (EXAMPLE.parent / "strategy.py").read_text()
 def _none_left() -> Iterator[None]:
     yield
     plugins.activate(())
-
-
-def prepared(folder: Path, *overrides: str, **fields: Any) -> Checked:
-    return prepare(write_all(folder, **fields), [f"storage={folder}/runs", *overrides])
-
-
-def lines(folder: Path, *overrides: str, **fields: Any) -> list[str]:
-    with pytest.raises(InputError) as error:
-        prepared(folder, *overrides, **fields)
-    return str(error.value).split("\n")
 
 
 def test_a_plugin_is_found_from_the_configs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,8 @@ def test_time_left_counts_running_cells_as_far_as_they_came() -> None:
     phase = Phase("cells", dict.fromkeys("abcdefghij", 100), begun=0.0)
     phase.running = {"a": Running(100), "e": Running(None, 7)}
     assert phase.seconds_left(30.0) is None
+    phase.running["a"] = Running(100, 19)
+    assert phase.seconds_left(30.0) is None  # the workers' start says nothing
     phase.running["a"] = Running(100, 25)
     assert phase.seconds_left(30.0) == 30.0 * 9.75 / 0.25
     del phase.running["a"]

@@ -9,31 +9,37 @@ from trainables.builtin import MODELS
 FEW = {"train": 32, "validation": 16, "test": 16}
 TRAIN = {"max_steps": 3, "batch_size": 8}
 
-_TASKS: dict[str, dict[str, Any]] = {
-    "bert": {
+TASKS: dict[str, dict[str, Any]] = {
+    "natural-logic": {
         "name": "natural-logic",
         "kind": "classification",
         "generated": {"generator": "natural_logic", **FEW},
         "text": ["premise", "hypothesis"],
         "max_length": 16,
     },
-    "t5": {
+    "localisation": {
         "name": "localisation",
         "kind": "generation",
         "generated": {"generator": "localisation", **FEW},
         "max_length": 24,
-        "max_new_tokens": 4,
+        "max_new_tokens": 8,
     },
 }
+TASK_OF = {"bert": "natural-logic", "bart": "localisation", "t5": "localisation", "qwen3": "localisation"}
 _DROPOUT = {"bert": {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}, "t5": {"dropout_rate": 0.1}}
+
+
+def small(name: str, **finetune: object) -> dict[str, Any]:
+    """A built-in model whose teacher is trained for two steps, or as `finetune` says."""
+    model = MODELS[name]
+    return {**model, "finetune": {**model["finetune"], "max_steps": 2, **finetune}}
 
 
 def base(family: str) -> dict[str, Any]:
     """The trial config's model and task; with dropout, so that random state shows in the numbers."""
-    model = MODELS[f"tiny-{family}"]
+    model = small(f"tiny-{family}")
     teacher = {**model["teacher"], "config": {**model["teacher"]["config"], **_DROPOUT[family]}}
-    finetune = {**model["finetune"], "max_steps": 2}
-    return {"model": {**model, "teacher": teacher, "finetune": finetune}, "task": _TASKS[family], "train": TRAIN}
+    return {"model": {**model, "teacher": teacher}, "task": TASKS[TASK_OF[family]], "train": TRAIN}
 
 
 class Unwatched:

@@ -20,6 +20,7 @@ from trainables.families import FAMILIES
 from trainables.loop import Metrics
 from trainables.recipe import RECIPE
 from trainables.tasks import read
+from trainables.tasks.rows import Data
 
 FILE = Path(__file__).with_name("golden.json")
 NUM_STEPS = 5
@@ -79,8 +80,17 @@ def config(family: str, variant: str, **changes: Any) -> TrialConfig:
     )
 
 
+def save_teacher(config: TrialConfig, folder: Path) -> Data:
+    """Saves a cell's teacher, drawn and never trained, to the folder; the cell's data."""
+    data = read(config.task)
+    model, tokenizer = finetune.start(config.model, config.task, data, FAMILIES[config.model.family], seed=1)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return data
+
+
 def losses(config: TrialConfig) -> Losses:
-    """The losses of a cell whose teacher is drawn and never trained."""
+    """The losses of a cell."""
     steps: list[Metrics] = []
 
     def report(step: int, metrics: Metrics) -> None:
@@ -88,13 +98,10 @@ def losses(config: TrialConfig) -> Losses:
             assert step == len(steps) + 1
             steps.append(metrics)
 
-    data = read(config.task)
-    model, tokenizer = finetune.start(config.model, config.task, data, FAMILIES[config.model.family], seed=1)
     with tempfile.TemporaryDirectory() as name:
         teacher, folder = Path(name, "teacher"), Path(name, "cell")
         folder.mkdir()
-        model.save_pretrained(teacher)
-        tokenizer.save_pretrained(teacher)
+        data = save_teacher(config, teacher)
         distill.run(config, data, teacher, folder, report)
     assert len(steps) == NUM_STEPS
     return {loss: [step[loss] for step in steps] for loss in LOSSES}

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.trainables.golden import config
-from trainables import distill, finetune
+from tests.trainables.golden import config, save_teacher
+from trainables import distill
 from trainables.angle_file import Angles, read
-from trainables.families import FAMILIES
 from trainables.loop import Metrics
-from trainables.tasks import read as read_task
 
 TRAIN = {"max_steps": 5, "batch_size": 2, "accumulation": 2, "learning_rate": 1e-2, "evaluate_every": 0.5}
 STEPS = [0, 2, 4, 5]
@@ -25,10 +23,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, Metr
     """The folder of a BART cell, and its angle metrics by step."""
     folder = tmp_path_factory.mktemp("cell")
     trial = config("bart", "forward", train=TRAIN, init="random")
-    data = read_task(trial.task)
-    model, tokenizer = finetune.start(trial.model, trial.task, data, FAMILIES["bart"], seed=1)
-    for part in (model, tokenizer):
-        part.save_pretrained(folder / "teacher")
+    data = save_teacher(trial, folder / "teacher")
     (folder / "made").mkdir()
     reported: dict[int, Metrics] = {}
 

@@ -9,13 +9,11 @@ import pytest
 import torch
 
 from tests.trainables.families.settings import SETTINGS, Setting
-from tests.trainables.golden import SHAPES, config, losses
-from trainables import distill, finetune
+from tests.trainables.golden import SHAPES, config, losses, save_teacher
+from trainables import distill
 from trainables.config import LossConfig
-from trainables.families import FAMILIES
 from trainables.official import OFFICIAL, check
 from trainables.targets import LiveTargets
-from trainables.tasks import read
 
 NORMS = {name: code.hidden_norms[-1] for name, code in OFFICIAL.items()}
 
@@ -48,10 +46,7 @@ def test_projections_are_trained_and_saved_but_under_berts_quirk(
     semantics: str, is_moved: bool, tmp_path: Path
 ) -> None:
     cell = config("bert", "forward, narrow", losses={"semantics": semantics})
-    data = read(cell.task)
-    model, tokenizer = finetune.start(cell.model, cell.task, data, FAMILIES["bert"], seed=1)
-    for part in (model, tokenizer):
-        part.save_pretrained(tmp_path / "teacher")
+    data = save_teacher(cell, tmp_path / "teacher")
     (tmp_path / "cell").mkdir()
     metrics: dict[str, float] = {}
     made = distill.Cell(

@@ -20,15 +20,15 @@ class Setting(Tiny):
         return f"{self.family.name}-{self.kind}"
 
 
-# The fields that the families of the decoder layout share.
-DECODER = {
+# The fields that BERT and RoBERTa share, and the families of the decoder layout too.
+ENCODER = {
     "hidden_size": 16,
     "num_hidden_layers": 6,
     "num_attention_heads": 4,
-    "num_key_value_heads": 2,
     "intermediate_size": 32,
     "initializer_range": 0.2,
 }
+DECODER = {**ENCODER, "num_key_value_heads": 2}
 WINDOWS = {
     "use_sliding_window": True,
     "sliding_window": 3,
@@ -44,28 +44,14 @@ SETTINGS = [
     Setting(
         FAMILIES["bert"],
         "classification",
-        {
-            "hidden_size": 16,
-            "num_hidden_layers": 6,
-            "num_attention_heads": 4,
-            "intermediate_size": 32,
-            "max_position_embeddings": 16,
-            "initializer_range": 0.2,
-        },
+        {**ENCODER, "max_position_embeddings": 16},
         golden_blocks=(2, 4, 6),
         final_norms={},
     ),
     Setting(
         FAMILIES["roberta"],
         "classification",
-        {
-            "hidden_size": 16,
-            "num_hidden_layers": 6,
-            "num_attention_heads": 4,
-            "intermediate_size": 32,
-            "max_position_embeddings": 17,
-            "initializer_range": 0.2,
-        },
+        {**ENCODER, "max_position_embeddings": 17},
         golden_blocks=(2, 4, 6),
         final_norms={},
     ),
