@@ -80,7 +80,7 @@ class Conductor:
             from sweep import work
 
             work.check_families(self.plan.cells.values())
-            self.at_end.enter_context(work.connected(self.config, self.asked.address))
+            self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.asked.address))
         else:
             self.console.print(Text(f"nothing to run: {plan.counts(self.plan)}"))
         self._open()

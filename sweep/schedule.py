@@ -31,9 +31,6 @@ ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "600",  # Tune's own state is not used: a sweep goes on from its records
 }
 
-JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""In the environment of a submitted job's driver."""
-
 
 class Watcher(Protocol):
     """Is told what the trials do."""
@@ -53,17 +50,6 @@ def connect(address: str | None) -> None:
         ray.init(address=address, **quiet)
     else:
         ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
-
-
-def check_storage(config: SweepConfig) -> None:
-    """Raises InputError for a relative storage in a job, whose folder is removed after it, or on several nodes."""
-    given = config.storage_given
-    if "://" in given or os.path.isabs(given):
-        return
-    is_job, num_nodes = JOB_VARIABLE in os.environ, len(_nodes()) if ray.is_initialized() else 1
-    if is_job or num_nodes > 1:
-        right = f"{'in a submitted job' if is_job else 'on several nodes'}, an absolute path or a URL that all reach"
-        raise InputError([Problem("storage", f"got {given!r}, which is relative; {right}")])
 
 
 def check_resources(resources: Resources) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import ray
 
-from sweep import labels, schedule
+from sweep import labels, reach, schedule
 from sweep.attempts import Context
 from sweep.config import SweepConfig
 from sweep.grid import Cell
@@ -27,13 +27,13 @@ from trainables.tasks.rows import Data
 
 
 @contextmanager
-def connected(config: SweepConfig, address: str | None) -> Generator[None]:
-    """Ray, joined or started. Raises InputError where a trial could not run or keep its files."""
+def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -> Generator[None]:
+    """Ray, joined or started. Raises InputError where a trial could not run, or reach its files."""
     try:
         schedule.connect(address)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own handler aborts the process
         schedule.check_resources(config.resources)
-        schedule.check_storage(config)
+        reach.check(config, [cell.config for cell in cells])
         yield
     finally:
         ray.shutdown()

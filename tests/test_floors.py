@@ -18,7 +18,7 @@ FLOORS = {
         "parts",
         "axes",
         "grid",
-        "archive checks results runs",
+        "archive checks reach results runs",
         "command keep plan schema summary tracking",
         "delivery findings",
         "attempts drawing usage",

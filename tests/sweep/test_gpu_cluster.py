@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from ray import tune
 from ray.actor import ActorHandle
 from ray.cluster_utils import Cluster
 
-from sweep import schedule
+from sweep import reach, schedule
 from sweep.config import Failures, Resources, SweepConfig
 from tests.sweep.tiny import Unwatched
+from trainables.config import TrialConfig
 from trainables.errors import InputError
 
 NUM_TRIALS = 8
@@ -69,6 +71,11 @@ def attend(config: dict[str, Any], meeting: ActorHandle[Meeting]) -> None:
     tune.report({"done": True, "reason": None, "delivered": True, "node": node, "device": device})
 
 
+def taught_by(teacher: str) -> TrialConfig:
+    model = {"name": "own", "family": "bert", "teacher": teacher}
+    return TrialConfig.model_validate({"model": model, "task": "natural-logic"})
+
+
 def asking(cpus: int = 1, gpus: float = 0.0, **more: Any) -> SweepConfig:
     return SweepConfig(name="gpus", resources=Resources(cpus=cpus, gpus=gpus), **more)
 
@@ -101,6 +108,20 @@ def test_resources_are_held_against_the_largest_node() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_several_nodes_share_no_relative_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWEEP_STORAGE", raising=False)
-    schedule.check_storage(asking(storage="/shared/runs"))
     with pytest.raises(InputError, match=r"^storage: got 'runs', which is relative; on several nodes, an absolute"):
-        schedule.check_storage(asking())
+        reach.check(asking(), [])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_every_node_reaches_storage_and_teachers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "teacher").mkdir()
+    reach.check(asking(storage=f"{tmp_path}/runs"), [taught_by(f"{tmp_path}/teacher")])
+    monkeypatch.chdir(tmp_path)
+    here = "/proc/self/cwd"  # every process has its own
+    with pytest.raises(InputError) as raised:
+        reach.check(asking(storage=f"{here}/runs"), [taught_by(f"{here}/teacher"), taught_by("hub/id")])
+    assert [problem.path for problem in raised.value.problems] == ["storage", "base.model.teacher"]
+    for problem, given in zip(raised.value.problems, ("runs", "teacher"), strict=True):
+        hosts = ", ".join([os.uname().nodename] * 3)
+        assert problem.message.startswith(f"got '{here}/{given}', which {hosts} does not reach; a path or a URL")
+    assert [path.name for path in tmp_path.iterdir()] == ["teacher"]

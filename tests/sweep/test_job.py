@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep import environment, schedule
+from sweep import environment, reach, schedule
 from sweep.config import SweepConfig
 from tests.sweep.tiny import base
 from trainables.errors import InputError
@@ -195,10 +195,10 @@ def test_a_relative_storage_is_an_error_in_a_job_alone(
     monkeypatch.delenv("SWEEP_STORAGE", raising=False)
     if variable:
         monkeypatch.setenv("SWEEP_STORAGE", variable)
-    schedule.check_storage(config)
-    monkeypatch.setenv(schedule.JOB_VARIABLE, "{}")
+    reach.check(config, [])
+    monkeypatch.setenv(reach.JOB_VARIABLE, "{}")
     if is_refused:
         with pytest.raises(InputError, match=r"^storage: got "):
-            schedule.check_storage(config)
+            reach.check(config, [])
     else:
-        schedule.check_storage(config)
+        reach.check(config, [])
