@@ -64,7 +64,7 @@ class TrainConfig(Frozen):
     scale_parameter: bool = Field(default=False, description="adafactor: rates relative to each parameter's RMS.")
     weight_decay: Weight = 0.01
     clip_norm: Rate = 1.0
-    freeze_embeddings: bool = False
+    freeze_embeddings: bool = Field(default=False, description="As they always are under LoRA.")
     gradient_checkpointing: bool = Field(
         default=False,
         description="Blocks are computed again for the backward pass: less memory, same numbers.",

@@ -73,7 +73,7 @@ class Cell:
         if config.train.freeze_embeddings:
             student.freeze_embeddings(self.family, self.student.model)
         if config.train.gradient_checkpointing:
-            student.checkpoint_blocks(self.student.model)
+            student.checkpoint_blocks(self.student.model, "train")
         quirks = official.quirks(self.family.name, config.losses)
         if quirks.projections_fixed:
             self.student.projections.requires_grad_(False)

@@ -130,7 +130,7 @@ class Teacher:
         if config.freeze_embeddings:
             student.freeze_embeddings(self.family, self.model)
         if config.gradient_checkpointing:
-            student.checkpoint_blocks(self.model)
+            student.checkpoint_blocks(self.model, "model.finetune")
         return Training(
             config=config,
             seed=self.seed,

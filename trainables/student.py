@@ -106,15 +106,15 @@ def freeze_embeddings(family: Family, model: PreTrainedModel) -> None:
         model.get_submodule(path).requires_grad_(False)
 
 
-def checkpoint_blocks(model: PreTrainedModel) -> None:
+def checkpoint_blocks(model: PreTrainedModel, path: str) -> None:
     """In training, what a block computes inside is computed again for the backward pass, from the same random state.
 
     Hooks at blocks see the first pass alone: transformers checkpoints what is inside of them. Raises InputError where
-    it has no such thing for the model.
+    it has no such thing for the model; `path` is the config's own.
     """
     if not model.supports_gradient_checkpointing:
         message = f"got true; transformers has none for {type(model).__name__}"
-        raise InputError([Problem("train.gradient_checkpointing", message)])
+        raise InputError([Problem(f"{path}.gradient_checkpointing", message)])
     model.activation_checkpointing_enable({"use_reentrant": False})
     model.disable_input_require_grads()  # which reentrant checkpoints need; frozen embeddings get no gradient
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import BertForSequenceClassification, PreTrainedModel, pipeline
 
 from tests.trainables.golden import config, save_teacher
 from trainables import distill, finetune
@@ -148,6 +148,17 @@ def test_both_forms_are_one_student(family: str, tmp_path: Path) -> None:
             made[save] = (journal.of("train/loss"), final(outcome.metrics), model(**inputs).logits)
     assert made["merged"][:2] == made["adapter"][:2]
     torch.testing.assert_close(made["merged"][2], made["adapter"][2], rtol=0, atol=1e-5)
+
+
+def test_an_adapter_is_loaded_by_a_pipeline(tmp_path: Path) -> None:
+    scores: list[list[float]] = []
+    for save in ("merged", "adapter"):
+        cell(trial("bert", {"student": {**LORA, "save": save}}), tmp_path / save)
+        answer: Any = pipeline("text-classification", model=str(tmp_path / save / "cell" / "student"), top_k=None)
+        scores.append([each["score"] for each in answer(["no dog runs"])[0]])
+    base: Any = BertForSequenceClassification.from_pretrained(tmp_path / "adapter" / "cell" / "student")
+    assert any(".lora_A." in name for name in base.state_dict())
+    assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
 
 def final(metrics: Metrics) -> Metrics:

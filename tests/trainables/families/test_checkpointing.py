@@ -31,7 +31,7 @@ def model_of(setting: Setting, *, checkpointed: bool, lora: bool = False) -> Pre
     if lora:
         adapters.add(setting.family, model, LoraConfig(r=2, dropout=0.3), "model.lora.student", seed=0)
     if checkpointed:
-        checkpoint_blocks(model)
+        checkpoint_blocks(model, "train")
     return model.train()
 
 
@@ -112,7 +112,7 @@ def test_a_model_without_it_is_refused(setting: Setting, monkeypatch: pytest.Mon
     model = setting.teacher()
     monkeypatch.setattr(type(model), "supports_gradient_checkpointing", False)
     with pytest.raises(InputError) as error:
-        checkpoint_blocks(model)
+        checkpoint_blocks(model, "model.finetune")
     assert str(error.value.problems[0]) == (
-        f"train.gradient_checkpointing: got true; transformers has none for {type(model).__name__}"
+        f"model.finetune.gradient_checkpointing: got true; transformers has none for {type(model).__name__}"
     )
