@@ -428,3 +428,25 @@ def test_a_random_t5_with_frozen_embeddings_learns_under_a_random_head() -> None
         assert torch.equal(after.states[stack][0], before.states[stack][0])
         assert not before.states[stack][0].requires_grad
         assert not torch.allclose(after.states[stack][1], before.states[stack][1], atol=1e-5)
+
+
+# Adapters.
+
+
+def test_a_student_takes_adapters_once_its_weights_are_copied(setting: Setting, teacher: PreTrainedModel) -> None:
+    plain = make(setting, teacher).model.state_dict()
+    adapted = make(setting, teacher, lora={"student": {"r": 2}}).model.state_dict()
+    frozen = {key.replace(".base_layer.", "."): value for key, value in adapted.items() if ".lora_" not in key}
+    assert equal(frozen, plain)
+
+
+def test_projections_are_trained_beside_adapters(setting: Setting, teacher: PreTrainedModel) -> None:
+    """And drawn as without them: each has a stream of its own."""
+    fields: dict[str, Any] = {"init": "random", "student_width": 8}
+    plain, adapted = (make(setting, teacher, **fields, lora=lora) for lora in (None, {"student": {"r": 2}}))
+    assert equal(adapted.projections.state_dict(), plain.projections.state_dict())
+    assert len(list(adapted.projections.parameters())) > 0
+    assert all(parameter.requires_grad for parameter in adapted.projections.parameters())
+    trained = {name for name, parameter in adapted.model.named_parameters() if parameter.requires_grad}
+    assert not any(".base_layer." in name for name in trained)
+    assert any(".lora_B." in name for name in trained)
