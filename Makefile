@@ -23,7 +23,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 install: $(VENV)/installed ## Make .venv with pinned dependencies
 
-demo: install ## The whole sweep on generated tasks, on this machine alone (PROFILE=taste: BERT alone, a minute)
+demo: install ## The whole sweep on generated tasks, on this machine alone (PROFILE=taste: BERT alone)
 	$(BIN)/python sweep/run.py $(CONFIG) $(if $(PROFILE),profile=$(PROFILE))
 
 test: install ## The whole test suite
