@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from sweep import environment, keep, plan, report, results, terminal, views
+from sweep import environment, keep, plan, published, report, results, terminal, views
 from sweep.archive import Sweep
 from sweep.checks import Checked
 from sweep.command import Command
@@ -28,6 +28,7 @@ from sweep.records import Facts, Records, now
 from sweep.runs import RunSpec
 from sweep.storage import Storage
 from sweep.tracking import Tracking, TrackingError
+from sweep.usage import Student
 from trainables import plugins
 from trainables.errors import InputError, Problem
 
@@ -109,12 +110,24 @@ class Conductor:
         }
         about = f"Distillation sweep of {len(self.plan.cells)} cells and {len(self.plan.teachers)} teachers."
         try:
+            if self.config.register:
+                self._check_registry(self.config.register)
             self.parent = self.tracking.open_sweep(environment.tags(self.environment), about, described)
             self.tracking.tag_experiment(views.tags())
         except TrackingError as error:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
             self._untracked(error)
+
+    def _check_registry(self, name: str) -> None:
+        """Whether there is a registry for the best student, before anything is computed."""
+        try:
+            published.check_registry(self.tracking)
+        except TrackingError as error:
+            if not self.config.tracking_required:
+                raise
+            reason = f"no model registry answers at {hidden(self.config.tracking_url)}: {error}"
+            raise InputError([Problem("register", f"got {shown(name)}; {reason}")]) from None
 
     def _watched(self) -> contextlib.AbstractContextManager[Any]:
         """Logs how busy this machine is to the sweep's own run, while cells are being made."""
@@ -156,7 +169,25 @@ class Conductor:
         self._finish(rows)
         student = report.best_student(rows, sweep, self.records)
         terminal.show_results(rows, self.console, student, [written.csv, written.html])
+        if student and self.is_tracked:
+            self._publish(student, sweep.runs[student.row.fingerprint])
         return rows
+
+    def _publish(self, student: Student, run_id: str) -> None:
+        """The best student as a model of MLflow, and of its registry where that is asked for."""
+        name, folder = self.config.register, self.records.cell(student.row.fingerprint).path("student")
+        if reason := published.why_not(folder, registering=name is not None):
+            self.console.print(Text(f"The best student is not logged to MLflow: {reason}"), soft_wrap=True)
+            return
+        assert folder is not None
+        try:
+            model_id = published.log(self.tracking, run_id, student, folder)
+            self.console.print(Text(f"The best student in MLflow: models:/{model_id}"), soft_wrap=True)
+            if name:
+                version = published.register(self.tracking, name, model_id, run_id, student)
+                self.console.print(Text(f"Registered: models:/{name}/{version}"), soft_wrap=True)
+        except TrackingError as error:
+            self._untracked(error)
 
     def _fill(self) -> tuple[str, dict[str, str]]:
         """Draws the runs that are not there yet from the records; the experiment's id, and each record's run."""

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from sweep.messages import faults, problems
 from sweep.sources import DEMO, read_sources
@@ -57,6 +58,10 @@ class PartSweep(Frozen):
     axes: Axes = Field(default={}, description="Beside the axes of the sweep; one that both have is the part's.")
 
 
+# Every class of pydantic's has a method `register` of its metaclass, which nobody calls here.
+warnings.filterwarnings("ignore", 'Field name "register" in "SweepConfig" shadows an attribute')
+
+
 class SweepConfig(Frozen):
     """One sweep."""
 
@@ -78,6 +83,15 @@ class SweepConfig(Frozen):
     failures: Failures = Failures()
     cache: Cache = Cache()
     keep: Literal["best", "all", "none"] = Field(default="best", description="Which students stay.")
+    register: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=256)] | None = Field(
+        default=None, description="Name under which MLflow's model registry gets the best student; null: it does not."
+    )
+
+    @model_validator(mode="after")
+    def _something_to_register(self) -> Self:
+        if self.register and self.keep == "none":
+            raise ValueError(f"register: got {self.register!r} beside keep: none; the best student has to stay")
+        return self
 
     @property
     def storage_given(self) -> str:

@@ -51,7 +51,7 @@ def best_student(rows: Sequence[Row], sweep: Sweep, records: Records) -> Student
     for row in summary.ranked(rows):
         record = records.cell(row.fingerprint)
         student = (record.result() or {}).get("student")
-        if student:
+        if student and records.storage.list(f"{record.root}/{student}"):
             return Student(row, configs[row.fingerprint], records.storage.full_url(f"{record.root}/{student}"))
     return None
 

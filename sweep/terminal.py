@@ -174,7 +174,7 @@ def show_results(
             Text(f"\nBest student ({came} of the way from chance to its teacher): {student.path}", "bold"),
             soft_wrap=True,
         )
-        for line in usage(student):
+        for line in usage(student.config, student.path):
             console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
     console.print()
     for file in files:

@@ -21,6 +21,7 @@ from sweep import environment
 from sweep.passwords import hidden
 from sweep.records import Record
 from sweep.runs import Point, RunSpec, identity_tag, mapping_params, read_points, result_tags
+from trainables import predictions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +38,9 @@ CLIENT_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
-ARTIFACTS = ("angles.npz", "per_state.json")
+ARTIFACTS = ("angles.npz", "per_state.json", predictions.FILE)
+MAX_ARTIFACT_BYTES = 10_000_000
+"""What is larger stays in the storage alone: large uploads through a server run into its time limits."""
 MAX_POINTS = 1000
 MAX_PARAMS = 100
 MAX_PARAM_LENGTH = 6000
@@ -55,11 +58,11 @@ class Opened(NamedTuple):
     ended: bool
 
 
-def _guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+def guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
     """Raises TrackingError where MLflow, its server or its files refuse."""
 
     @functools.wraps(method)
-    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
         _prepare()
         from mlflow.exceptions import MlflowException
 
@@ -68,7 +71,7 @@ def _guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]
         except (MlflowException, OSError) as error:
             raise TrackingError(hidden(str(error).splitlines()[0] if str(error) else repr(error))) from error
 
-    return guarded
+    return call
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Tracking:
     artifacts: str | None = None
     """Where a tracking URI that is a database keeps artifacts; a server has a place of its own."""
 
-    @_guarded
+    @guarded
     def open_sweep(self, tags: Mapping[str, str], description: str, artifacts: Mapping[str, str]) -> str:
         """The parent run of the sweep, RUNNING; `artifacts` are texts by file name.
 
@@ -91,26 +94,26 @@ class Tracking:
         about = {**tags, "kind": "sweep", "host": environment.host(), DESCRIPTION: description}
         found = next(self._search("tags.kind = 'sweep'"), None)
         if found is None:
-            run_id = self._client.create_run(experiment_id, tags=about, run_name=self.experiment).info.run_id
+            run_id = self.client.create_run(experiment_id, tags=about, run_name=self.experiment).info.run_id
         else:
             run_id = found.info.run_id
-            self._client.update_run(run_id, status="RUNNING")
+            self.client.update_run(run_id, status="RUNNING")
             self._log(run_id, tags=about)
             if "reason" in found.data.tags:
-                self._client.delete_tag(run_id, "reason")
+                self.client.delete_tag(run_id, "reason")
             for child in self._search(f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{run_id}'"):
                 self._end(child.info.run_id, "FAILED", reason="cut off")
         for name, text in artifacts.items():
-            self._client.log_text(run_id, text, name)
+            self.client.log_text(run_id, text, name)
         return run_id
 
-    @_guarded
+    @guarded
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Sets tags of the experiment: the ready-made views of its runs."""
         for key, value in tags.items():
-            self._client.set_experiment_tag(self.experiment_id, key, value)
+            self.client.set_experiment_tag(self.experiment_id, key, value)
 
-    @_guarded
+    @guarded
     def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
         """The run that shows this attempt; one that shows another attempt of the record is replaced."""
         about = record.attempt(attempt) if attempt else record.result() or {}
@@ -119,20 +122,20 @@ class Tracking:
             if found.info.start_time == about["time"]:
                 self._log(found.info.run_id, params=_without(run.params, found.data.params))
                 return Opened(found.info.run_id, found.info.status != "RUNNING")
-            self._client.delete_run(found.info.run_id)
+            self.client.delete_run(found.info.run_id)
         tags = {**run.tags, "kind": run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
         tags |= {name: about[name] for name in ("host", "computed_by") if name in about}
-        created = self._client.create_run(self.experiment_id, about["time"], tags, run.name)
+        created = self.client.create_run(self.experiment_id, about["time"], tags, run.name)
         self._log(created.info.run_id, params=run.params)
         return Opened(created.info.run_id, ended=False)
 
-    @_guarded
+    @guarded
     def send(self, run_id: str, points: Sequence[Point]) -> None:
         """Up to 1,000 points in one request; points that are there already change nothing."""
         assert len(points) <= MAX_POINTS
         self._log(run_id, points=points)
 
-    @_guarded
+    @guarded
     def conclude(self, run_id: str, record: Record, sent: Iterable[str], left_out: Sequence[str]) -> None:
         """Ends a run as its record ended. `sent`: metrics that the journal has brought already."""
         if left_out:
@@ -153,8 +156,9 @@ class Tracking:
             tags=result_tags(result, record),
         )
         for name in ARTIFACTS:
-            if file := record.path(name):
-                self._client.log_artifact(run_id, str(file))
+            file = record.path(name)
+            if file and file.stat().st_size <= MAX_ARTIFACT_BYTES:
+                self.client.log_artifact(run_id, str(file))
         self._end(run_id, "FINISHED", time=result["time"])
 
     def fill(self, run: RunSpec, record: Record) -> str:
@@ -179,7 +183,7 @@ class Tracking:
             self.fill(run, record)
         return len(missing)
 
-    @_guarded
+    @guarded
     def ended(self, parent: str) -> dict[tuple[str, int], str]:
         """Identity and end time of each run under the parent that shows its record to the end -> the run's id."""
         return {
@@ -187,16 +191,16 @@ class Tracking:
             for run in self._search(f"attributes.status != 'RUNNING' and tags.`{PARENT}` = '{parent}'")
         }
 
-    @_guarded
+    @guarded
     def finish(self, run_id: str, status: Status, reason: str | None = None, traceback: str | None = None) -> None:
         """Ends a run, with the reason as a tag and the traceback as an artifact where it failed."""
         self._end(run_id, status, reason, traceback)
 
-    @_guarded
+    @guarded
     def add_artifact(self, run_id: str, file: Path) -> None:
-        self._client.log_artifact(run_id, str(file))
+        self.client.log_artifact(run_id, str(file))
 
-    @_guarded
+    @guarded
     def add_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time: int) -> None:
         """Metrics of the sweep itself."""
         points, _ = read_points([{"step": step, "time": time, "metrics": dict(metrics)}])
@@ -220,29 +224,29 @@ class Tracking:
             monitor.finish()
 
     @property
-    def _client(self) -> MlflowClient:
+    def client(self) -> MlflowClient:
         return _connect(self.uri)
 
     @cached_property
     def experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self.experiment)
+        found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             raise TrackingError(f"{hidden(self.uri)} has no experiment {self.experiment!r}")
         return found.experiment_id
 
     def _make_experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self.experiment)
+        found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             place = None if self.uri.startswith("http") else self.artifacts
-            return self._client.create_experiment(self.experiment, artifact_location=place)
+            return self.client.create_experiment(self.experiment, artifact_location=place)
         if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
+            self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
 
     def _search(self, where: str) -> Iterator[Run]:
         token: str | None = None
         while token != "":
-            page = self._client.search_runs([self.experiment_id], where, max_results=1000, page_token=token)
+            page = self.client.search_runs([self.experiment_id], where, max_results=1000, page_token=token)
             yield from page
             token = page.token or ""
 
@@ -262,7 +266,7 @@ class Tracking:
         for start in range(0, max(len(all_params), 1), MAX_PARAMS):
             part = all_params[start : start + MAX_PARAMS]
             if metrics or part or all_tags:
-                self._client.log_batch(run_id, metrics, part, all_tags)
+                self.client.log_batch(run_id, metrics, part, all_tags)
             metrics, all_tags = [], []
 
     def _end(
@@ -276,8 +280,8 @@ class Tracking:
         if reason:
             self._log(run_id, tags={"reason": reason})
         if traceback:
-            self._client.log_text(run_id, traceback, "traceback.txt")
-        self._client.set_terminated(run_id, status, time)
+            self.client.log_text(run_id, traceback, "traceback.txt")
+        self.client.set_terminated(run_id, status, time)
 
 
 @cache

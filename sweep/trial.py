@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from sweep import attempts
+from sweep import attempts, card
 from sweep.attempts import Context
 from sweep.grid import Cell
 from sweep.records import Attempt, Facts, Records
@@ -31,12 +31,16 @@ def train_cell(
     cell, run = jobs[config["job"]]
     rows = ray.get(data[cell.data])
     records = Records(context.storage)
-    teacher = Path(records.teacher(cell.teacher).location())
+    teacher = records.teacher(cell.teacher)
+    folder, teacher_made = Path(teacher.location()), teacher.result()
+    assert teacher_made is not None
 
     def compute(attempt: Attempt, report: Report) -> Facts:
-        outcome = distill.run(cell.config, rows, teacher, attempt.folder, report, context.num_threads)
+        outcome = distill.run(cell.config, rows, folder, attempt.folder, report, context.num_threads)
         mapping = {stack: {str(s): t for s, t in pairs.items()} for stack, pairs in outcome.mapping.items()}
-        return attempts.manifest(outcome, mapping=mapping, student=attempt.stored("student"))
+        made = attempts.manifest(outcome, mapping=mapping, student=attempt.stored("student"))
+        (attempt.folder / "student" / card.FILE).write_text(card.card(cell, made, teacher_made), encoding="utf-8")
+        return made
 
     ended = attempts.make(records.cell(cell.fingerprint), run, context, compute, tune.report)
     tune.report(ended.facts())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables import device as devices
-from trainables import official, student
+from trainables import official, plain, predictions, student
 from trainables.angle_file import History
 from trainables.config import TrialConfig
 from trainables.evaluate import Evaluator
@@ -66,10 +66,14 @@ class Cell:
         self.device = devices.start_clean(num_threads, stream(config.seed, "start"))
         self.family = FAMILIES[config.model.family]
         self.tokenizer = load_tokenizer(str(teacher))
-        model = self.family.load(str(teacher), None, config.task.kind, len(data.classes), seed=config.seed)
+        self.plain_tokenizer = plain.tokenizer(str(teacher), config.task)
+        model = self.family.load(
+            str(teacher), None, config.task.kind, len(data.classes), seed=config.seed, classes=data.classes
+        )
         devices.place(model, self.device)
         raise_all(lora.check(self.family, config.model, config.init))
         self.student = student.build(self.family, model, config.model, config.init, config.seed).to(self.device)
+        plain.set_generation(self.student.model, config.task)
         if config.train.freeze_embeddings:
             student.freeze_embeddings(self.family, self.student.model)
         if config.train.gradient_checkpointing:
@@ -150,16 +154,19 @@ class Cell:
     def _save_best(self) -> None:
         self.best = self.last
         self.student.save(self.folder / "student")
-        self.tokenizer.save_pretrained(self.folder / "student")
+        self.plain_tokenizer.save_pretrained(self.folder / "student")
 
     def _final(self, training: Training) -> Metrics:
-        """Test metrics of the best student, loaded as its user would load it."""
+        """Test metrics of the best student, loaded as its user would load it; its answers are recorded."""
         best = self.family.load(
             str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
         )
         devices.place(best, self.device)
         started = time.perf_counter()
-        test = self.evaluator.test(best.eval(), self.data)
+        answers = self.evaluator.answers(best.eval(), self.data)
+        test = self.evaluator.test(answers, self.data)
+        classes: Any = best.config.id2label or {}
+        predictions.write(self.folder, self.config.task.kind, answers, [classes[index] for index in sorted(classes)])
         self.eval_seconds += time.perf_counter() - started
         return {
             f"best/{self.evaluator.main_metric}": training.best,
@@ -171,7 +178,7 @@ class Cell:
 
 
 def run(config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int = 1) -> Outcome:
-    """Computes one cell into `folder` (student/, last.pt, angles.npz, per_state.json).
+    """Computes one cell into `folder` (student/, last.pt, angles.npz, per_state.json, predictions.jsonl).
 
     `teacher` is a folder in `save_pretrained` form with its tokenizer. Raises NotFinite where the cell fails
     by itself.

@@ -18,6 +18,7 @@ from trainables import own_metrics
 from trainables.config import TaskConfig
 from trainables.families import Family
 from trainables.losses import IGNORED
+from trainables.predictions import Answers
 from trainables.tasks.batches import collate
 from trainables.tasks.codec import Codec, Example
 from trainables.tasks.kinds import KINDS
@@ -40,9 +41,12 @@ class Evaluator:
         return KINDS[self.task.kind].main_metric
 
     def __call__(self, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
-        """The task's metrics, main one first, and behind them those of plug-ins. The model must be in eval mode."""
+        """The task's metrics of a model, which must be in eval mode."""
+        return self.score(rows, self.predict(model, rows))
+
+    def score(self, rows: Sequence[Row], predicted: Sequence[Any]) -> dict[str, float]:
+        """The task's metrics of answers, main one first, and behind them those of plug-ins."""
         kind = KINDS[self.task.kind]
-        predicted = self.predict(model, rows)
         metrics = kind.score(rows, predicted)
         return metrics | own_metrics.measured(kind.name, predicted, kind.references(rows), taken=metrics)
 
@@ -50,10 +54,16 @@ class Evaluator:
         """The model's answer to each row, as the task kind has it."""
         return KINDS[self.task.kind].predict(rows, self.codec(), Asked(self, model))
 
-    def test(self, model: PreTrainedModel, data: Data) -> dict[str, float]:
+    def answers(self, model: PreTrainedModel, data: Data) -> Answers:
+        """The model's answers to every test split."""
+        return {split: self.predict(model, rows) for split, rows in data.tests.items()}
+
+    def test(self, answers: Answers, data: Data) -> dict[str, float]:
         """The metrics of every test split, named `test/accuracy`, `test_mismatched/accuracy` and so on."""
         return {
-            f"{split}/{name}": value for split, rows in data.tests.items() for name, value in self(model, rows).items()
+            f"{split}/{name}": value
+            for split, rows in data.tests.items()
+            for name, value in self.score(rows, answers[split]).items()
         }
 
     def codec(self) -> Codec:

@@ -116,9 +116,10 @@ class Teacher:
             best = {f"best/{self.evaluator.main_metric}": training.best}
             num_classes = len(self.data.classes)
             model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
+        answers = self.evaluator.answers(devices.place(model, self.device).eval(), self.data)
         metrics = {
             **best,
-            **self.evaluator.test(devices.place(model, self.device).eval(), self.data),
+            **self.evaluator.test(answers, self.data),
             "seconds/total": time.perf_counter() - self.started,
         }
         self.report(num_steps, metrics)

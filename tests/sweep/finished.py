@@ -109,6 +109,7 @@ def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random
         history.add(step, {stack: _measured(_cosines(draw, step)) for stack in kind.stacks})
     history.save(attempt.folder / "angles.npz")
     (attempt.folder / "student").mkdir()
+    (attempt.folder / "student" / "config.json").write_text("{}")
     forward = {"0": 0, "1": 2, "2": 4, "3": 6}
     attempt.commit(
         {

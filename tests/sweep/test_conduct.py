@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -11,14 +12,18 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from sweep import checks, command, conduct
+from sweep import checks, command, conduct, published
 from sweep.plan import Plan
 from sweep.records import Records
 from sweep.storage import Storage
+from sweep.tracking import Tracking, TrackingError
+from sweep.usage import Student
 from tests.sweep.own_data import write_all
 from tests.sweep.tracked import make_result, make_rows
+from trainables.errors import InputError
 
 SECRET = "profiles.there.tracking_uri=http://me:pa55w0rd@host"
 
@@ -60,6 +65,71 @@ def test_a_sweep_that_is_done_needs_neither_ray_nor_torch(planned: tuple[checks.
     assert [file.name for file, content in stored.items() if b"pa55w0rd" in content] == []
     hiding = {file.name for file, content in stored.items() if b"http://me:***@host" in content}
     assert {"config.json", "report.html", "sweep.json"} <= hiding
+
+
+def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
+    planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the next run, in which it does not, is a success."""
+    records = Records(Storage(planned[0].config.storage_url))
+    finish(planned[1], records)
+    for key in planned[1].cells:
+        folder = tmp_path / "runs" / records.cell(key).root / "attempts" / "1" / "student"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+    arguments = [str(tmp_path / "sweep.yaml"), "register=ours"]
+    checked = checks.prepare(tmp_path / "sweep.yaml", ["register=ours"])
+    asked: list[tuple[str, str, str]] = []
+
+    def log(tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
+        if not asked:
+            asked.append(("broken", "", ""))
+            raise TrackingError("413 Request Entity Too Large")
+        cell = MlflowClient(tracking.uri).get_run(run_id).data.tags["cell"]
+        assert cell == student.row.fingerprint
+        assert folder == Path(student.path)
+        return "m-1"
+
+    def register(tracking: Tracking, name: str, model_id: str, run_id: str, student: Student) -> str:
+        asked.append((name, model_id, student.row.fingerprint))
+        return "1"
+
+    monkeypatch.setattr(published, "log", log)
+    monkeypatch.setattr(published, "register", register)
+    shown: list[str] = []
+    for status in (1, 0):
+        console = Console(file=io.StringIO(), width=200)
+        assert conduct.run(checked, planned[1], command.parse(arguments), arguments, console) == status
+        assert isinstance(console.file, io.StringIO)
+        shown.append(console.file.getvalue())
+    assert "not tracked: 413 Request Entity Too Large" in shown[0]
+    assert "Best student" in shown[0]
+    assert "The best student in MLflow: models:/m-1\nRegistered: models:/ours/1\n" in shown[1]
+    # Of equals the first is kept.
+    assert asked[1:] == [("ours", "m-1", next(iter(planned[1].cells)))]
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/runs/mlflow.db")
+    found = client.get_experiment_by_name("own")
+    assert found is not None
+    assert {run.info.status for run in client.search_runs([found.experiment_id])} == {"FINISHED"}
+
+
+def test_a_registry_that_does_not_answer_is_said_first(
+    planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(planned[1], Records(Storage(planned[0].config.storage_url)))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MlflowException("Registry features are disabled")
+
+    monkeypatch.setattr(MlflowClient, "search_registered_models", refuse)
+    arguments = [str(tmp_path / "sweep.yaml"), "register=ours"]
+    checked = checks.prepare(tmp_path / "sweep.yaml", ["register=ours"])
+    with pytest.raises(InputError) as error:
+        conduct.run(checked, planned[1], command.parse(arguments), arguments, Console(quiet=True))
+    where = f"sqlite:///{tmp_path}/runs/mlflow.db"
+    reason = f"no model registry answers at {where}: Registry features are disabled"
+    assert str(error.value) == f"register: got 'ours'; {reason}"
+    assert not (tmp_path / "runs" / "sweeps").exists()
 
 
 def test_the_machine_is_watched_while_cells_are_made(

@@ -67,6 +67,14 @@ def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(swept: Swept) -> N
     again = command(str(config), storage=config.parent)
     assert again.returncode == 0, again.stdout + again.stderr
     assert results.read_bytes() == before
+    client = MlflowClient(tracking_uri=f"sqlite:///{config.parent}/mlflow.db")
+    (model,) = client.search_logged_models([known["experiment_id"]])  # once, for the best student
+    assert model.status == "READY"
+    assert f"The best student in MLflow: models:/{model.model_id}" in again.stdout
+    files = {Path(file.path).name for file in client.list_artifacts(model.source_run_id)}
+    assert files == {"angles.npz", "per_state.json", "predictions.jsonl"}
+    for student in config.parent.glob("cells/*/attempts/1/student"):
+        assert f"| fingerprint | `{student.parents[2].name}` |" in (student / "README.md").read_text()
     planned = command(str(config), "axes.strategy=[forward, random, none]", "--plan", storage=config.parent)
     assert "teachers: 4 done; cells: 8 done, 4 to do" in planned.stdout
 

@@ -10,8 +10,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from sweep.usage import Student, usage
-from tests.sweep.test_summary import row
+from sweep.usage import usage
 from trainables.config import TrialConfig
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -36,7 +35,7 @@ WORDS = ["[PAD]", "[EOS]", "[UNK]", "your", "text", "the", "other", '"']
     [
         ("bert", "natural-logic", "BertForSequenceClassification", "{'label': 'LABEL_"),
         ("bart", "localisation", "BartForConditionalGeneration", "other other"),
-        ("qwen3", "localisation", "Qwen3ForCausalLM", "your text"),
+        ("qwen3", "localisation", "Qwen3ForCausalLM", "other other"),
     ],
 )
 def test_the_lines_run(
@@ -54,9 +53,13 @@ def test_the_lines_run(
     student = kind(kind.config_class(vocab_size=len(WORDS), max_position_embeddings=32, **SIZES[model]))
     if family == "bart":
         student.final_logits_bias[0, WORDS.index("other")] = 100.0
+    if family == "qwen3":
+        student.model.embed_tokens.weight.data.fill_(1.0)
+        student.lm_head.weight.data.zero_()[WORDS.index("other")] = 1.0
+        student.generation_config.update(do_sample=False, max_new_tokens=2)
     student.save_pretrained(folder)
     fields = {"model": {"name": "m", "family": family, "teacher": "t"}, "task": task}
-    lines = usage(Student(row("forward", 0.6), TrialConfig.model_validate(fields), str(folder)))
+    lines = usage(TrialConfig.model_validate(fields), str(folder))
     assert len(lines) == 3
     assert not any("sweep" in line or "trainables" in line for line in lines)
     capsys.readouterr()

@@ -92,15 +92,18 @@ def load(
         raise InputError([Problem("model.teacher", message)])
     if any(name.startswith(family.classifier) for name in missing + mismatched):
         _set(model.config, _labels(num_classes, classes))  # a fresh head knows no older names
+    elif kind == "classification" and classes and model.config.id2label == _labels(num_classes, ())["id2label"]:
+        _set(model.config, _labels(num_classes, classes))  # LABEL_0 and so on are no names
     return model
 
 
-def load_tokenizer(path: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(path: str, revision: str | None = None, **options: Any) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder or hub id. One without a pad token (Llama's) pads with its end token.
 
-    Nothing is learnt from padding, whatever stands there: it is masked, and it has no labels.
+    Nothing is learnt from padding, whatever stands there: it is masked, and it has no labels. `options` are
+    attributes of the tokenizer that are saved with it.
     """
-    tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main", trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main", trust_remote_code=False, **options)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from trainables.errors import Problem
 from trainables.tasks.codec import Codec, Example
@@ -48,6 +48,8 @@ class Kind(ABC, Generic[R]):
     """The metric by which the best student is chosen; more is better."""
     row: ClassVar[type[Row]]
     """Its rows' class."""
+    cut_at: ClassVar[Literal["left", "right"]] = "right"
+    """The end of an input that is lost where it is too long."""
 
     def check(self, task: TaskConfig) -> list[Problem]:
         """Fields of the config that a task of this kind lacks; paths relative to the task."""
@@ -72,6 +74,10 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def predict(self, rows: Sequence[R], codec: Codec, model: Predictor) -> list[Any]:
         """What the model answers to each row, in the form that `score` takes."""
+
+    def shown(self, predicted: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        """Predictions as plain transformers gives them; `names` are those that the model has for its classes."""
+        return list(predicted)
 
     @abstractmethod
     def references(self, rows: Sequence[R]) -> list[Any]:

@@ -88,6 +88,10 @@ class Classification(Kind[ClassificationRow]):
         """The most probable class of each row."""
         return model.classes(self.encode(rows, codec))
 
+    def shown(self, predicted: Sequence[int], names: Sequence[str]) -> list[str]:
+        """The name of each class."""
+        return [names[index] for index in predicted]
+
     def references(self, rows: Sequence[ClassificationRow]) -> list[int]:
         """The class of each row."""
         return [row.label for row in rows]

@@ -39,6 +39,7 @@ class MultipleChoice(Kind[MultipleChoiceRow]):
     name = "multiple_choice"
     main_metric = "accuracy"
     row = MultipleChoiceRow
+    cut_at = "left"
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[MultipleChoiceRow]:
         texts = record.texts(task.choices, "choices", least=2)

@@ -40,6 +40,7 @@ class QuestionAnswering(Kind[QuestionRow]):
     name = "question_answering"
     main_metric = "exact_match"
     row = QuestionRow
+    cut_at = "left"
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[QuestionRow]:
         """Every question of the story, the last one with its own answer like the others."""
