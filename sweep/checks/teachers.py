@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables import vocabularies
+from trainables import deadline, vocabularies
 from trainables.config import FromScratch, ModelConfig
 from trainables.errors import InputError, Problem
 from trainables.families import Family
 
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model")
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+_LOCAL = "give a folder in save_pretrained form instead, or a config to train a teacher from"
 _PADDED_BY = 64
 _PADDED_UP_TO = 512
 
@@ -67,17 +68,22 @@ def _hub(name: str, revision: str | None) -> Teacher:
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()
+    known = (OSError, HFValidationError)  # TimeoutError is an OSError
+
+    def ask() -> Path:
+        return Path(hf_hub_download(name, "config.json", revision=revision))
+
     try:
-        config = Path(hf_hub_download(name, "config.json", revision=revision))
+        config = deadline.within(deadline.ANSWER_SECONDS, ask, known)
         commit = config.parent.name
         try:
             tokenizer = Path(hf_hub_download(name, "tokenizer.json", revision=commit))
         except EntryNotFoundError:
             tokenizer = config.parent / "tokenizer.json"
-    except (OSError, HFValidationError) as error:
+    except known as error:
         reason = str(error).strip().split("\n")[0]
         at = f" at revision {revision!r}" if revision else ""
-        raise _wrong(f"got {name!r}{at}; no folder of this name, and from the hub: {reason}") from None
+        raise _wrong(f"got {name!r}{at}; no folder of this name, and from the hub: {reason}; {_LOCAL}") from None
     fields = _read_json(config)
     if tokenizer.is_file():
         _check_vocabulary(fields, tokenizer)
