@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 from trainables import plugins
-from trainables.config import TrialConfig
+from trainables.config import LoraConfig, TrialConfig
 from trainables.recipe import RECIPE
 
 _TASK_LABELS = {"name", "files", "generated", "hub", "splits", "sample", "examples"}
-_TRAIN_LABELS = {"checkpoint_minutes"}
+_TRAIN_LABELS = {"checkpoint_minutes", "gradient_checkpointing"}
 
 
 def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
@@ -20,13 +20,14 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
     fields = trial.model_dump(
         mode="json",
         exclude={
-            "model": {"name", "teacher", "revision", "finetune"},
+            "model": {"name", "teacher", "revision", "finetune", "lora"},
             "task": _TASK_LABELS,
             "train": _TRAIN_LABELS,
             "targets": True,
         },
     )
-    return digest({"recipe": RECIPE, "targets": "live", "data": data, "teacher": teacher, **fields, **_own(trial)})
+    named = {"recipe": RECIPE, "targets": "live", "data": data, "teacher": teacher}
+    return digest({**named, **fields, **_lora(trial.model.student_lora), **_own(trial)})
 
 
 def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
@@ -37,7 +38,13 @@ def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
         include={"model": {"family": True, "finetune": True}, "task": True, "dtype": True},
         exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _TASK_LABELS},
     )
-    return digest({"recipe": RECIPE, "data": data, "source": source, **made, **_own(trial, but="strategy")})
+    named = {"recipe": RECIPE, "data": data, "source": source}
+    return digest({**named, **made, **_lora(trial.model.teacher_lora), **_own(trial, but="strategy")})
+
+
+def _lora(lora: LoraConfig | None) -> dict[str, Any]:
+    """The adapters of the model that is trained, and of no other; nothing where there are none."""
+    return {"lora": lora.model_dump(mode="json")} if lora else {}
 
 
 def _own(trial: TrialConfig, but: str = "") -> dict[str, Any]:

@@ -30,6 +30,7 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
     "less_than_equal": "at most {le:g}",
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",

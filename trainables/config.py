@@ -9,7 +9,16 @@ import difflib
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    WithJsonSchema,
+    model_validator,
+)
 
 from trainables.builtin import MODELS, TASKS
 from trainables.strategies import STRATEGIES, Strategy
@@ -55,7 +64,11 @@ class TrainConfig(Frozen):
     scale_parameter: bool = Field(default=False, description="adafactor: rates relative to each parameter's RMS.")
     weight_decay: Weight = 0.01
     clip_norm: Rate = 1.0
-    freeze_embeddings: bool = False
+    freeze_embeddings: bool = Field(default=False, description="As they always are under LoRA.")
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Blocks are computed again for the backward pass: less memory, same numbers.",
+    )
     evaluate_every: Rate = Field(
         default=1.0, description="Epochs between evaluations; the last step is always evaluated."
     )
@@ -89,6 +102,41 @@ class ProjectionConfig(Frozen):
     )
 
 
+class LoraConfig(Frozen):
+    """Low-rank adapters (Hu et al., 2022): beside a frozen weight W, alpha / r * B A is trained.
+
+    Heads that a checkpoint may lack are trained whole; all else is frozen, embeddings too.
+    """
+
+    r: Positive = Field(description="The rank; the paper has 32 for its teachers and 128 for its students.")
+    alpha: Rate = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="Before A, in training.")
+    targets: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None, description="Ends of names, such as q_proj; null: every linear layer of the blocks."
+    )
+
+
+class StudentLoraConfig(LoraConfig):
+    """The adapters of a student, and the form in which it is saved."""
+
+    save: Literal["merged", "adapter"] = Field(
+        default="merged",
+        description="adapter: apart, beside the weights that it adapts; needs peft to load.",
+    )
+
+
+class LoraConfigs(Frozen):
+    """Which models are trained through adapters; a teacher's are merged into it."""
+
+    teacher: LoraConfig | None = None
+    student: StudentLoraConfig | None = None
+
+
+def _none_or_some(lora: LoraConfigs | None) -> LoraConfigs | None:
+    """Neither teacher's nor student's is none: one thing has one form."""
+    return None if lora == LoraConfigs() else lora
+
+
 class ModelConfig(Frozen):
     """The teacher and the shape of its student."""
 
@@ -101,12 +149,24 @@ class ModelConfig(Frozen):
     student_width: Positive | None = Field(default=None, description="null: the teacher's.")
     projection: ProjectionConfig = ProjectionConfig()
     copy_classifier: bool = Field(default=False, description="With init: teacher, copy the classification head too.")
-    lora: None = None
+    lora: Annotated[LoraConfigs | None, AfterValidator(_none_or_some)] = Field(
+        default=None, description="null: all weights are trained."
+    )
+
+    @property
+    def teacher_lora(self) -> LoraConfig | None:
+        return self.lora.teacher if self.lora else None
+
+    @property
+    def student_lora(self) -> StudentLoraConfig | None:
+        return self.lora.student if self.lora else None
 
     @model_validator(mode="after")
-    def _scratch_is_trained(self) -> ModelConfig:
+    def _what_is_trained(self) -> ModelConfig:
         if isinstance(self.teacher, FromScratch) and self.finetune is None:
             raise ValueError("finetune: got null; a teacher built from a config has to be trained")
+        if self.finetune is None and self.teacher_lora is not None:
+            raise ValueError("lora: got a teacher's without finetune; a ready teacher learns nothing: teacher: null")
         return self
 
 

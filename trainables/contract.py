@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from trainables import student
 from trainables.config import ModelConfig
 from trainables.errors import InputError, Problem
+from trainables.families import adapters
 from trainables.families.base import Family
 from trainables.families.states import stacks_of
 from trainables.families.tiny import IGNORED, NUM_CLASSES, Tiny, shape, tokenizer
@@ -209,6 +210,16 @@ def generation(tiny: Tiny) -> None:
         raise Broken("form", "the first token that it generates is not the likeliest one after the prompt")
 
 
+def linears(tiny: Tiny) -> None:
+    """The linear layers of the blocks are those that LoRA may target, where they are declared."""
+    if not tiny.family.linears:
+        return
+    declared = tuple(f".{name}" for name in tiny.family.linears)
+    found = adapters.linears(tiny.family, tiny.teacher())
+    if lacking := [name for name in found if not name.endswith(declared)]:
+        raise Broken("linears", f"lacks {lacking[0]}")
+
+
 RULES: tuple[Callable[[Tiny], None], ...] = (
     names,
     stacks,
@@ -219,6 +230,7 @@ RULES: tuple[Callable[[Tiny], None], ...] = (
     head,
     students,
     generation,
+    linears,
 )
 
 

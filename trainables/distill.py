@@ -14,7 +14,8 @@ from trainables import official, student
 from trainables.angle_file import History
 from trainables.config import TrialConfig
 from trainables.evaluate import Evaluator
-from trainables.families import FAMILIES, Family
+from trainables.families import FAMILIES, Family, lora
+from trainables.families.base import raise_all
 from trainables.families.making import load_tokenizer
 from trainables.loop import Metrics, Report, Training, measure
 from trainables.objective import Distillation
@@ -67,9 +68,12 @@ class Cell:
         self.tokenizer = load_tokenizer(str(teacher))
         model = self.family.load(str(teacher), None, config.task.kind, len(data.classes), seed=config.seed)
         devices.place(model, self.device)
+        raise_all(lora.check(self.family, config.model, config.init))
         self.student = student.build(self.family, model, config.model, config.init, config.seed).to(self.device)
         if config.train.freeze_embeddings:
             student.freeze_embeddings(self.family, self.student.model)
+        if config.train.gradient_checkpointing:
+            student.checkpoint_blocks(self.student.model, "train")
         quirks = official.quirks(self.family.name, config.losses)
         if quirks.projections_fixed:
             self.student.projections.requires_grad_(False)

@@ -15,7 +15,7 @@ from trainables import device as devices
 from trainables import losses, student
 from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
 from trainables.evaluate import Evaluator
-from trainables.families import FAMILIES, Family
+from trainables.families import FAMILIES, Family, adapters
 from trainables.families.making import load_tokenizer
 from trainables.loop import Batch, Metrics, Report, Training, measure
 from trainables.seeds import stream
@@ -93,6 +93,8 @@ class Teacher:
         self.device = devices.start_clean(num_threads, stream(self.seed, "start"))
         self.family = FAMILIES[config.family]
         model, self.tokenizer = start(config, task, data, self.family, self.seed)
+        if config.teacher_lora:
+            adapters.add(self.family, model, config.teacher_lora, "model.lora.teacher", self.seed)
         self.model = devices.place(model, self.device).eval()
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
@@ -127,6 +129,8 @@ class Teacher:
     def _training(self, config: TrainConfig) -> Training:
         if config.freeze_embeddings:
             student.freeze_embeddings(self.family, self.model)
+        if config.gradient_checkpointing:
+            student.checkpoint_blocks(self.model, "model.finetune")
         return Training(
             config=config,
             seed=self.seed,
@@ -154,7 +158,7 @@ class Teacher:
         return task[self.evaluator.main_metric]
 
     def _save_best(self) -> None:
-        self.model.save_pretrained(self.folder / "model")
+        adapters.save(self.model, self.folder / "model")
         self.tokenizer.save_pretrained(self.folder / "model")
 
 

@@ -1,6 +1,6 @@
 """Named random streams: every draw of a cell comes from (seed, name), so that no draw moves another.
 
-Names in use: `start`, `init`, `data/<epoch>`, `dropout`, `projection`, `strategy/<stack>`.
+Names in use: `start`, `init`, `data/<epoch>`, `dropout`, `lora`, `projection`, `strategy/<stack>`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A smaller student of a teacher: depth, width, random or teacher's weights, projections (paper, section 4).
+"""A smaller student of a teacher: depth, width, random or teacher's weights, adapters, projections (paper, section 4).
 
 Shapes: B batch, T tokens, D student width, E teacher width.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Literal
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trainables.config import ModelConfig, ProjectionConfig
+from trainables.errors import InputError, Problem
+from trainables.families import adapters
 from trainables.families.base import Family, raise_all
 from trainables.families.draws import seeded
 from trainables.families.states import stacks_of
@@ -25,10 +28,13 @@ PROJECTIONS = "projections.safetensors"
 class Student(nn.Module):
     """The student's model and, where its width is not the teacher's, a trained projection for each state."""
 
-    def __init__(self, model: PreTrainedModel, projections: nn.ModuleDict) -> None:
+    def __init__(
+        self, model: PreTrainedModel, projections: nn.ModuleDict, form: Literal["merged", "adapter"] = "merged"
+    ) -> None:
         super().__init__()
         self.model = model
         self.projections = projections
+        self.form: Literal["merged", "adapter"] = form
 
     def project(self, stack: str, state: int, hidden: Tensor) -> Tensor:
         """A student state [B, T, D] as it is compared with a teacher's, [B, T, E]."""
@@ -42,8 +48,8 @@ class Student(nn.Module):
         return not self.projections or (is_trained and state in mapping)
 
     def save(self, folder: Path) -> None:
-        """Writes the model for plain transformers and, beside it, the projections."""
-        self.model.save_pretrained(folder)
+        """Writes the model for plain transformers, its adapters as `form` says and, beside it, the projections."""
+        adapters.save(self.model, folder, self.form)
         if self.projections:
             save_file(self.projections.state_dict(), folder / PROJECTIONS)
 
@@ -66,7 +72,11 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
         copy_weights(family, teacher, model, copy_classifier=config.copy_classifier)
     if teacher.can_generate():
         model.generation_config = copy.deepcopy(teacher.generation_config)
-    return Student(model, _projections(family, teacher, model, config.projection, seed)).eval()
+    projections = _projections(family, teacher, model, config.projection, seed)
+    if config.student_lora is None:
+        return Student(model, projections).eval()
+    adapters.add(family, model, config.student_lora, "model.lora.student", seed)
+    return Student(model, projections, config.student_lora.save).eval()
 
 
 def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedModel, *, copy_classifier: bool) -> None:
@@ -94,6 +104,19 @@ def freeze_embeddings(family: Family, model: PreTrainedModel) -> None:
     """Stops training of the embedding tables, positions too; where the LM head is tied it is frozen with them."""
     for path in family.embeddings:
         model.get_submodule(path).requires_grad_(False)
+
+
+def checkpoint_blocks(model: PreTrainedModel, path: str) -> None:
+    """In training, what a block computes inside is computed again for the backward pass, from the same random state.
+
+    Hooks at blocks see the first pass alone: transformers checkpoints what is inside of them. Raises InputError where
+    it has no such thing for the model; `path` is the config's own.
+    """
+    if not model.supports_gradient_checkpointing:
+        message = f"got true; transformers has none for {type(model).__name__}"
+        raise InputError([Problem(f"{path}.gradient_checkpointing", message)])
+    model.activation_checkpointing_enable({"use_reentrant": False})
+    model.disable_input_require_grads()  # which reentrant checkpoints need; frozen embeddings get no gradient
 
 
 def _projections(

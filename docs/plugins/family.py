@@ -45,6 +45,7 @@ GPT2 = register(
         embeddings=("transformer.wte", "transformer.wpe"),
         classifier=("score.",),
         may_be_fresh=("score.",),
+        linears=("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
         match_embeddings=True,
     )
 )

@@ -9,7 +9,7 @@ from sweep.grid import Draft
 from trainables import official
 from trainables.config import LossConfig, ModelConfig, TaskConfig
 from trainables.errors import InputError, Problem
-from trainables.families import FAMILIES, Family
+from trainables.families import FAMILIES, Family, lora
 from trainables.seeds import generator
 from trainables.strategies import Stack, Strategy
 from trainables.tasks.kinds import KINDS
@@ -30,7 +30,7 @@ class Models:
         family = FAMILIES.get(model.family)
         if family is None:
             return _placed(draft, [Problem("model.family", f"got {model.family!r}; {guess(model.family, FAMILIES)}")])
-        problems = self._find(model, family)
+        problems = self._find(model, family) + lora.check(family, model, draft.valid.get("init"))
         task: TaskConfig | None = draft.valid.get("task")
         if task is not None:
             problems += family.check_kind(task.kind) if task.kind in KINDS else []

@@ -219,3 +219,33 @@ def test_a_remote_storage_needs_a_tracking_server(tmp_path: Path) -> None:
     message = "got null with a storage that is no folder; the URI of a tracking server"
     assert lines(tmp_path, "storage=memory://runs") == [f"tracking_uri: {message}"]
     assert len(prepared(tmp_path, "storage=memory://runs", "tracking_uri=databricks").cells) == 1
+
+
+def test_adapters_that_cannot_be_are_all_named_where_they_were_written(tmp_path: Path) -> None:
+    layers = "the blocks' linear layers are query, key, value, dense"
+    drawn = (
+        "got adapters with init: random; weights that are drawn and then frozen learn nothing: "
+        "init: teacher, or model.lora.student: null"
+    )
+    model = {**BASE["model"], "lora": {"teacher": {"r": 8, "targets": ["query", "wq", "wk"]}}}
+    axes = {
+        "init": ["teacher", "random"],
+        "model.lora.student": [None, {"r": 8}, {"r": 8, "targets": ["v_proj"]}],
+    }
+    assert lines(tmp_path, base={**BASE, "model": model}, axes=axes) == [
+        f"base.model.lora.teacher.targets: got wq, wk; {layers}",
+        f"axes.model.lora.student[2].targets: got v_proj; {layers}",
+        f"axes.model.lora.student[1]: {drawn}",
+        f"axes.model.lora.student[2]: {drawn}",
+    ]
+
+
+def test_adapters_beside_a_teachers_weights_are_part_of_it(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    places = [f"storage={tmp_path}/runs"]
+    (plain,) = prepare(path, places).cells
+    (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"a")
+    (one,) = prepare(path, places).cells
+    (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"b")
+    (other,) = prepare(path, places).cells
+    assert len({plain.teacher, one.teacher, other.teacher}) == 3

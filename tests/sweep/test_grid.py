@@ -159,6 +159,7 @@ FULL: dict[str, Any] = {
         "student_blocks": 2,
         "student_width": 4,
         "projection": {"learning_rate": 1e-3},
+        "lora": {"teacher": {"r": 2, "targets": ["query"]}, "student": {"r": 4, "targets": ["key"]}},
     },
     "task": {
         "name": "t",
@@ -176,11 +177,13 @@ UNIDENTIFYING = {
     "model.name",
     "model.revision",  # of a hub id; stands in the teacher's source
     "model.finetune.checkpoint_minutes",
+    "model.finetune.gradient_checkpointing",  # gives the same numbers, as a test holds
     "task.name",
     "task.files.train",  # the data is taken by content
     "task.files.validation",
     "task.files.test",
     "train.checkpoint_minutes",
+    "train.gradient_checkpointing",
     "targets",  # auto and live are one until targets are stored
 }
 OTHER: dict[str, Any] = {
@@ -193,6 +196,7 @@ OTHER: dict[str, Any] = {
     "dtype": "bf16",
     "model.teacher.tokenizer.kind": "byte_bpe",
     "train.optimizer": "adafactor",
+    "model.lora.student.save": "adapter",
     "model.finetune.optimizer": "adafactor",
 }
 
@@ -239,7 +243,8 @@ def test_every_field_that_can_change_a_number_changes_the_fingerprint(path: str)
 
 @pytest.mark.parametrize("path", sorted(LEAVES.keys() - ONLY))
 def test_a_teacher_depends_on_how_it_is_made_alone(path: str) -> None:
-    its_own = path.startswith(("model.family", "model.teacher", "model.finetune", "task.")) or path == "dtype"
+    parts = ("model.family", "model.teacher", "model.finetune", "model.lora.teacher", "task.")
+    its_own = path.startswith(parts) or path == "dtype"
     moved = identities(changed(TRIAL, path, other(path, LEAVES[path])))[1] != identities(TRIAL)[1]
     assert moved == (its_own and path not in UNIDENTIFYING)
 
@@ -261,6 +266,18 @@ def test_data_teacher_strategy_and_recipe_are_in_the_fingerprint(monkeypatch: py
 def test_storage_and_resources_are_no_part_of_a_cell() -> None:
     here, there = sweep(), sweep(storage="/else", resources={"cpus": 8, "gpus": 0}, keep="all", tracking_uri="http://x")
     assert expand(here) == expand(there)
+
+
+def test_a_students_adapters_are_no_part_of_its_teacher_nor_its_teachers_of_it() -> None:
+    def of(**lora: Any) -> tuple[str, str]:
+        model = {**FULL["model"], "lora": lora or None}
+        return identities(TrialConfig.model_validate({**FULL, "model": model}))
+
+    none, student, teacher = of(), of(student={"r": 8}), of(teacher={"r": 8})
+    assert none[1] == student[1] != teacher[1]
+    assert len({none[0], student[0], teacher[0]}) == 3
+    assert of(teacher=None, student=None) == none
+    assert fingerprint(TRIAL, "d", "t") == fingerprint(changed(TRIAL, "model.lora.teacher.r", 9), "d", "t")
 
 
 def test_a_default_that_is_written_out_is_the_same_cell() -> None:

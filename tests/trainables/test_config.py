@@ -221,3 +221,47 @@ def test_projections_start_as_torch_starts_them() -> None:
 def test_semantics_are_clean_or_official() -> None:
     assert read(losses={"semantics": "official"}).losses.semantics == "official"
     assert problems(losses={"semantics": "paper"}).keys() == {"losses.semantics"}
+
+
+# LoRA
+
+
+def test_lora_is_given_for_teacher_and_student_each() -> None:
+    model = read(model={**MODEL, "finetune": {}, "lora": {"teacher": {"r": 32}, "student": {"r": 128}}}).model
+    assert model.teacher_lora is not None
+    assert model.student_lora is not None
+    assert model.teacher_lora.model_dump() == {"r": 32, "alpha": 32, "dropout": 0, "targets": None}
+    assert model.student_lora.model_dump() == {**model.teacher_lora.model_dump(), "r": 128, "save": "merged"}
+
+
+@pytest.mark.parametrize("lora", [None, {}, {"teacher": None}, {"teacher": None, "student": None}])
+def test_no_lora_has_one_form(lora: Any) -> None:
+    model = read(model={**MODEL, "lora": lora}).model
+    assert (model.lora, model.teacher_lora, model.student_lora) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "message"),
+    [
+        ({"r": 0}, "r", "greater than or equal to 1"),
+        ({"alpha": 0}, "alpha", "greater than 0"),
+        ({"dropout": 1.0}, "dropout", "less than 1"),
+        ({"targets": []}, "targets", "at least 1 item"),
+        ({"save": "both"}, "save", "'merged' or 'adapter'"),
+    ],
+)
+def test_an_adapter_that_is_none_says_what_would_be(fields: dict[str, Any], path: str, message: str) -> None:
+    found = problems(model={**MODEL, "lora": {"student": {"r": 8, **fields}}})
+    assert list(found) == [f"model.lora.student.{path}"]
+    assert message in found[f"model.lora.student.{path}"]
+
+
+def test_a_teachers_lora_needs_finetune() -> None:
+    found = problems(model={**MODEL, "lora": {"teacher": {"r": 8}}})
+    assert "lora: got a teacher's without finetune" in found["model"]
+    assert read(model={**MODEL, "lora": {"student": {"r": 8}}}).model.finetune is None
+
+
+def test_a_teacher_is_saved_merged_alone() -> None:
+    found = problems(model={**MODEL, "finetune": {}, "lora": {"teacher": {"r": 8, "save": "adapter"}}})
+    assert list(found) == ["model.lora.teacher.save"]

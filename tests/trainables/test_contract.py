@@ -81,6 +81,10 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
             replace(QWEN3, form="encoder_decoder"),
             ": State i is what block i gives to the next one: all but the last are ",
         ),
+        (
+            replace(QWEN3, linears=tuple(name for name in QWEN3.linears if name != "mlp.up_proj")),
+            ".linears: lacks model.layers.0.mlp.up_proj",
+        ),
         (replace(QWEN3, per_block_fields=()), ": A student of full depth with all weights is the teacher; "),
         (
             replace(T5, stacks={**T5.stacks, "decoder": T5.stacks["encoder"]}),

@@ -78,5 +78,10 @@ BART = Family(
         "model.encoder.embed_positions",
         "model.decoder.embed_positions",
     ),
+    linears=(
+        *(f"{of}.{part}_proj" for of in ("self_attn", "encoder_attn") for part in ("k", "v", "q", "out")),
+        "fc1",
+        "fc2",
+    ),
     match_embeddings=True,
 )

@@ -95,6 +95,8 @@ class Family:
     """Prefixes of the weights that name the classes."""
     may_be_fresh: tuple[str, ...] = ()
     """Prefixes of weights that a checkpoint without a head may lack."""
+    linears: tuple[str, ...] = ()
+    """The linear layers inside of a block, of any stack and config: what LoRA may target; empty: not declared."""
     match_embeddings: bool
     """Whether the embedding states are matched where the strategy leaves it open (FACTS: the paper's choice)."""
     copied: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)

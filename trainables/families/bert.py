@@ -60,5 +60,13 @@ BERT = Family(
     ),
     classifier=("classifier.",),
     may_be_fresh=("classifier.", "bert.pooler."),
+    linears=(
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    ),
     match_embeddings=True,
 )

@@ -77,6 +77,10 @@ def decoder(
         embeddings=("model.embed_tokens",),
         classifier=("score.",),
         may_be_fresh=("score.",),
+        linears=(
+            *(f"self_attn.{part}_proj" for part in ("q", "k", "v", "o")),
+            *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
+        ),
         match_embeddings=False,
         **facts,
     )

@@ -44,5 +44,13 @@ DISTILBERT = Family(
     embeddings=("distilbert.embeddings.word_embeddings", "distilbert.embeddings.position_embeddings"),
     classifier=("classifier.",),
     may_be_fresh=("classifier.", "pre_classifier."),
+    linears=(
+        "attention.q_lin",
+        "attention.k_lin",
+        "attention.v_lin",
+        "attention.out_lin",
+        "ffn.lin1",
+        "ffn.lin2",
+    ),
     match_embeddings=True,
 )

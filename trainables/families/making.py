@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 
 from trainables.errors import InputError, Problem
+from trainables.families import adapters
 from trainables.families.base import Family, Shape, raise_all
 from trainables.families.draws import seeded
 from trainables.seeds import stream
@@ -82,6 +83,7 @@ def load(
                 output_loading_info=True,
                 **source,
             )
+    adapters.merge(model)
     missing, mismatched = list(info["missing_keys"]), [name for name, *_ in info["mismatched_keys"]]
     lacking = [name for name in missing if not name.startswith(family.may_be_fresh)]
     lacking += [name for name in mismatched if not name.startswith(family.classifier)]

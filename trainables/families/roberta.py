@@ -35,5 +35,6 @@ ROBERTA = Family(
     # The head's first layer stands where BERT's pooler does, and is copied as that is.
     classifier=("classifier.out_proj.",),
     may_be_fresh=("classifier.",),
+    linears=BERT.linears,
     match_embeddings=True,
 )

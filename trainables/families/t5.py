@@ -45,6 +45,11 @@ T5 = Family(
     template_pair="$A </s> $B </s>",
     # One table, which is the LM head too.
     embeddings=("shared", "encoder.embed_tokens", "decoder.embed_tokens"),
+    linears=(
+        *(f"layer.{of}.{part}" for of in ("0.SelfAttention", "1.EncDecAttention") for part in ("q", "k", "v", "o")),
+        # An encoder's second layer, a decoder's third; `feed_forward_proj` says whether wi is one or two.
+        *(f"layer.{at}.DenseReluDense.{part}" for at in (1, 2) for part in ("wi", "wi_0", "wi_1", "wo")),
+    ),
     match_embeddings=True,
     copied={(12, 3): (1, 7, 12), (12, 6): (1, 3, 5, 8, 10, 12), (12, 9): (1, 2, 3, 6, 7, 8, 10, 11, 12)},
 )
