@@ -68,7 +68,11 @@ class SweepConfig(Frozen):
     name: str = Field(pattern=r"^[\w.-]+$", description="The MLflow experiment: letters, digits, `.`, `_`, `-`.")
     base: dict[str, Any] = Field(default={}, description="The trial config that all cells share.")
     axes: Axes = Field(default={}, description="Field of the trial config, by dotted path -> its values.")
-    grids: list[PartSweep] = Field(default=[], description="Part sweeps; cells that come in several are run once.")
+    grids: list[PartSweep] | dict[str, PartSweep] = Field(
+        default=[],
+        description="Part sweeps, in a list or by name, so that a profile or an override can change one of them; "
+        "cells that come in several are run once.",
+    )
     search: None = Field(default=None, description="Only null is supported.")
     profiles: dict[str, dict[str, Any]] = Field(default={}, description="Name -> overrides, chosen by profile=NAME.")
     plugins: list[str] = Field(

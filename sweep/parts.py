@@ -42,7 +42,8 @@ def parts(config: SweepConfig) -> Iterator[Part]:
     """The sweep itself, or its part sweeps. A field that a part's own base sets is no axis there any more."""
     if not config.grids:
         yield Part(config.base, config.axes, PartSweep(), "", {})
-    for num, own in enumerate(config.grids):
+    named = config.grids.items() if isinstance(config.grids, dict) else enumerate(config.grids)
+    for name, own in named:
         inherited = {key: values for key, values in config.axes.items() if not holds(own.base, key.split("."))}
         base = merge(config.base, own.base)
-        yield Part(base, {**inherited, **own.axes}, own, f"grids[{num}].", config.base)
+        yield Part(base, {**inherited, **own.axes}, own, f"{dotted(('grids', name))}.", config.base)

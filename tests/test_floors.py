@@ -32,7 +32,7 @@ FLOORS = {
         "run ui",
     ],
     "trainables": [
-        "angle_file errors hub_tasks recipe seeds strategies vocabularies",
+        "angle_file deadline errors hub_tasks recipe seeds strategies vocabularies",
         "angles builtin device losses own_metrics",
         "config",
         "families official",

@@ -23,6 +23,7 @@ from trainables.families import FAMILIES, Family
 from trainables.own_metrics import METRICS, Metric
 from trainables.strategies import STRATEGIES, Strategy
 from trainables.tasks.generators import BUILT_IN, GENERATORS, Generator
+from trainables.tasks.kinds import KINDS
 
 Extension = type[Strategy] | Family | Generator | Metric
 """What a plug-in may add."""
@@ -173,6 +174,8 @@ def _add(plugin: Plugin) -> None:
         _PROCESS.ran[plugin.hash] = _run(plugin)
     for extension in _PROCESS.ran[plugin.hash]:
         sort, table, name = _place(extension)
+        if isinstance(extension, Metric) and extension.kind not in KINDS:
+            raise _wrong(plugin, f"the metric {name!r} is for no task kind; one of {', '.join(KINDS)}")
         if name in table or (sort == "generator" and name in BUILT_IN):
             raise _wrong(plugin, f"the {sort} {name!r} is there already; a name of its own")
         table[name] = extension

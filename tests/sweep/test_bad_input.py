@@ -1,5 +1,6 @@
 """Every bad input that can be told before anything starts: one exact line each, all at once, nothing written."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from sweep.checks import prepare
 from tests.sweep.own_data import BASE, ROWS, write_all, write_rows, write_teacher
+from trainables import deadline
 from trainables.errors import InputError
 
 
@@ -46,6 +48,8 @@ def lines(path: Path, *overrides: str) -> list[str]:
         ("axes.model=3", "axes.model: got 3; a list"),
         ("base=[]", "base: got []; a mapping"),
         ("grids=[4]", "grids[0]: got 4; a mapping"),
+        ("grids={one: 4}", "grids.one: got 4; a mapping"),
+        ("grids=4", "grids: got 4; a list or a mapping"),
         ("name=a b", r"name: got 'a b'; a text that matches ^[\w.-]+$"),
         ("axes.seed=[]", "axes.seed: got []; at least one value"),
         ("axes.seeds=[1]", "axes.seeds: got an axis that is no field; did you mean axes.seed?"),
@@ -199,6 +203,20 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
 def test_a_hub_id_that_cannot_be_had(tmp_path: Path) -> None:
     (line,) = lines(write_all(tmp_path), "base.model.teacher=org/none")
     assert line.startswith("base.model.teacher: got 'org/none'; no folder of this name, and from the hub: ")
+    assert line.endswith("; give a folder in save_pretrained form instead, or a config to train a teacher from")
+
+
+def test_a_hub_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(name: str, *_: str, **__: Any) -> str:
+        time.sleep(3)
+        return name
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.2)
+    began = time.monotonic()
+    (line,) = lines(write_all(tmp_path), "base.model.teacher=org/slow")
+    assert "; no folder of this name, and from the hub: no answer in 0.2 seconds; give a folder " in line
+    assert time.monotonic() - began < 2.5
 
 
 def test_a_tokenizer_that_is_not_the_teachers(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sweep.overlay import assign, merge
 from sweep.reading import read_yaml
 from sweep.schema import schema
 from sweep.sources import EXAMPLE
+from trainables.builtin import TASKS
 from trainables.errors import InputError
 
 FILE = """
@@ -51,6 +52,16 @@ def test_profile_over_the_file_and_overrides_over_both_wherever_they_stand(file:
     assert config.resources.gpus == 0.5
 
 
+def test_a_profile_and_an_override_change_one_part_sweep_by_its_name(file: Path) -> None:
+    grids: dict[str, Any] = {"one": {"base": {"task": "sst2", "seed": 1}}, "two": {"axes": {"seed": [1]}}}
+    local = {"grids": {"one": {"base": {"task": {"hub": {"path": "org/copy"}}}}}}
+    file.write_text(yaml.safe_dump({"name": "x", "grids": grids, "profiles": {"local": local}}))
+    parts = load(file, ["profile=local", "grids.two.base.seed=4"]).grids
+    assert isinstance(parts, dict)
+    assert parts["one"].base == {"seed": 1, "task": {**TASKS["sst2"], "hub": {"path": "org/copy", "name": "sst2"}}}
+    assert parts["two"].model_dump() == {"axes": {"seed": [1]}, "base": {"seed": 4}}
+
+
 def test_override_replaces_a_mapping_and_profile_merges_it(file: Path) -> None:
     assert load(file, ["base.train={batch_size: 8}"]).base["train"] == {"batch_size": 8}
     assert load(file, ["profile=quick"]).base["train"] == {"epochs": 0.5, "batch_size": 4}
@@ -79,6 +90,7 @@ def test_data_paths_of_the_file_are_taken_from_its_folder(tmp_path: Path, monkey
     assert config.base["task"]["files"] == files
     assert Path(config.base["model"]["teacher"]).samefile(home / "teacher")
     assert [model["teacher"] for model in config.axes["model"]] == [f"{home}/teacher", "org/name", f"{home}/none"]
+    assert isinstance(config.grids, list)
     assert config.grids[0].axes == {"model.teacher": [f"{home}/teacher", "teachers"]}
     assert [task["hub"]["path"] for task in config.grids[1].axes["task"]] == [f"{home}/teacher", "org/data"]
     assert config.grids[2].axes == {"task.hub.path": [f"{home}/teacher", "org/data", f"{home}/none"]}

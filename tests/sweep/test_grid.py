@@ -88,6 +88,15 @@ def test_part_sweeps_inherit_base_and_axes_and_common_cells_are_merged() -> None
     ]
 
 
+def test_part_sweeps_by_name() -> None:
+    parts: dict[str, Any] = {"short": {"base": {"train": {"epochs": 3}}}, "long": {"axes": {"seed": [0, 1, 2]}}}
+    cells = expand(sweep(axes={"seed": [5]}, grids=parts))
+    assert [(cell.train.epochs, cell.seed) for cell in cells] == [(3, 5), (10, 0), (10, 1), (10, 2)]
+    assert expand(sweep(axes={"seed": [5]}, grids=list(parts.values()))) == cells
+    parts["long"]["axes"]["seed"] = ["one"]
+    assert lines(sweep(axes={"seed": [5]}, grids=parts)) == ["grids.long.axes.seed[0]: got 'one'; a whole number"]
+
+
 def test_a_value_that_comes_twice_in_another_spelling() -> None:
     config = sweep(axes={"seed": [0, 1], "strategy": ["none", "forward", {"kind": "forward"}], "losses.kl": [1, 1.0]})
     assert lines(config) == [

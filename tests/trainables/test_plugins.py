@@ -116,6 +116,12 @@ def test_a_file_that_is_not_run_as_a_plugin_adds_nothing() -> None:
             "register(Metric('generation', ('My metric',), dict))\n",
             "line 3: ValueError: names: got ('My metric',); at least one, each of lower-case letters, digits and _",
         ),
+        (
+            "from trainables.plugins import register\nfrom trainables.own_metrics import Metric\n"
+            "register(Metric('generating', ('chrf',), dict))\n",
+            "the metric 'generating: chrf' is for no task kind; "
+            "one of classification, generation, multiple_choice, question_answering",
+        ),
     ],
 )
 def test_a_plugin_that_is_wrong(source: str, message: str) -> None:
@@ -254,6 +260,31 @@ register(Generator("own", lambda config: {rows}, ("no", "yes")))
     activate([Plugin("own.py", source)])
     with pytest.raises(InputError, match=f"^generated.generator: got 'own', {message}"):
         generated(Generated(generator="own"), "classification")
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "message"),
+    [
+        ("multiple_choice", "MultipleChoiceRow('c', ('a', 'b'), 2)", "the label 2; it has 2 choices"),
+        ("multiple_choice", "MultipleChoiceRow('c', ('a', 'b'), -1)", "the label -1; it has 2 choices"),
+        ("multiple_choice", "MultipleChoiceRow('c', ('a',), 0)", "1 choices; 2 or more are needed"),
+        ("classification", "ClassificationRow(('c',), -1)", "the label -1; it has 0 classes"),
+        ("generation", "GenerationRow('c', ())", "no references; at least one"),
+        ("question_answering", "QuestionRow('c', (), 'q', ())", "no answers; at least one"),
+    ],
+)
+def test_a_generator_that_gives_a_row_without_a_right_answer(kind: str, row: str, message: str) -> None:
+    name = row.partition("(")[0]
+    source = f"""
+from trainables.plugins import register
+from trainables.tasks.generators import Generator
+from trainables.tasks.kinds.{kind} import {name}
+register(Generator("own", lambda config: dict.fromkeys(("train", "validation", "test"), [{row}])))
+"""
+    activate([Plugin("own.py", source)])
+    expected = f"^generated.generator: got 'own', which gives row 1 of train {message}$"
+    with pytest.raises(InputError, match=expected):
+        generated(Generated(generator="own"), kind)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from trainables.errors import InputError, Problem
 from trainables.tasks.kinds import KINDS
-from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.rows import SPLITS, Data, Row
 
 if TYPE_CHECKING:
@@ -57,29 +56,21 @@ def generated(config: Generated, kind: str) -> Data:
         if not splits.get(split):
             raise _wrong(f"got {name!r}, which gives no rows for {split}")
         _check_rows(generator, kind, split, splits[split])
-        _check_labels(generator, split, splits[split])
     return Data.of(splits, generator.classes)
 
 
 def _check_rows(generator: Generator, kind: str, split: str, rows: Sequence[Row]) -> None:
     for number, row in enumerate(rows, start=1):
+        place = f"row {number} of {split}"
         if isinstance(row, KINDS[kind].row):
+            if fault := KINDS[kind].fault(row, generator.classes):
+                raise _wrong(f"got {generator.name!r}, which gives {place} {fault}")
             continue
         others = [other.name for other in KINDS.values() if isinstance(row, other.row)]
         if others:
             raise _for_another(kind, generator.name, others[0])
         wanted, given = KINDS[kind].row.__name__, type(row).__name__
-        raise _wrong(f"got {generator.name!r}, which gives row {number} of {split} as {given}; {kind} needs {wanted}")
-
-
-def _check_labels(generator: Generator, split: str, rows: Sequence[Row]) -> None:
-    for number, row in enumerate(rows, start=1):
-        if isinstance(row, ClassificationRow) and not 0 <= row.label < len(generator.classes):
-            place = f"row {number} of {split}"
-            raise _wrong(
-                f"got {generator.name!r}, which gives {place} the label {row.label}; "
-                f"it has {len(generator.classes)} classes"
-            )
+        raise _wrong(f"got {generator.name!r}, which gives {place} as {given}; {kind} needs {wanted}")
 
 
 def _for_another(kind: str, name: str, made: str) -> InputError:

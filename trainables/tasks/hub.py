@@ -11,9 +11,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from trainables import deadline
 from trainables.errors import InputError, Problem
 from trainables.tasks.findings import Findings
 from trainables.tasks.reading import read_tables
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 Part = tuple[str, range]
 """A split of the data set and the rows of it, from 0."""
 
-ANSWER_SECONDS = 9.0
-"""How long the hub may take to say whether it has a data set."""
 LOCAL = "give a folder with a copy of the data set instead, or files of your own in task.files"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -52,25 +50,18 @@ def _ask(path: str, revision: str | None) -> str:
 
     if constants.HF_HUB_OFFLINE and revision is not None and _COMMIT.fullmatch(revision):
         return revision  # a person who works without the network has it in the cache
-    answers: list[str | Exception] = []
+    seconds, known = deadline.ANSWER_SECONDS, (OSError, ValueError, HTTPError)
 
-    def ask() -> None:
-        try:
-            answers.append(HfApi().dataset_info(path, revision=revision, timeout=ANSWER_SECONDS).sha or "")
-        except (OSError, ValueError, HTTPError) as error:
-            answers.append(error)
+    def ask() -> str:
+        return HfApi().dataset_info(path, revision=revision, timeout=seconds).sha or ""
 
-    # Looking a name up has no time limit of its own, so all of it gets one.
-    thread = Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(ANSWER_SECONDS)
-    answer = answers[0] if answers else TimeoutError(f"no answer in {ANSWER_SECONDS:g} seconds")
-    if isinstance(answer, str):
-        return answer
-    at = f" at revision {revision!r}" if revision else ""
-    reason = str(answer).strip().split("\n")[0]
-    message = f"got {path!r}{at}; there is no such folder, and from the hub: {reason}; {LOCAL}"
-    raise InputError([Problem("hub.path", message)])
+    try:
+        return deadline.within(seconds, ask, known)
+    except known as error:  # TimeoutError is an OSError
+        at = f" at revision {revision!r}" if revision else ""
+        reason = str(error).strip().split("\n")[0]
+        message = f"got {path!r}{at}; there is no such folder, and from the hub: {reason}; {LOCAL}"
+        raise InputError([Problem("hub.path", message)]) from None
 
 
 def read_hub(task: TaskConfig) -> Data:

@@ -14,6 +14,7 @@ import datasets
 import huggingface_hub
 import pytest
 
+from trainables import deadline
 from trainables.config import Hub, TaskConfig
 from trainables.errors import InputError
 from trainables.hub_tasks import HUB_TASKS
@@ -320,7 +321,7 @@ def test_an_id_that_is_not_there(server: str) -> None:
 
 
 def test_a_hub_that_does_not_answer(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.3)
     started = time.monotonic()
     assert "from the hub: " in refused("own/slow")
     assert time.monotonic() - started < 2

@@ -63,6 +63,10 @@ class Kind(ABC, Generic[R]):
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[R]:
         """The rows of one record; what is wrong with it goes to `record.found`, and what is read then is not used."""
 
+    def fault(self, row: R, classes: Sequence[str]) -> str | None:
+        """What is wrong with a row that was not read from a table: `the label 3; it has 3 classes`."""
+        return None
+
     @abstractmethod
     def texts(self, row: R) -> Iterable[str]:
         """All the text of a row, to train a tokenizer on."""

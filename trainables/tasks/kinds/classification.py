@@ -57,6 +57,10 @@ class Classification(Kind[ClassificationRow]):
         texts = tuple(record.text(name, f"text[{index}]") for index, name in enumerate(task.text))
         return [ClassificationRow(texts, _label(task, record, classes))]
 
+    def fault(self, row: ClassificationRow, classes: Sequence[str]) -> str | None:
+        """A label out of range."""
+        return None if 0 <= row.label < len(classes) else f"the label {row.label}; it has {len(classes)} classes"
+
     def texts(self, row: ClassificationRow) -> Iterable[str]:
         return row.texts
 

@@ -38,6 +38,10 @@ class Generation(Kind[GenerationRow]):
             references = tuple(dict.fromkeys([*references, *others]))
         return [GenerationRow(_source(task.source, record), references)]
 
+    def fault(self, row: GenerationRow, classes: Sequence[str]) -> str | None:
+        """Nothing to compare with."""
+        return None if row.references else "no references; at least one"
+
     def texts(self, row: GenerationRow) -> Iterable[str]:
         return (row.source, *row.references)
 

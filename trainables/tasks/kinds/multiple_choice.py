@@ -47,6 +47,13 @@ class MultipleChoice(Kind[MultipleChoiceRow]):
         context, choices = FORMATS[task.choice_format](task, record, texts, marks)
         return [MultipleChoiceRow(context, tuple(choices), _label(task, record, marks))]
 
+    def fault(self, row: MultipleChoiceRow, classes: Sequence[str]) -> str | None:
+        """Too few choices, or a label out of range."""
+        num_choices = len(row.choices)
+        if num_choices < 2:
+            return f"{num_choices} choices; 2 or more are needed"
+        return None if 0 <= row.label < num_choices else f"the label {row.label}; it has {num_choices} choices"
+
     def texts(self, row: MultipleChoiceRow) -> Iterable[str]:
         return (row.context, *row.choices)
 

@@ -59,6 +59,10 @@ class QuestionAnswering(Kind[QuestionRow]):
             for number in range(len(questions))
         ]
 
+    def fault(self, row: QuestionRow, classes: Sequence[str]) -> str | None:
+        """Nothing to compare with."""
+        return None if row.answers else "no answers; at least one"
+
     def texts(self, row: QuestionRow) -> Iterable[str]:
         """Story and earlier turns are those of other rows too: a story's first question gives it, once."""
         return (*(() if row.history else (row.story,)), row.question, *row.answers)
