@@ -1,6 +1,7 @@
 """BART (Lewis et al., 2020): encoder and decoder."""
 
 from trainables.families.base import Blocks, Family
+from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 BART = Family(
     name="bart",
@@ -26,6 +27,7 @@ BART = Family(
         "encoder_ffn_dim": 4096,
         "decoder_ffn_dim": 4096,
         "max_position_embeddings": 1024,
+        "vocab_size": 50265,
     },
     config_fields=frozenset(
         {
@@ -82,6 +84,14 @@ BART = Family(
         *(f"{of}.{part}_proj" for of in ("self_attn", "encoder_attn") for part in ("k", "v", "q", "out")),
         "fc1",
         "fc2",
+    ),
+    layout=Layout(
+        roles=(*"kvqo", *"kvqo", "up", "down"),
+        norm_biases=True,
+        biases=ATTENTION | FEED_FORWARD,
+        unused_positions=2,
+        norms_embeddings=True,
+        ties_head="unless_said",
     ),
     match_embeddings=True,
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from trainables.errors import InputError, Problem
+from trainables.families.layout import Layout
 from trainables.strategies import even_blocks
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class Family:
     """Prefixes of weights that a checkpoint without a head may lack."""
     linears: tuple[str, ...] = ()
     """The linear layers inside of a block, of any stack and config: what LoRA may target; empty: not declared."""
+    layout: Layout | None = None
+    """What its parameters are made of; null: a plan of it has no memory and no cost."""
     match_embeddings: bool
     """Whether the embedding states are matched where the strategy leaves it open (FACTS: the paper's choice)."""
     copied: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)

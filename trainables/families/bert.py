@@ -1,6 +1,7 @@
 """BERT (Devlin et al., 2019): an encoder."""
 
 from trainables.families.base import Blocks, Family
+from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 BERT = Family(
     name="bert",
@@ -21,6 +22,8 @@ BERT = Family(
         "num_attention_heads": 12,
         "intermediate_size": 3072,
         "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+        "vocab_size": 30522,
     },
     config_fields=frozenset(
         {
@@ -67,6 +70,16 @@ BERT = Family(
         "attention.output.dense",
         "intermediate.dense",
         "output.dense",
+    ),
+    layout=Layout(
+        roles=("q", "k", "v", "o", "up", "down"),
+        norm_biases=True,
+        biases=ATTENTION | FEED_FORWARD,
+        segments_field="type_vocab_size",
+        norms_embeddings=True,
+        has_pooler=True,
+        classifier_bias=True,
+        ties_head="unless_said",
     ),
     match_embeddings=True,
 )

@@ -6,10 +6,11 @@ this layout is one call: its name, and what its config class has of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from trainables.families.base import Blocks, Family
+from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 _FIELDS = frozenset(
     {
@@ -41,16 +42,19 @@ def decoder(
     name: str,
     classes: str,
     *,
-    own_fields: Iterable[str],
+    own_fields: Collection[str],
     defaults: Mapping[str, int],
     special_tokens: dict[str, str],
     begins: bool = False,
+    biases: frozenset[str] = frozenset(),
+    norms_heads: bool = False,
     divisible: tuple[tuple[str, str], ...] = (),
     **facts: Any,
 ) -> Family:
     """A family of this layout; `classes` is what its transformers classes begin with.
 
     `own_fields` and `defaults` are beside those of the layout. `begins`: each text begins with the bos token.
+    `biases`, `norms_heads`: see Layout.
     """
     return Family(
         name=name,
@@ -80,6 +84,18 @@ def decoder(
         linears=(
             *(f"self_attn.{part}_proj" for part in ("q", "k", "v", "o")),
             *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
+        ),
+        layout=Layout(
+            roles=(*"qkvo", "gate", "up", "down"),
+            norm_biases=False,
+            biases=biases,
+            bias_fields={"attention_bias": ATTENTION, "mlp_bias": FEED_FORWARD},
+            gated=True,
+            head_field="head_dim" if "head_dim" in own_fields else None,
+            key_heads_field="num_key_value_heads",
+            norms_heads=norms_heads,
+            norms_end=True,
+            ties_head="if_said",
         ),
         match_embeddings=False,
         **facts,

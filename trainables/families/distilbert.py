@@ -2,6 +2,7 @@
 
 from trainables.families.base import Blocks, Family
 from trainables.families.bert import BERT
+from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 DISTILBERT = Family(
     name="distilbert",
@@ -15,7 +16,14 @@ DISTILBERT = Family(
     ffn_fields=("hidden_dim",),
     positions_field="max_position_embeddings",
     divisible=(("dim", "n_heads"),),
-    defaults={"dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072, "max_position_embeddings": 512},
+    defaults={
+        "dim": 768,
+        "n_layers": 6,
+        "n_heads": 12,
+        "hidden_dim": 3072,
+        "max_position_embeddings": 512,
+        "vocab_size": 30522,
+    },
     config_fields=frozenset(
         {
             "activation",
@@ -51,6 +59,15 @@ DISTILBERT = Family(
         "attention.out_lin",
         "ffn.lin1",
         "ffn.lin2",
+    ),
+    layout=Layout(
+        roles=("q", "k", "v", "o", "up", "down"),
+        norm_biases=True,
+        biases=ATTENTION | FEED_FORWARD,
+        norms_embeddings=True,
+        has_pooler=True,
+        classifier_bias=True,
+        ties_head="unless_said",
     ),
     match_embeddings=True,
 )

@@ -6,7 +6,10 @@ LLAMA = decoder(
     "llama",
     "Llama",
     own_fields={"attention_bias", "head_dim", "mlp_bias", "pretraining_tp"},
-    defaults={"intermediate_size": 11008},  # as many key heads as heads, where a config says nothing
+    defaults={
+        "intermediate_size": 11008,
+        "vocab_size": 32000,
+    },  # as many key heads as heads, where a config says nothing
     special_tokens={"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
     begins=True,
     # transformers refuses any other width, whatever the size of a head.

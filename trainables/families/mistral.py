@@ -7,7 +7,7 @@ MISTRAL = decoder(
     "mistral",
     "Mistral",
     own_fields={"head_dim", "sliding_window"},
-    defaults={"num_key_value_heads": 8, "intermediate_size": 14336},
+    defaults={"num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 32000},
     special_tokens=LLAMA.special_tokens,
     begins=True,
 )

@@ -6,13 +6,14 @@ QWEN2 = decoder(
     "qwen2",
     "Qwen2",
     own_fields=WINDOWS,
-    defaults={"num_key_value_heads": 32, "intermediate_size": 22016},
+    defaults={"num_key_value_heads": 32, "intermediate_size": 22016, "vocab_size": 151936},
     special_tokens={"pad_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
     # transformers loads every tokenizer beside a Qwen2 model as Qwen2Tokenizer, which splits so.
     split_pattern=(
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
         r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
+    biases=frozenset("qkv"),
     # Its config has no size of a head: the width is divided.
     divisible=(("hidden_size", "num_attention_heads"),),
     scratch_fields={"num_key_value_heads": None},

@@ -3,6 +3,7 @@
 from trainables.families.bart import BART
 from trainables.families.base import Blocks, Family
 from trainables.families.bert import BERT
+from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 ROBERTA = Family(
     name="roberta",
@@ -18,7 +19,7 @@ ROBERTA = Family(
     # The first token's position is one more than the pad token's id: of a table of 514 a text has 512.
     positions_after="pad_token_id",
     divisible=(("hidden_size", "num_attention_heads"),),
-    defaults={**BERT.defaults, "pad_token_id": 1},
+    defaults={**BERT.defaults, "pad_token_id": 1, "vocab_size": 50265},
     config_fields=BERT.config_fields,
     # As in the published models: the one row is added to every token.
     scratch_fields={"type_vocab_size": 1},
@@ -36,5 +37,15 @@ ROBERTA = Family(
     classifier=("classifier.out_proj.",),
     may_be_fresh=("classifier.",),
     linears=BERT.linears,
+    layout=Layout(
+        roles=("q", "k", "v", "o", "up", "down"),
+        norm_biases=True,
+        biases=ATTENTION | FEED_FORWARD,
+        segments_field="type_vocab_size",
+        norms_embeddings=True,
+        has_pooler=True,
+        classifier_bias=True,
+        ties_head="unless_said",
+    ),
     match_embeddings=True,
 )

@@ -1,6 +1,7 @@
 """T5 (Raffel et al., 2020): encoder and decoder, with relative positions."""
 
 from trainables.families.base import Blocks, Family
+from trainables.families.layout import Layout
 
 T5 = Family(
     name="t5",
@@ -17,7 +18,15 @@ T5 = Family(
     ffn_fields=("d_ff",),
     positions_field=None,
     divisible=(),
-    defaults={"d_model": 512, "num_layers": 6, "num_heads": 8, "d_kv": 64, "d_ff": 2048},
+    defaults={
+        "d_model": 512,
+        "num_layers": 6,
+        "num_heads": 8,
+        "d_kv": 64,
+        "d_ff": 2048,
+        "relative_attention_num_buckets": 32,
+        "vocab_size": 32128,
+    },
     config_fields=frozenset(
         {
             "d_ff",
@@ -49,6 +58,15 @@ T5 = Family(
         *(f"layer.{of}.{part}" for of in ("0.SelfAttention", "1.EncDecAttention") for part in ("q", "k", "v", "o")),
         # An encoder's second layer, a decoder's third; `feed_forward_proj` says whether wi is one or two.
         *(f"layer.{at}.DenseReluDense.{part}" for at in (1, 2) for part in ("wi", "wi_0", "wi_1", "wo")),
+    ),
+    layout=Layout(
+        roles=(*"qkvo", *"qkvo", *("up", "gate", "up", "down") * 2),
+        norm_biases=False,
+        gated_field="feed_forward_proj",
+        head_field="d_kv",
+        relative_field="relative_attention_num_buckets",
+        norms_end=True,
+        ties_head="always",
     ),
     match_embeddings=True,
     copied={(12, 3): (1, 7, 12), (12, 6): (1, 3, 5, 8, 10, 12), (12, 9): (1, 2, 3, 6, 7, 8, 10, 11, 12)},

@@ -1,0 +1,181 @@
+"""How many parameters a model of a family has, counted from its config: no torch, no download.
+
+A block has attention (a decoder over an encoder has it twice), a feed-forward part, and a norm before or after each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from trainables.families.base import Family, Shape
+from trainables.families.layout import Layout
+from trainables.families.lora import targeted
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Parameters of a model; tied ones are counted once."""
+
+    embeddings: int
+    """Tables of tokens, positions and segments."""
+    blocks: int
+    """All blocks of all stacks."""
+    head: int
+    """An LM head of its own, or a classifier with what may stand below it."""
+    rest: int
+    """Norms outside of the blocks."""
+
+    @property
+    def total(self) -> int:
+        return self.embeddings + self.blocks + self.head + self.rest
+
+
+class Sizes(NamedTuple):
+    """The sizes of a stack's blocks; `inner` and `keys` are heads times their size, of queries and of keys."""
+
+    width: int
+    ffn: int
+    heads: int
+    head: int
+    inner: int
+    keys: int
+
+
+class Linear(NamedTuple):
+    """A linear layer of a block by its role."""
+
+    role: str
+    inputs: int
+    outputs: int
+
+
+def count(family: Family, shape: Shape, kind: str, num_classes: int) -> Counts:
+    """The parameters of the model of a task kind; `num_classes` of a classification."""
+    layout = layout_of(family)
+    width, vocabulary = family.width(shape), _size(family, shape, "vocab_size")
+    norm = width * (1 + layout.norm_biases)
+    depths = family.num_blocks(shape)
+    table, is_tied = vocabulary * width, _is_tied(layout, shape)
+    # An encoder and a decoder that are not tied have each a table beside the one that they would share.
+    tables = table * (1 if is_tied or len(family.stacks) == 1 else 1 + len(family.stacks))
+    if layout.segments_field:
+        tables += _size(family, shape, layout.segments_field) * width
+    if family.positions_field:
+        rows = _size(family, shape, family.positions_field) + layout.unused_positions
+        tables += rows * width * len(family.stacks)
+    return Counts(
+        embeddings=tables,
+        blocks=sum(depth * block(family, shape, stack) for stack, depth in depths.items())
+        + sum(_relative(family, shape, stack) for stack in family.stacks),
+        head=_classifier(layout, width, num_classes) if kind == "classification" else table * (not is_tied),
+        rest=norm * len(family.stacks) * (layout.norms_embeddings + layout.norms_end),
+    )
+
+
+def block(family: Family, shape: Shape, stack: str) -> int:
+    """The parameters of one block, without the relative positions that a stack's first one owns."""
+    layout, sizes = layout_of(family), stack_sizes(family, shape, stack)
+    biased = layout.biases.union(*(roles for key, roles in layout.bias_fields.items() if shape.get(key)))
+    linears = block_linears(family, shape, stack)
+    weights = sum(each.inputs * each.outputs + each.outputs * (each.role in biased) for each in linears)
+    num_attentions = attentions(family, stack)
+    norms = sizes.width * (1 + layout.norm_biases) * (num_attentions + 1)
+    return weights + norms + 2 * sizes.head * num_attentions * layout.norms_heads
+
+
+def block_linears(family: Family, shape: Shape, stack: str) -> list[Linear]:
+    """The linear layers of one block."""
+    width, ffn, _, _, inner, keys = stack_sizes(family, shape, stack)
+    attention = [
+        Linear("q", width, inner),
+        Linear("k", width, keys),
+        Linear("v", width, keys),
+        Linear("o", inner, width),
+    ]
+    gate = [Linear("gate", width, ffn)] if is_gated(family, shape) else []
+    return attention * attentions(family, stack) + gate + [Linear("up", width, ffn), Linear("down", ffn, width)]
+
+
+def lora(family: Family, shape: Shape, r: int, targets: list[str] | None) -> int:
+    """The parameters of adapters of rank r on the targeted linear layers of every block.
+
+    Targets that name one of two attentions alone are counted for both.
+    """
+    layout = layout_of(family)
+    names = targeted(family.linears, targets)
+    roles = {role for name, role in zip(family.linears, layout.roles, strict=True) if name in names}
+    return sum(
+        depth * r * (each.inputs + each.outputs)
+        for stack, depth in family.num_blocks(shape).items()
+        for each in block_linears(family, shape, stack)
+        if each.role in roles
+    )
+
+
+def student_shape(family: Family, shape: Shape, num_blocks: int, width: int | None) -> dict[str, Any]:
+    """A student's shape as `Family.student_config` makes it: heads as they are, feed-forward widths in proportion."""
+    student = {**shape, **{blocks.depth[0]: num_blocks for blocks in family.stacks.values()}}
+    if width is not None:
+        if head := layout_of(family).head_field:
+            student[head] = stack_sizes(family, shape, next(iter(family.stacks))).head
+        for key in family.ffn_fields:
+            student[key] = round(_size(family, shape, key) * width / family.width(shape))
+        student[family.width_field] = width
+    return student
+
+
+def layout_of(family: Family) -> Layout:
+    """The family's layout; callers ask for it where there is one."""
+    assert family.layout is not None, f"{family.name} declares no layout"
+    return family.layout
+
+
+def attentions(family: Family, stack: str) -> int:
+    """1, or 2 in a decoder that looks at an encoder too."""
+    return 2 if family.form == "encoder_decoder" and stack == "decoder" else 1
+
+
+def is_gated(family: Family, shape: Shape) -> bool:
+    """Whether the feed-forward part has a gate."""
+    layout = layout_of(family)
+    return layout.gated or str(shape.get(layout.gated_field or "")).startswith("gated-")
+
+
+def stack_sizes(family: Family, shape: Shape, stack: str) -> Sizes:
+    """The sizes of a stack; where a family has one key for all its stacks, it is each stack's."""
+    layout, width = layout_of(family), family.width(shape)
+    at = list(family.stacks).index(stack)
+    heads = _size(family, shape, family.heads_fields[at % len(family.heads_fields)])
+    ffn = _size(family, shape, family.ffn_fields[at % len(family.ffn_fields)])
+    head = _or_null(family, shape, layout.head_field) or width // heads
+    return Sizes(
+        width, ffn, heads, head, heads * head, (_or_null(family, shape, layout.key_heads_field) or heads) * head
+    )
+
+
+def _size(family: Family, shape: Shape, key: str) -> int:
+    value = shape.get(key)
+    return family.defaults[key] if value is None else int(value)
+
+
+def _or_null(family: Family, shape: Shape, key: str | None) -> int | None:
+    """A size that a config may set to null, which is not the same as leaving it out."""
+    if key is None:
+        return None
+    return shape[key] if key in shape else family.defaults.get(key)
+
+
+def _relative(family: Family, shape: Shape, stack: str) -> int:
+    key = layout_of(family).relative_field
+    return _size(family, shape, key) * stack_sizes(family, shape, stack).heads if key else 0
+
+
+def _is_tied(layout: Layout, shape: Shape) -> bool:
+    said = shape.get("tie_word_embeddings", layout.ties_head == "unless_said")
+    return bool(said) or layout.ties_head == "always"
+
+
+def _classifier(layout: Layout, width: int, num_classes: int) -> int:
+    pooler = width * (width + 1) if layout.has_pooler else 0
+    return pooler + num_classes * (width + layout.classifier_bias)
