@@ -14,6 +14,7 @@ FLOORS = {
         "environment fields fingerprint labels overlay plots reading storage views",
         "messages records revisions",
         "sources values",
+        "upload",
         "config",
         "parts",
         "axes",
@@ -28,7 +29,7 @@ FLOORS = {
         "report schedule",
         "work",
         "conduct",
-        "run ui",
+        "run submit ui",
     ],
     "trainables": [
         "angle_file errors hub_tasks recipe seeds strategies vocabularies",
