@@ -5,12 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILE ?=
 CONFIG ?=
+ARGS ?=
+WORKERS ?= 1
+GPU ?=
+ENGINE ?=
 # Ray and MLflow report usage unless told not to; nothing here leaves the machine.
 export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-static ui clean
+.PHONY: help install demo test check check-static ui cluster cluster-down cluster-purge submit test-cluster clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -38,6 +42,22 @@ check: check-static test ## What CI runs: lint, types, tests
 
 ui: install ## The MLflow UI on the runs of this machine
 	$(BIN)/python -m sweep.ui
+
+cluster: ## Ray, MLflow and Postgres in containers: secrets, images, start, wait (WORKERS=2, GPU=1)
+	$(PYTHON) docker/cluster.py up --workers $(WORKERS) $(if $(GPU),--gpu)
+
+cluster-down: ## Stop the containers; keeps the data
+	$(PYTHON) docker/cluster.py down
+
+cluster-purge: ## Remove the containers, all data and the secrets; asks first
+	$(PYTHON) docker/cluster.py purge
+
+submit: install ## A sweep as a job of the cluster, followed to its end (CONFIG=sweep.yaml ARGS="axes.seed=[0,1]")
+	@$(BIN)/python -m sweep.submit $(CONFIG) $(ARGS); status=$$?; \
+	[ $$status = 0 ] || echo "exit status $$status" >&2; exit $$status
+
+test-cluster: install ## The cluster, tried on a real engine (ENGINE=path/to/script that starts one)
+	@ENGINE="$(ENGINE)" PYTHON=$(BIN)/python sh tests/cluster/run
 
 clean: ## Remove .venv and caches; keeps runs/
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -29,6 +29,8 @@ PACKAGES = (
 )
 SOURCES = ("sweep", "trainables")
 UNKNOWN = "unknown"
+COMMIT_VARIABLE, DIRTY_VARIABLE = "SWEEP_GIT_COMMIT", "SWEEP_GIT_DIRTY"
+"""What a submitted job is told of the repository that it was submitted from."""
 
 
 def describe() -> dict[str, Any]:
@@ -63,11 +65,13 @@ def host() -> str:
 
 def git_commit() -> str:
     """The commit of the repository that the command was given in; `unknown` where there is none."""
-    return _output("git", "rev-parse", "HEAD") or UNKNOWN
+    return os.environ.get(COMMIT_VARIABLE) or _output("git", "rev-parse", "HEAD") or UNKNOWN
 
 
 def git_dirty() -> bool | None:
     """Whether files of that repository differ from the commit; None where there is none."""
+    if DIRTY_VARIABLE in os.environ:
+        return {"true": True, "false": False}.get(os.environ[DIRTY_VARIABLE])
     status = _output("git", "status", "--porcelain")
     return None if status is None else bool(status)
 

@@ -10,6 +10,10 @@ from typing import Any, Literal, NamedTuple
 from sweep import environment, labels
 from sweep.grid import Cell
 from sweep.records import Facts, JournalRow, Record
+from trainables.config import TrialConfig
+
+DESCRIPTION = "mlflow.note.content"
+"""The tag that MLflow shows as a run's description."""
 
 Kind = Literal["cell", "teacher", "candidate"]
 
@@ -46,6 +50,7 @@ class RunSpec:
             "init": config.init,
             "seed": str(config.seed),
             "teacher": cell.teacher,
+            DESCRIPTION: _describe_cell(config),
         }
         params = labels.flatten(config.model_dump(mode="json"))
         return cls("cell", cell.fingerprint, parent, labels.cell_label(config), {**tags, **own}, params)
@@ -54,9 +59,18 @@ class RunSpec:
     def of_teacher(cls, cell: Cell, parent: str, tags: Mapping[str, str]) -> RunSpec:
         """The run of the teacher of a cell."""
         config = cell.config
-        own = {"model": config.model.name, "task": config.task.name}
+        about = f"The teacher of {config.model.name} on {config.task.name}, which its students are matched to."
+        own = {"model": config.model.name, "task": config.task.name, DESCRIPTION: about}
         params = labels.flatten(config.model_dump(mode="json", include={"model", "task", "dtype"}))
         return cls("teacher", cell.teacher, parent, labels.teacher_label(config), {**tags, **own}, params)
+
+
+def _describe_cell(config: TrialConfig) -> str:
+    strategy = labels.strategy_label(config.strategy)
+    matched = "matched to no teacher state" if strategy == "none" else f"matched by {strategy}"
+    start = "the teacher's weights" if config.init == "teacher" else "random weights"
+    student = f"A student of {config.model.student_blocks} blocks a stack under {config.model.name}"
+    return f"{student} on {config.task.name}, from {start}, {matched}; seed {config.seed}."
 
 
 def read_points(rows: Iterable[JournalRow]) -> tuple[list[Point], list[str]]:

@@ -68,9 +68,9 @@ def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 # An axis holds a list of what stands there in the base.
-_DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files\.\w+(\[\])?$")
-_PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins\[\]$")
-_FOLDER_OR_ID = re.compile(r"(^|\.)(model(\[\])?\.teacher|task(\[\])?\.hub\.path)(\[\])?$")
+DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files\.\w+(\[\])?$")
+PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins\[\]$")
+FOLDER_OR_ID = re.compile(r"(^|\.)(model(\[\])?\.teacher|task(\[\])?\.hub\.path)(\[\])?$")
 
 
 def absolute(tree: Any, folder: Path, at: str = "") -> Any:
@@ -85,6 +85,6 @@ def absolute(tree: Any, folder: Path, at: str = "") -> Any:
     if not isinstance(tree, str) or "://" in tree or not tree:
         return tree
     path = folder / Path(tree).expanduser()
-    is_folder = _FOLDER_OR_ID.search(at) and (tree.startswith((".", "/", "~")) or path.exists())
-    is_file = _DATA_FILE.search(at) or _PLUGIN.search(at)
+    is_folder = FOLDER_OR_ID.search(at) and (tree.startswith((".", "/", "~")) or path.exists())
+    is_file = DATA_FILE.search(at) or PLUGIN.search(at)
     return str(path.absolute()) if is_file or is_folder else tree

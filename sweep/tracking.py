@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, ParamSpec, TypeVar
 from sweep import environment
 from sweep.passwords import hidden
 from sweep.records import Record
-from sweep.runs import Point, RunSpec, identity_tag, mapping_params, read_points, result_tags
+from sweep.runs import DESCRIPTION, Point, RunSpec, identity_tag, mapping_params, read_points, result_tags
 from trainables import predictions
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ MAX_PARAMS = 100
 MAX_PARAM_LENGTH = 6000
 MAX_TAG_LENGTH = 8000
 PARENT = "mlflow.parentRunId"
-DESCRIPTION = "mlflow.note.content"
 
 
 class TrackingError(RuntimeError):

@@ -14,6 +14,7 @@ FLOORS = {
         "environment fields fingerprint labels overlay plots reading storage views",
         "messages records revisions",
         "sources values",
+        "upload",
         "config",
         "parts",
         "axes",
@@ -29,7 +30,7 @@ FLOORS = {
         "report schedule",
         "work",
         "conduct",
-        "run ui",
+        "run submit ui",
     ],
     "trainables": [
         "angle_file deadline errors hub_tasks recipe seeds strategies vocabularies",
