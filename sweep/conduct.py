@@ -163,7 +163,7 @@ class Conductor:
         """Table, page and runs from the records; whatever the cells came to."""
         cells = tuple(self.plan.cells.values())
         rows = results.rows(self.records, cells)
-        place = (hidden(self.config.tracking_url), *self._fill())
+        place = (hidden(self.config.tracking_address), *self._fill())
         sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, *place, plugins.active())
         written = report.write(self.storage, sweep, rows)
         self._finish(rows)

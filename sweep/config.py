@@ -114,6 +114,11 @@ class SweepConfig(Frozen):
         given = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         return given or f"sqlite:///{self.storage_url}/mlflow.db"
 
+    @property
+    def tracking_address(self) -> str:
+        """The tracking server as a person's browser reaches it: the nodes of a cluster may know it by another name."""
+        return os.environ.get("SWEEP_TRACKING_ADDRESS") or self.tracking_url
+
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> SweepConfig:
     """The config of a file (None: the demo) under the overrides, its plug-ins known to this process.

@@ -2,6 +2,8 @@
 
     PYTHONPATH=. python tests/browser/ui_screenshots.py http://127.0.0.1:5000 EXPERIMENT FOLDER
 
+A server with accounts is signed in to with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+
 Needs selenium (in any environment), Chromium and its driver, and the UI that `make ui` starts. Writes
 `<view>.png`, and `<view>.txt` with all text of the page.
 """
@@ -9,7 +11,9 @@ Needs selenium (in any environment), Chromium and its driver, and the UI that `m
 from __future__ import annotations
 
 import argparse
+import base64
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -41,11 +45,17 @@ FULL_SCREEN = "[data-component-id=fullscreen_button_chartcard]"
 SETTLE_SECONDS = 6
 
 
+def signed_in() -> dict[str, str]:
+    """The header that signs in; none where the server has no accounts."""
+    name, password = (os.environ.get(f"MLFLOW_TRACKING_{what}") for what in ("USERNAME", "PASSWORD"))
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()} if name else {}
+
+
 def call(server: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """One call of MLflow's REST API: a POST where there is a body."""
     data = None if body is None else json.dumps(body).encode()
     url = f"{server}/api/2.0/mlflow/{path}"
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **signed_in()})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
@@ -56,6 +66,8 @@ def browser(profile: str) -> webdriver.Chrome:
         options.add_argument(flag)
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
+    driver.execute_cdp_cmd("Network.enable", {})
+    driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": signed_in()})
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NO_ASSISTANT})
     return driver
 

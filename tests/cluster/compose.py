@@ -107,18 +107,13 @@ class Cluster:
         (self.folder / name).write_text(json.dumps(config))
         return name
 
-    def head_file(self, path: str) -> str:
-        """A file of the shared storage."""
-        return self.docker("exec", self.container("ray-head"), "cat", f"/sweeps/{path}")
-
-    def results(self, sweep: str) -> list[dict[str, Any]]:
-        """The manifests of the cells of a sweep, from its own run's plan."""
+    def results(self, storage: str) -> list[dict[str, Any]]:
+        """The manifests of the cells in a folder of the shared storage."""
         code = (
-            "import json, pathlib; files = pathlib.Path('/sweeps').glob('cells/*/result.json');"
+            f"import json, pathlib; files = pathlib.Path('/sweeps/{storage}').glob('cells/*/result.json');"
             "print(json.dumps([{'cell': file.parent.name, **json.loads(file.read_text())} for file in files]))"
         )
-        every = json.loads(self.docker("exec", self.container("ray-head"), "python", "-c", code))
-        return [each for each in every if each["computed_by"].startswith(f"{sweep}@")]
+        return json.loads(self.docker("exec", self.container("ray-head"), "python", "-c", code))
 
     def api(
         self,

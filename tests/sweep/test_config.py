@@ -212,3 +212,11 @@ print(sorted({{"torch", "transformers", "ray", "mlflow"}} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_people_may_reach_the_tracking_server_by_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = SweepConfig(name="tiny", tracking_uri="http://mlflow:5000")
+    monkeypatch.delenv("SWEEP_TRACKING_ADDRESS", raising=False)
+    assert config.tracking_address == "http://mlflow:5000"
+    monkeypatch.setenv("SWEEP_TRACKING_ADDRESS", "http://127.0.0.1:5000")
+    assert (config.tracking_address, config.tracking_url) == ("http://127.0.0.1:5000", "http://mlflow:5000")

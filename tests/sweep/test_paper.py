@@ -154,7 +154,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smoke]:
         patch.setenv("SWEEP_STORAGE", str(storage))
         patch.setenv("COLUMNS", "120")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr("sweep.work.connected", lambda config, address: nullcontext())
+        patch.setattr("sweep.work.connected", lambda *_: nullcontext())
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
         try:
             for name in SIZES:

@@ -1,0 +1,78 @@
+"""Sweeps submitted to the cluster: all families, again, two at once, after the cluster was down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tests.cluster.compose import Cluster, metrics_of, tags_of
+from tests.cluster.conftest import ALL, sweep
+from tests.sweep.tiny import TASK_OF
+
+
+def test_all_families_on_both_workers(cluster: Cluster, swept: str) -> None:
+    cells = cluster.runs(ALL, "cell")
+    assert len(cells) == 2 * len(TASK_OF)
+    assert len(cluster.runs(ALL, "teacher")) == len(TASK_OF)
+    assert {run["info"]["status"] for run in [*cells, *cluster.runs(ALL, "sweep")]} == {"FINISHED"}
+    workers = {cluster.container("ray-worker", number)[:12] for number in (1, 2)}
+    hosts = {tags_of(run)["host"] for run in [*cells, *cluster.runs(ALL, "teacher")]}
+    assert hosts == workers
+    commit = tags_of(cells[0])["git_commit"]
+    assert commit == "unknown" or len(commit) == 40
+
+
+def test_runs_are_in_postgres_and_artifacts_come_through_the_proxy(cluster: Cluster, swept: str) -> None:
+    parent = cluster.runs(ALL, "sweep")[0]
+    count = "SELECT count(*) FROM runs WHERE status = 'FINISHED'"
+    psql = ["psql", "--username", "postgres", "--dbname", "mlflow", "--tuples-only", "--no-align", "--command", count]
+    found = cluster.docker("exec", "--user", "postgres", cluster.container("postgres"), *psql)
+    assert int(found) >= 3 * len(TASK_OF) + 1
+    where = parent["info"]["artifact_uri"]
+    assert where.startswith("mlflow-artifacts:/"), where
+    path = where.removeprefix("mlflow-artifacts:/")
+    status, page = cluster.api("GET", f"/api/2.0/mlflow-artifacts/artifacts/{path}/report.html")
+    assert status == 200
+    assert ALL.encode() in page
+    cell = cluster.runs(ALL, "cell")[0]["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    status, angles = cluster.api("GET", f"/api/2.0/mlflow-artifacts/artifacts/{cell}/angles.npz")
+    assert (status, angles[:2]) == (200, b"PK")
+
+
+def test_a_second_submission_finds_all_done(cluster: Cluster, swept: str) -> None:
+    status, shown = cluster.submit(f"{ALL}.yaml")
+    assert status == 0, shown
+    assert f"nothing to run: teachers: 4 done; cells: {2 * len(TASK_OF)} done" in shown.splitlines()
+
+
+def test_two_sweeps_at_once_share_the_cluster(cluster: Cluster) -> None:
+    names = ["first-of-two", "second-of-two"]
+    configs = [
+        cluster.write(f"{name}.yaml", sweep(name, ["bert"], steps, ["forward", "none"]))
+        for name, steps in zip(names, (5, 6), strict=True)
+    ]
+    submitted = [cluster.submission(config) for config in configs]
+    for name, process in zip(names, submitted, strict=True):
+        shown, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, shown
+        assert Counter(run["info"]["status"] for run in cluster.runs(name, "cell")) == {"FINISHED": 2}
+
+
+def test_a_wrong_config_ends_with_2(cluster: Cluster) -> None:
+    wrong: dict[str, Any] = {**sweep("wrong", ["bert"], 3, ["forward"]), "resources": {"cpus": 64}}
+    status, shown = cluster.submit(cluster.write("wrong.yaml", wrong))
+    assert status == 2, shown
+    assert "resources.cpus: got 64; no node has more than 1" in shown
+
+
+def test_down_and_up_again_keeps_everything(cluster: Cluster, swept: str) -> None:
+    def known() -> list[tuple[str, dict[str, float]]]:
+        return sorted((run["info"]["run_id"], metrics_of(run)) for run in cluster.runs(ALL, "cell"))
+
+    before = known()
+    cluster.make("down")
+    cluster.make("up", "--workers", "2")
+    assert known() == before
+    status, shown = cluster.submit(f"{ALL}.yaml")
+    assert status == 0, shown
+    assert "nothing to run" in shown
