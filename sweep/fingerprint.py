@@ -20,7 +20,7 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
     fields = trial.model_dump(
         mode="json",
         exclude={
-            "model": {"name", "teacher", "revision", "finetune", "lora"},
+            "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
             "task": _TASK_LABELS,
             "train": _TRAIN_LABELS,
             "targets": True,

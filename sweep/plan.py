@@ -20,7 +20,7 @@ from sweep.records import Records, State
 from trainables.config import TrialConfig
 
 Known = State | Literal["unknown"]
-"""The state of a cell or teacher; unknown where its data was not looked up, and so neither was it."""
+"""The state of a cell or teacher; unknown where its data or teacher was not looked up, and so neither was it."""
 WORDS: dict[Known, str] = {"done": "done", "failed": "failed", "missing": "to do", "unknown": "not looked up"}
 
 
@@ -59,7 +59,7 @@ class Plan:
 
 
 def _unknown(cell: Cell) -> bool:
-    return cell.data.startswith(NOT_LOOKED_UP)
+    return cell.data.startswith(NOT_LOOKED_UP) or cell.teacher.startswith(NOT_LOOKED_UP)
 
 
 def _to_run(states: Mapping[str, Known], retry_failed: bool) -> list[str]:

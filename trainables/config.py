@@ -144,6 +144,11 @@ class ModelConfig(Frozen):
     family: str
     teacher: str | FromScratch = Field(description="A folder, a hub id, or a config to train one from scratch.")
     revision: str | None = None
+    shape: dict[str, Any] | None = Field(
+        default=None,
+        description="Fields of the teacher's transformers config, so that --plan needs no download of a hub id; "
+        "what is run is looked up, and has to be of this shape.",
+    )
     finetune: FinetuneConfig | None = Field(default=None, description="null: the teacher is ready.")
     student_blocks: Positive = Field(default=3, description="Blocks of each stack of the student.")
     student_width: Positive | None = Field(default=None, description="null: the teacher's.")

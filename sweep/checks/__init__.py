@@ -13,7 +13,7 @@ from sweep.checks.memory import memory_problems
 from sweep.checks.models import Models
 from sweep.checks.places import storage_problems, tracking_problems
 from sweep.checks.sizes import Sizes, sizes
-from sweep.checks.tasks import Tasks
+from sweep.checks.tasks import NOT_LOOKED_UP, Tasks
 from sweep.checks.teachers import Teacher
 from sweep.config import SweepConfig, load_partly
 from sweep.fingerprint import fingerprint, teacher_hash
@@ -52,14 +52,15 @@ class Checked:
 def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool = True) -> Checked:
     """The cells of a config file (None: the demo) under the overrides. Raises InputError with every problem.
 
-    Without `look_up`, data of the hub is not downloaded where the task states its numbers of examples.
+    Without `look_up`, data of the hub is not downloaded where the task states its numbers of examples, nor is a
+    teacher where the model states its shape.
     """
     config, problems = load_partly(path, overrides)
     drafts, found = draft(config)
     # Where base, axes or grids are none, what they would have given is not missing.
     is_whole = not any(problem.path.startswith(("base", "axes", "grids")) for problem in problems)
     problems += [problem for problem in found if is_whole or problem.message != NEEDED]
-    tasks, models = Tasks(Revisions(config.storage_url), look_up=look_up), Models()
+    tasks, models = Tasks(Revisions(config.storage_url), look_up=look_up), Models(look_up=look_up)
     for each in drafts:
         problems += tasks.check(each) + models.check(each, tasks.data(each))
     problems += storage_problems(config) + tracking_problems(config)
@@ -79,6 +80,7 @@ def _checked(config: SweepConfig, drafts: list[Draft], tasks: Tasks, models: Mod
         assert teacher is not None
         trial = _resolved(each.config, teacher, tasks.revisions, config.resources.gpus)
         made_from = teacher_hash(trial, identity, teacher.identity)
+        made_from = f"{NOT_LOOKED_UP}{made_from}" if teacher.is_stated else made_from
         checked.cells.append(Cell(trial, identity, made_from, fingerprint(trial, identity, made_from)))
         if data is not None:
             checked.data[identity] = data

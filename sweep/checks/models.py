@@ -17,9 +17,13 @@ from trainables.tasks.rows import Data
 
 
 class Models:
-    """Finds teachers and remembers them; None where one is not sound."""
+    """Finds teachers and remembers them; None where one is not sound.
 
-    def __init__(self) -> None:
+    Without `look_up`, a teacher of the hub whose shape is stated is not asked for.
+    """
+
+    def __init__(self, *, look_up: bool = True) -> None:
+        self._look_up = look_up
         self._teachers: dict[str, Teacher | None] = {}
 
     def check(self, draft: Draft, data: Data | None) -> list[Problem]:
@@ -53,7 +57,7 @@ class Models:
             return []
         self._teachers[_key(model)] = None
         try:
-            self._teachers[_key(model)] = find(model, family)
+            self._teachers[_key(model)] = find(model, family, look_up=self._look_up)
         except InputError as error:
             return error.problems
         return []
@@ -64,7 +68,8 @@ def _check_task(
 ) -> list[Problem]:
     kind = task.kind if task is not None and task.kind in family.kinds else ""
     classes = data.classes if data is not None and model.finetune is None and kind else None
-    problems = [] if teacher.source is None else family.check_teacher(teacher.config, kind, classes)
+    is_found = teacher.source is not None and not teacher.is_stated
+    problems = family.check_teacher(teacher.config, kind, classes) if is_found else []
     longest = family.max_length(teacher.config)
     if task is not None and longest is not None and task.max_length > longest:
         problems.append(
@@ -93,7 +98,7 @@ def _check_student(family: Family, model: ModelConfig, teacher: Teacher, draft: 
 
 
 def _key(model: ModelConfig) -> str:
-    return canonical(model.model_dump(mode="json", include={"family", "teacher", "revision"}))
+    return canonical(model.model_dump(mode="json", include={"family", "teacher", "revision", "shape"}))
 
 
 def _placed(draft: Draft, problems: list[Problem]) -> list[Problem]:

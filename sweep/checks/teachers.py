@@ -30,18 +30,44 @@ class Teacher:
     """A folder or a hub id; None: built from `config`."""
     revision: str | None = None
     """The hub's commit, so that the teacher that was checked is the one that is loaded."""
+    is_stated: bool = False
+    """`config` is what `model.shape` says of a hub's model that was not looked up."""
 
 
-def find(model: ModelConfig, family: Family) -> Teacher:
-    """The model's teacher. Raises InputError, paths relative to the trial config."""
+def find(model: ModelConfig, family: Family, *, look_up: bool = True) -> Teacher:
+    """The model's teacher. Raises InputError, paths relative to the trial config.
+
+    Without `look_up`, a model of the hub whose shape is stated is not asked for: a plan needs no more.
+    """
+    if problems := [Problem(_in_shape(path), message) for path, message in family.check_scratch(model.shape or {})]:
+        raise InputError(problems)
     teacher = model.teacher
     if isinstance(teacher, FromScratch):
         if problems := family.check_scratch(teacher.config):
             raise InputError(problems)
-        return Teacher(teacher.config, teacher.model_dump(mode="json"), None)
+        return _of_shape(Teacher(teacher.config, teacher.model_dump(mode="json"), None), model)
     if teacher.startswith(("/", ".", "~")) or Path(teacher).exists():
-        return _folder(Path(teacher))
-    return _hub(teacher, model.revision)
+        return _of_shape(_folder(Path(teacher)), model)
+    if not look_up and model.shape is not None:
+        identity = {"hub": teacher, "revision": model.revision, "shape": model.shape}
+        return Teacher(model.shape, identity, teacher, model.revision, is_stated=True)
+    return _of_shape(_hub(teacher, model.revision), model)
+
+
+def _in_shape(path: str) -> str:
+    return path.replace("model.teacher.config", "model.shape", 1)
+
+
+def _of_shape(teacher: Teacher, model: ModelConfig) -> Teacher:
+    """The teacher, where it is what `model.shape` says; a field that its own config leaves out may be anything."""
+    wrong = [
+        Problem(f"model.shape.{key}", f"got {said!r}; the teacher has {has!r}")
+        for key, said in (model.shape or {}).items()
+        if (has := teacher.config.get(key, said)) != said
+    ]
+    if wrong:
+        raise InputError(wrong)
+    return teacher
 
 
 def _folder(folder: Path) -> Teacher:

@@ -13,7 +13,10 @@ import pytest
 import yaml
 
 from sweep.checks import places, prepare
+from sweep.plan import Plan, counts
+from sweep.records import Records
 from sweep.sources import EXAMPLE
+from sweep.storage import Storage
 from tests.sweep.own_data import BASE, ROWS, SHAPE, lines, prepared, write_all, write_rows, write_teacher
 from trainables.errors import InputError
 
@@ -249,3 +252,39 @@ def test_adapters_beside_a_teachers_weights_are_part_of_it(tmp_path: Path) -> No
     (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"b")
     (other,) = prepare(path, places).cells
     assert len({plain.teacher, one.teacher, other.teacher}) == 3
+
+
+# The shape of a teacher, so that a plan needs no download.
+
+HUB = {**BASE["model"], "teacher": "org/name", "shape": SHAPE}
+
+
+def test_a_plan_does_without_the_teacher_where_its_shape_is_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    places = [f"storage={tmp_path}/runs"]
+    path = write_all(tmp_path, base={**BASE, "model": HUB})
+    planned = prepare(path, places, look_up=False)
+    (cell,) = planned.cells
+    assert [teacher.config for teacher in planned.teachers.values()] == [SHAPE]
+    plan = Plan.of(planned, Records(Storage(planned.config.storage_url)))
+    assert counts(plan) == "teachers: 1 not looked up; cells: 1 not looked up"
+    with pytest.raises(InputError, match=r"^base\.model\.teacher: got 'org/name'; no folder of this name"):
+        prepare(path, places)
+    with pytest.raises(InputError, match=r"^base\.model\.student_blocks: got 13; the teacher's encoder has 12 blocks"):
+        prepare(path, [*places, "base.model.student_blocks=13"], look_up=False)
+    with pytest.raises(InputError, match=r"^base\.model\.shape\.hiden_size: no such field of BertConfig; did you mean"):
+        prepare(path, [*places, "base.model.shape.hiden_size=8"], look_up=False)
+    other = prepare(path, [*places, "base.model.shape.hidden_size=24"], look_up=False)
+    assert other.cells[0].fingerprint != cell.fingerprint
+
+
+def test_what_is_run_has_to_be_of_the_stated_shape(tmp_path: Path) -> None:
+    shaped = {**BASE["model"], "shape": {**SHAPE, "num_hidden_layers": 11}}
+    assert lines(tmp_path, base={**BASE, "model": shaped}) == [
+        "base.model.shape.num_hidden_layers: got 11; the teacher has 12"
+    ]
+    (plain,) = prepared(tmp_path).cells
+    (stated,) = prepared(tmp_path, base={**BASE, "model": {**shaped, "shape": SHAPE}}).cells
+    assert stated.fingerprint == plain.fingerprint

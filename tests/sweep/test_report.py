@@ -68,13 +68,13 @@ def test_the_page_says_the_numbers_of_the_records(storage: Storage) -> None:
     assert ["forward", test[key[0]], shares[key[0]], test[key[1]], shares[key[1]]] in page.rows
     key = ("reverse", "teacher")
     assert ["reverse", "-", "-", test[key], shares[key]] in page.rows
-    assert ["tiny-bert", "reverse · random · seed 0", "failed", "loss not finite"] in page.rows
+    assert ["tiny-bert", "natural-logic", "reverse · random · seed 0", "failed", "loss not finite"] in page.rows
     angle = next(row for row in rows if (row.strategy, row.init) == ("forward", "teacher")).metrics
     end = angle["angle/encoder/acute_share"]
     found = next(row for row in page.rows if row[:3] == ["encoder", "teacher's weights", "forward"])
     assert found[3:5] == [f"{round(end / 2, 4):.3f}", f"{end:.3f}"]
-    cell = next(row for row in page.rows if row[:3] == ["tiny-bert", "forward", "random"])
-    assert cell[7] == "encoder 0→0 1→2 2→4 3→6"
+    cell = next(row for row in page.rows if row[:4] == ["tiny-bert", "natural-logic", "forward", "random"])
+    assert cell[8] == "encoder 0→0 1→2 2→4 3→6"
     assert ["command", "python sweep/run.py demo.yaml"] in page.rows
 
 
