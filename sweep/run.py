@@ -20,7 +20,7 @@ from trainables.errors import InputError
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    from sweep import checks, command, plan, schema
+    from sweep import checks, command, costs, plan, schema
     from sweep.records import Records
     from sweep.storage import Storage
 
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         planned = plan.Plan.of(checked, Records(Storage(checked.config.storage_url)))
         if asked.plan:
             plan.show(planned, console)
+            costs.show(checked, planned, console)
             return 0
         # Ray, MLflow and torch take seconds to load, which a plan and an error do without.
         from sweep import conduct

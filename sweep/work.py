@@ -21,8 +21,8 @@ from trainables import contract, plugins
 from trainables.config import TrainConfig, TrialConfig
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES
-from trainables.loop import Schedule
 from trainables.plugins import Carried
+from trainables.steps import Schedule
 from trainables.tasks.rows import Data
 
 

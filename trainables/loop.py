@@ -20,6 +20,7 @@ from trainables import device as devices
 from trainables import optimizers
 from trainables.config import TrainConfig
 from trainables.seeds import stream
+from trainables.steps import Schedule
 from trainables.tasks.batches import collate, epoch_order
 from trainables.tasks.codec import Example
 
@@ -43,30 +44,6 @@ class Objective(Protocol):
     def totals(self, batch: Batch) -> Metrics:
         """What the terms of this micro-batch are sums over: labels, real tokens of each stack."""
         ...
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The optimiser steps of a run."""
-
-    num_steps: int
-    steps_per_epoch: int
-    evaluate_every: int
-    log_every: int
-
-    @classmethod
-    def of(cls, config: TrainConfig, num_examples: int) -> Schedule:
-        """Steps from the config: an epoch's last accumulated batch may be smaller than the others."""
-        per_epoch = math.ceil(math.ceil(num_examples / config.batch_size) / config.accumulation)
-        num_steps = config.max_steps or max(1, round(config.epochs * per_epoch))
-        evaluate_every = max(1, round(config.evaluate_every * per_epoch))
-        return cls(num_steps, per_epoch, evaluate_every, log_every=max(1, num_steps // 100))
-
-    def evaluates(self, step: int) -> bool:
-        return step % self.evaluate_every == 0 or step == self.num_steps
-
-    def logs(self, step: int) -> bool:
-        return step % self.log_every == 0 or step in (1, self.num_steps)
 
 
 def learning_rate_factor(step: int, warmup_steps: int, num_steps: int) -> float:

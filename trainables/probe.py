@@ -1,11 +1,14 @@
 """The probe: a fixed small part of the validation split on which angles are measured, with every teacher state.
 
-All in fp32, the same batches for teacher and student, the student in eval mode: differences of bf16 states, or
-of states from differently padded batches, are noise where two states are close.
+The states of the teacher, and of a student while it is measured, lie in the host's memory, and those of one batch at a
+time on the device: all of them are more than a GPU has beside a large teacher. All in fp32, the same batches for
+teacher and student, the student in eval mode: differences of bf16 states, or of states from differently padded
+batches, are noise where two states are close.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +26,8 @@ from trainables.student import Student
 from trainables.targets import LiveTargets
 from trainables.tasks.batches import collate
 from trainables.tasks.codec import Example
+
+_HOST = torch.device("cpu")
 
 PROBE_EXAMPLES = 64
 """The first examples of the validation split: enough tokens for angles, few enough to keep every state."""
@@ -61,12 +66,12 @@ class Probe:
         batch_size: int,
         device: torch.device,
     ) -> None:
-        self.family = family
+        self.family, self.device = family, device
         targets = LiveTargets(family, teacher)
         chosen = examples[:PROBE_EXAMPLES]
         starts = range(0, len(chosen), batch_size)
         self.batches = [devices.move(collate(chosen[i : i + batch_size], pad_id), device) for i in starts]
-        self.teacher = [targets(batch) for batch in self.batches]
+        self.teacher = [without_logits(targets(batch), _HOST) for batch in self.batches]
 
     def teacher_rms(self) -> dict[str, list[float]]:
         """Root mean square of each teacher state over the probe's real tokens."""
@@ -76,13 +81,13 @@ class Probe:
         """Angles, RMS and hidden losses of a student in eval mode, in fp32 whatever the training's dtype."""
         assert not student.training
         with torch.no_grad():
-            outputs = [self.family.forward(student.model, batch) for batch in self.batches]
+            outputs = [without_logits(self.family.forward(student.model, batch), _HOST) for batch in self.batches]
         angles: dict[str, AngleStatistics] = {}
         hidden: dict[str, dict[int, float]] = {}
         for stack, mapping in mappings.items():
             sums = dict.fromkeys(mapping, 0.0)
             num_tokens = 0
-            for seen, wanted in zip(outputs, self.teacher, strict=True):
+            for seen, wanted in self._pairs(outputs):
                 mask_BT = wanted.masks[stack]
                 num_tokens += int(mask_BT.sum())
                 for state, teacher_state in mapping.items():
@@ -94,12 +99,18 @@ class Probe:
             angles[stack] = self._angles(stack, student, outputs, mapping)
         return Measurement(angles, state_rms(outputs), hidden)
 
+    def _pairs(self, outputs: list[Outputs]) -> Iterator[tuple[Outputs, Outputs]]:
+        """The student's and the teacher's outputs of each batch, on the device."""
+        for pair in zip(outputs, self.teacher, strict=True):
+            seen, wanted = (without_logits(each, self.device) for each in pair)
+            yield seen, wanted
+
     def _angles(self, stack: str, student: Student, outputs: list[Outputs], mapping: Mapping) -> AngleStatistics:
         """An untrained projection gives no direction: its state counts as not a number, and is left out."""
         num_student, num_teacher = len(outputs[0].states[stack]), len(self.teacher[0].states[stack])
         statistics = AngleStatistics(num_student, num_teacher)
         with torch.no_grad():
-            for seen, wanted in zip(outputs, self.teacher, strict=True):
+            for seen, wanted in self._pairs(outputs):
                 projected = [
                     hidden if student.comparable(j, mapping) else torch.full_like(hidden, torch.nan)
                     for j, hidden in enumerate(
@@ -108,6 +119,14 @@ class Probe:
                 ]
                 statistics.update(projected, wanted.states[stack], wanted.masks[stack])
         return statistics
+
+
+def without_logits(outputs: Outputs, device: torch.device) -> Outputs:
+    """States and masks on a device; logits over a vocabulary, which no angle needs, take more than all states."""
+    nothing = outputs.logits.new_empty(0)
+    states = {stack: [state.to(device) for state in each] for stack, each in outputs.states.items()}
+    masks = {stack: mask_BT.to(device) for stack, mask_BT in outputs.masks.items()}
+    return Outputs(nothing, outputs.labels, states, masks, nothing)
 
 
 def state_rms(outputs: list[Outputs]) -> dict[str, list[float]]:

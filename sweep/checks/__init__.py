@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweep.checks.memory import memory_problems
 from sweep.checks.models import Models
 from sweep.checks.places import storage_problems, tracking_problems
+from sweep.checks.sizes import Sizes, sizes
 from sweep.checks.tasks import NOT_LOOKED_UP, Tasks
 from sweep.checks.teachers import Teacher
 from sweep.config import SweepConfig, load_partly
@@ -21,6 +23,7 @@ from sweep.revisions import Revisions
 from trainables.config import TrialConfig
 from trainables.device import resolve_dtype
 from trainables.errors import InputError
+from trainables.families.base import raise_all
 from trainables.tasks.rows import Data
 
 
@@ -36,6 +39,14 @@ class Checked:
     """By `Cell.teacher`."""
     revisions: Revisions
     """Of the data sets of the hub; to be kept once the sweep starts."""
+
+    def sizes(self) -> dict[str, Sizes]:
+        """By fingerprint, without cells whose family does not say what its parameters are."""
+        found = {
+            cell.fingerprint: sizes(cell.config, self.teachers[cell.teacher], self.data.get(cell.data))
+            for cell in self.cells
+        }
+        return {key: each for key, each in found.items() if each is not None}
 
 
 def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool = True) -> Checked:
@@ -55,7 +66,9 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     problems += storage_problems(config) + tracking_problems(config)
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
-    return _checked(config, drafts, tasks, models)
+    checked = _checked(config, drafts, tasks, models)
+    raise_all(memory_problems(checked.sizes().values(), config.resources))
+    return checked
 
 
 def _checked(config: SweepConfig, drafts: list[Draft], tasks: Tasks, models: Models) -> Checked:

@@ -48,7 +48,8 @@ def test_every_shipped_config_plans(path: Path, tmp_path: Path) -> None:
     base = given.get("base", {})
     if isinstance(task := base.get("task"), dict):
         write_data(tmp_path, task)
-    if isinstance(model := base.get("model"), dict) and isinstance(model["teacher"], str) and "shape" not in model:
+    model = base.get("model")
+    if isinstance(model, dict) and isinstance(model["teacher"], str) and model.get("shape") is None:
         write_teacher(tmp_path / "teacher", num_hidden_layers=6, max_position_embeddings=512)
         overrides.append(f"base.model.teacher={json.dumps(str(tmp_path / 'teacher'))}")
     checked = checks.prepare(copied, overrides, look_up=False)

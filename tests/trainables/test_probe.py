@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from tests.trainables.families.settings import Setting
 from tests.trainables.test_student import make
-from trainables.probe import Probe
+from trainables.probe import Probe, without_logits
 from trainables.strategies import Mapping
 
 
@@ -24,6 +24,19 @@ def probe(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) 
 
 def mapped(setting: Setting, mapping: Mapping) -> dict[str, Mapping]:
     return dict.fromkeys(setting.family.stacks, mapping)
+
+
+def test_nothing_but_states_is_kept_of_the_teacher(
+    setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
+) -> None:
+    seen = setting.family.forward(teacher, batch)
+    kept = without_logits(seen, torch.device("cpu"))
+    assert kept.logits.numel() == kept.all_logits.numel() == 0
+    assert all(
+        torch.equal(one, two) for s in seen.states for one, two in zip(kept.states[s], seen.states[s], strict=True)
+    )
+    elsewhere = without_logits(seen, torch.device("meta"))
+    assert {state.device.type for states in elsewhere.states.values() for state in states} == {"meta"}
 
 
 def test_only_states_with_a_trained_projection_have_angles(

@@ -67,6 +67,7 @@ DISTILBERT = Family(
         norms_embeddings=True,
         has_pooler=True,
         classifier_bias=True,
+        attention_dropout=("attention_dropout", 0.1),
         ties_head="unless_said",
     ),
     match_embeddings=True,

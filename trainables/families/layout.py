@@ -48,5 +48,8 @@ class Layout:
     has_pooler: bool = False
     """Whether a layer of the width, with bias, stands between the blocks and the classifier."""
     classifier_bias: bool = False
+    attention_dropout: tuple[str, float] | None
+    """The config key and transformers' default: where it is 0 a fused kernel keeps no weights of pairs of tokens; null:
+    transformers has no fused one for the family."""
     ties_head: Literal["always", "unless_said", "if_said"]
     """Whether the LM head is the embedding table, by what `tie_word_embeddings` says."""

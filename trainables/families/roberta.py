@@ -45,6 +45,7 @@ ROBERTA = Family(
         norms_embeddings=True,
         has_pooler=True,
         classifier_bias=True,
+        attention_dropout=("attention_probs_dropout_prob", 0.1),
         ties_head="unless_said",
     ),
     match_embeddings=True,

@@ -1,0 +1,164 @@
+"""The memory of a trial: the formula for activations against what torch keeps, and whole trials by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainables.families.test_counts import QWEN3_8B
+from trainables import device as devices
+from trainables import memory, student
+from trainables.config import TrainConfig, TrialConfig
+from trainables.device import Dtype
+from trainables.families import FAMILIES
+from trainables.families.base import Family
+from trainables.families.counts import block_linears
+from trainables.families.tiny import WIDTH, Tiny, shape
+
+EXAMPLES, TOKENS = 4, 48
+MOST = 1.75
+"""The formula over what is kept."""
+
+
+def tiny(family: Family, depth: int, scale: int) -> Tiny:
+    """A teacher of a width that is `scale` times the tiny one, with heads of the usual size beside it."""
+    fields = shape(family) | {blocks.depth[0]: depth for blocks in family.stacks.values()}
+    fields |= {family.width_field: WIDTH * scale} | dict.fromkeys(family.ffn_fields, 4 * WIDTH * scale)
+    head = family.layout.head_field if family.layout else None
+    fields |= {head: WIDTH * scale // 4} if head else {}
+    fields |= {family.positions_field: 2 * TOKENS} if family.positions_field else {}
+    return Tiny(family, "classification" if family.form == "encoder" else "generation", fields)
+
+
+def kept(model: Any, family: Family, dtype: Dtype) -> int:
+    """Bytes that torch keeps for the backward pass of a batch, without the weights themselves."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    tensors: dict[int, tuple[int, Tensor]] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            tensors[storage.data_ptr()] = (storage.nbytes(), tensor)
+        return tensor
+
+    ids_BT = torch.randint(5, 30, (EXAMPLES, TOKENS), generator=torch.Generator().manual_seed(0))
+    mask_BT = torch.ones_like(ids_BT)
+    mask_BT[0, TOKENS // 2 :] = 0
+    labels = torch.zeros(EXAMPLES, dtype=torch.long) if family.form == "encoder" else ids_BT
+    batch = {"input_ids": ids_BT, "attention_mask": mask_BT, "labels": labels}
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with hooks, devices.autocast(torch.device("cpu"), dtype):
+        outputs = family.forward(model, batch)
+    assert outputs.logits.requires_grad
+    return sum(size for size, _ in tensors.values())
+
+
+def kept_by_two_blocks(family: Family, dtype: Dtype, scale: int, *, checkpoints: bool) -> tuple[int, Any]:
+    """What a model of four blocks a stack keeps beyond one of two, and the config of the latter."""
+    sizes: list[int] = []
+    for depth in (2, 4):
+        model = tiny(family, depth, scale).teacher().requires_grad_(True).train()
+        if checkpoints:
+            student.checkpoint_blocks(model, "train")
+        sizes.append(kept(model, family, dtype))
+        model.config.use_cache = False
+    two = tiny(family, 2, scale).teacher().config.to_dict()
+    return sizes[1] - sizes[0], two
+
+
+@pytest.mark.parametrize("scale", [2, 8])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_activations_are_bounded_from_above(name: str, dtype: Dtype, scale: int) -> None:
+    family = FAMILIES[name]
+    found, two = kept_by_two_blocks(family, dtype, scale, checkpoints=False)
+    if dtype == "bf16":
+        linears = [each for stack in family.stacks for each in block_linears(family, two, stack)]
+        found -= (
+            2 * 2 * sum(each.inputs * each.outputs for each in linears)
+        )  # copies of the weights, which are counted apart
+    given = EXAMPLES * memory.activations(family, two, TOKENS, dtype, TrainConfig())
+    assert 1 <= given / found <= MOST
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_checkpointed_block_keeps_its_input(name: str) -> None:
+    family = FAMILIES[name]
+    found, two = kept_by_two_blocks(family, "fp32", 4, checkpoints=True)
+    four = {**two, **{blocks.depth[0]: 4 for blocks in family.stacks.values()}}
+    train = TrainConfig(gradient_checkpointing=True)
+    given = [memory.activations(family, each, TOKENS, "fp32", train) for each in (two, four)]
+    assert found == EXAMPLES * (given[1] - given[0])
+
+
+def trial(**fields: Any) -> TrialConfig:
+    model = {"name": "q", "family": "qwen3", "teacher": "Qwen/Qwen3-8B", "student_blocks": 9, **fields.pop("model", {})}
+    base = {"task": "hellaswag", "dtype": "bf16", "train": {"batch_size": 3, "gradient_checkpointing": True}}
+    return TrialConfig.model_validate({**base, "model": model, **fields})
+
+
+WHOLE = {"finetune": {"batch_size": 6}}
+ADAPTED = {**WHOLE, "lora": {"teacher": {"r": 32}, "student": {"r": 128}}}
+BLOCK = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 12288 + 2 * 4096 + 2 * 128
+"""Weights of a block of Qwen3-8B: q and o, k and v, gate and up and down, its norms, those of its heads."""
+TABLES = 2 * 151936 * 4096
+"""The embeddings and the head."""
+
+
+def test_qwen3_8b_by_hand() -> None:
+    given = memory.of_trial(trial(model=ADAPTED), FAMILIES["qwen3"], QWEN3_8B, 2)
+    student = 9 * BLOCK + TABLES + 4096
+    # Rank 128 between the inputs and the outputs of q, k, v, o, gate, up and down.
+    adapters = 9 * 128 * (8192 + 2 * (4096 + 1024) + 8192 + 3 * (4096 + 12288))
+    assert given == {
+        "teacher": 4 * (36 * BLOCK + TABLES + 4096),
+        "student": 4 * (student + adapters),
+        "gradients": 4 * adapters,
+        "optimizer": 8 * adapters,
+        "best student": 4 * student,
+        "CUDA": memory.CUDA,
+    }
+
+
+def test_a_step_by_hand() -> None:
+    """Where a step needs more than the test does."""
+    config = trial(model=WHOLE, train={"batch_size": 16, "optimizer": "adafactor"})
+    given = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, 2)
+    tokens = 16 * 192
+    linears = BLOCK - 2 * 4096 - 2 * 128
+    attention = 4 * 4096 + 6 * 4096 + 2 * 1024
+    feed_forward = 3 * 4096 + 4 * 12288
+    assert given["optimizer"] == 0
+    assert given["bf16 copies"] == 2 * 9 * linears
+    assert given["activations"] == tokens * 9 * ((attention + feed_forward) * 3 + 192 * 4)
+    assert given["teacher states"] == tokens * 4096 * 4 * (37 + 3 * 10)
+    assert given["logits"] == tokens * 151936 * 4 * 8
+    assert "best student" not in given
+
+
+def test_an_8_billion_teacher_and_its_student_fit_80_gb_with_adapters_alone() -> None:
+    totals = {
+        name: [
+            sum(of(trial(model=model), FAMILIES["qwen3"], QWEN3_8B, 2).values()) / 1e9
+            for of in (memory.of_teacher, memory.of_trial)
+        ]
+        for name, model in (("adapted", ADAPTED), ("whole", WHOLE))
+    }
+    assert max(totals["adapted"]) < 80
+    assert min(totals["whole"]) > 80
+
+
+def test_a_ready_teacher_is_only_measured() -> None:
+    given = memory.of_teacher(trial(), FAMILIES["qwen3"], QWEN3_8B, 2)
+    assert given == {"teacher": 4 * (36 * BLOCK + TABLES + 4096), "CUDA": memory.CUDA}
+
+
+def test_projections_are_trained_too() -> None:
+    config = trial(model={"student_width": 2048}, init="random")
+    given = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, 2)
+    narrow = memory.student_shape(FAMILIES["qwen3"], QWEN3_8B, 9, 2048)
+    student = memory.count(FAMILIES["qwen3"], narrow, "multiple_choice", 2).total
+    assert given["gradients"] == 4 * (student + 10 * 2048 * 4096)

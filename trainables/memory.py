@@ -1,0 +1,172 @@
+"""What a trial holds in the memory of its GPU, by arithmetic on the shape of its models; no torch.
+
+An estimate from above: activations by a count of the tensors that a block keeps for its backward pass, which a test
+holds between 1 and 1.75 times what torch keeps. Not counted: what the allocator loses between tensors, and the key
+and value cache of generation, which is smaller than a training step.
+
+T tokens of a micro-batch, padding included: its examples times `task.max_length`, in each stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainables.config import TrainConfig, TrialConfig
+from trainables.device import Dtype
+from trainables.families.base import Family, Shape
+from trainables.families.counts import (
+    attentions,
+    block_linears,
+    count,
+    is_gated,
+    layout_of,
+    lora,
+    stack_sizes,
+    student_shape,
+)
+
+Bytes = dict[str, int]
+"""What is held, by name."""
+
+WEIGHT = 4
+"""Weights are held in fp32; autocast computes with copies in bf16."""
+COPY = 2
+CUDA = 3 * 2**29
+"""CUDA's context, cuBLAS's workspace, and the kernels."""
+ACTIVATION: dict[Dtype, int] = {"fp32": 4, "bf16": 3}
+"""Bytes of an element that is kept for the backward pass: under autocast some are in bf16, and some are in fp32."""
+OPTIMIZER = {"adamw": 8, "adafactor": 0}
+"""Of a trained weight: AdamW's two moments in fp32; Adafactor's are a row and a column of each matrix."""
+STUDENT_LOGITS, TEACHER_LOGITS = 8, 4
+"""Copies of the logits, in fp32, at the height of a step: KL and CE have log-softmaxes of both models, and gradients;
+a teacher that is trained has CE alone."""
+
+
+def of_trial(config: TrialConfig, family: Family, shape: Shape, num_classes: int) -> Bytes:
+    """A student beside its teacher, at the height of a step, or with the best student that is loaded for the test."""
+    assert config.dtype != "auto"
+    model, task, train = config.model, config.task, config.train
+    small = student_shape(family, shape, model.student_blocks, model.student_width)
+    student = count(family, small, task.kind, num_classes).total
+    trained, adapters = student, 0
+    if model.student_lora:
+        trained = adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
+    projections = _projections(family, shape, small)
+    length, examples = task.max_length, train.batch_size
+    step = {
+        "bf16 copies": _copies(family, small, config.dtype),
+        "activations": examples * activations(family, small, length, config.dtype, train),
+        "teacher states": examples * _teacher_states(family, shape, small, length),
+        "logits": examples * _logits(family, shape, task.kind, length) * STUDENT_LOGITS,
+    }
+    return {
+        "teacher": count(family, shape, task.kind, num_classes).total * WEIGHT,
+        "student": (student + adapters + projections) * WEIGHT,
+        **_learning(trained + projections, train),
+        **_higher(step, {"best student": student * WEIGHT}),
+        "CUDA": CUDA,
+    }
+
+
+def of_teacher(config: TrialConfig, family: Family, shape: Shape, num_classes: int) -> Bytes:
+    """A teacher being made, or a ready one being measured."""
+    assert config.dtype != "auto"
+    task, train = config.task, config.model.finetune
+    weights = count(family, shape, task.kind, num_classes).total
+    if train is None:
+        return {"teacher": weights * WEIGHT, "CUDA": CUDA}
+    trained, adapters = weights, 0
+    if config.model.teacher_lora:
+        trained = adapters = lora(family, shape, config.model.teacher_lora.r, config.model.teacher_lora.targets)
+    step = {
+        "bf16 copies": _copies(family, shape, config.dtype),
+        "activations": train.batch_size * activations(family, shape, task.max_length, config.dtype, train),
+        "logits": train.batch_size * _logits(family, shape, task.kind, task.max_length) * TEACHER_LOGITS,
+    }
+    return {
+        "teacher": (weights + adapters) * WEIGHT,
+        **_learning(trained, train),
+        **_higher(step, {"best teacher": weights * WEIGHT}),
+        "CUDA": CUDA,
+    }
+
+
+def activations(family: Family, shape: Shape, length: int, dtype: Dtype, train: TrainConfig) -> int:
+    """Bytes that the blocks of all stacks keep for the backward pass, for one example.
+
+    With gradient checkpointing a block keeps its input, and the one that is computed again all of its own.
+    """
+    total = 0
+    for stack, depth in family.num_blocks(shape).items():
+        whole = length * (
+            _token_elements(family, shape, stack) * ACTIVATION[dtype]
+            + _pair_elements(family, shape, stack, length) * WEIGHT
+        )
+        if train.gradient_checkpointing:
+            total += depth * length * family.width(shape) * WEIGHT + whole
+        else:
+            total += depth * whole
+    return total
+
+
+def _token_elements(family: Family, shape: Shape, stack: str) -> int:
+    """Elements that one block keeps of a token.
+
+    Attention: its input, norm and residual (4 widths), queries and what is made of them (6 times theirs), keys and
+    values (2). Feed-forward: 3 widths, and 2 of its own, or 4 with a gate.
+    """
+    sizes = stack_sizes(family, shape, stack)
+    attention = 4 * sizes.width + 6 * sizes.inner + 2 * sizes.keys
+    feed_forward = 3 * sizes.width + (4 if is_gated(family, shape) else 2) * sizes.ffn
+    return attentions(family, stack) * attention + feed_forward
+
+
+def _pair_elements(family: Family, shape: Shape, stack: str, length: int) -> int:
+    """Elements that one block keeps of a token with all others: weights, dropped ones and what was dropped, in fp32.
+
+    A fused kernel keeps the mask alone.
+    """
+    key = layout_of(family).attention_dropout
+    is_fused = key is not None and not shape.get(*key)
+    each = 1 if is_fused else 3 * stack_sizes(family, shape, stack).heads
+    return attentions(family, stack) * each * length
+
+
+def _learning(trained: int, train: TrainConfig) -> Bytes:
+    return {"gradients": trained * WEIGHT, "optimizer": trained * OPTIMIZER[train.optimizer]}
+
+
+def _copies(family: Family, shape: Shape, dtype: Dtype) -> int:
+    """What autocast makes of the blocks' linear layers, and the backward pass needs."""
+    if dtype == "fp32":
+        return 0
+    return COPY * sum(
+        depth * each.inputs * each.outputs
+        for stack, depth in family.num_blocks(shape).items()
+        for each in block_linears(family, shape, stack)
+    )
+
+
+def _teacher_states(family: Family, shape: Shape, student: Shape, length: int) -> int:
+    """All states of the teacher, and three tensors of its width a matched pair, for one example."""
+    depths = family.num_blocks(student)
+    states = sum(depth + 1 + 3 * (depths[stack] + 1) for stack, depth in family.num_blocks(shape).items())
+    return states * length * family.width(shape) * WEIGHT
+
+
+def _logits(family: Family, shape: Shape, kind: str, length: int) -> int:
+    """One copy of the logits of one example; those of a classifier are nothing beside the rest."""
+    vocabulary: Any = shape.get("vocab_size") or family.defaults["vocab_size"]
+    return 0 if kind == "classification" else length * vocabulary * WEIGHT
+
+
+def _projections(family: Family, shape: Shape, student: Shape) -> int:
+    width, teacher_width = family.width(student), family.width(shape)
+    num_states = sum(depth + 1 for depth in family.num_blocks(student).values())
+    return 0 if width == teacher_width else num_states * width * teacher_width
+
+
+def _higher(*times: Mapping[str, int]) -> Bytes:
+    """What is held at the time that needs most."""
+    return dict(max(times, key=lambda parts: sum(parts.values())))

@@ -1,0 +1,32 @@
+"""How many optimiser steps a run has, and when it evaluates and logs. No torch: a plan counts them too."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trainables.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The optimiser steps of a run."""
+
+    num_steps: int
+    steps_per_epoch: int
+    evaluate_every: int
+    log_every: int
+
+    @classmethod
+    def of(cls, config: TrainConfig, num_examples: int) -> Schedule:
+        """Steps from the config: an epoch's last accumulated batch may be smaller than the others."""
+        per_epoch = math.ceil(math.ceil(num_examples / config.batch_size) / config.accumulation)
+        num_steps = config.max_steps or max(1, round(config.epochs * per_epoch))
+        evaluate_every = max(1, round(config.evaluate_every * per_epoch))
+        return cls(num_steps, per_epoch, evaluate_every, log_every=max(1, num_steps // 100))
+
+    def evaluates(self, step: int) -> bool:
+        return step % self.evaluate_every == 0 or step == self.num_steps
+
+    def logs(self, step: int) -> bool:
+        return step % self.log_every == 0 or step in (1, self.num_steps)
