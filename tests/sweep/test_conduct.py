@@ -79,6 +79,7 @@ def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
         (folder / "config.json").write_text("{}")
     arguments = [str(tmp_path / "sweep.yaml"), "register=ours"]
     checked = checks.prepare(tmp_path / "sweep.yaml", ["register=ours"])
+    plan = Plan.of(checked, Records(Storage(checked.config.storage_url)))
     asked: list[tuple[str, str, str]] = []
 
     def log(tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
@@ -99,7 +100,7 @@ def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
     shown: list[str] = []
     for status in (1, 0):
         console = Console(file=io.StringIO(), width=200)
-        assert conduct.run(checked, planned[1], command.parse(arguments), arguments, console) == status
+        assert conduct.run(checked, plan, command.parse(arguments), arguments, console) == status
         assert isinstance(console.file, io.StringIO)
         shown.append(console.file.getvalue())
     assert "not tracked: 413 Request Entity Too Large" in shown[0]
@@ -124,8 +125,9 @@ def test_a_registry_that_does_not_answer_is_said_first(
     monkeypatch.setattr(MlflowClient, "search_registered_models", refuse)
     arguments = [str(tmp_path / "sweep.yaml"), "register=ours"]
     checked = checks.prepare(tmp_path / "sweep.yaml", ["register=ours"])
+    plan = Plan.of(checked, Records(Storage(checked.config.storage_url)))
     with pytest.raises(InputError) as error:
-        conduct.run(checked, planned[1], command.parse(arguments), arguments, Console(quiet=True))
+        conduct.run(checked, plan, command.parse(arguments), arguments, Console(quiet=True))
     where = f"sqlite:///{tmp_path}/runs/mlflow.db"
     reason = f"no model registry answers at {where}: Registry features are disabled"
     assert str(error.value) == f"register: got 'ours'; {reason}"
