@@ -156,10 +156,6 @@ def exit_status(job: Any) -> int | None:
 
 def connect(address: str) -> JobSubmissionClient:
     """The cluster whose dashboard is there. Raises InputError where it does not answer, or refuses the token."""
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ) and (token := _settings().get("RAY_AUTH_TOKEN")):
-        os.environ["RAY_AUTH_TOKEN"] = token
-    # Only now: Ray reads its settings when it is loaded.
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
@@ -171,6 +167,13 @@ def connect(address: str) -> JobSubmissionClient:
     except (ConnectionError, OSError):
         right = "no answer; is the cluster up (`make cluster`)?"
         raise InputError([Problem("--address", f"got {hidden(address)}; {right}")]) from None
+
+
+def use_token() -> None:
+    """The token of the cluster beside this, where no other is set; before Ray is loaded, which reads it then."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ) and (token := _settings().get("RAY_AUTH_TOKEN")):
+        os.environ["RAY_AUTH_TOKEN"] = token
 
 
 def _settings() -> dict[str, str]:
@@ -187,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own, rest = parser.parse_known_args(arguments)
     port = os.environ.get("RAY_PORT") or _settings().get("RAY_PORT", "8265")
     address = own.address or os.environ.get("RAY_API_SERVER_ADDRESS") or f"http://127.0.0.1:{port}"
+    use_token()
     try:
         submission = prepare(rest, Path.cwd(), shared=own.shared)
         client = connect(address)

@@ -147,7 +147,7 @@ def test_no_secret_shows(cluster: Cluster, swept: str) -> None:
         + cluster.docker("image", "inspect", f"{PROJECT}:cpu", f"{PROJECT}-mlflow"),
     }
     for service in ("postgres", "mlflow", "ray-head", "ray-worker"):
-        seen[f"processes of {service}"] = cluster.docker("top", cluster.container(service), "-eo", "args")
+        seen[f"processes of {service}"] = cluster.docker("top", cluster.container(service), "-eo", "pid,args")
     files = ["sh", "-c", "cat /tmp/ray/session_latest/logs/* 2>/dev/null; find /sweeps -name '*.json' -exec cat {} +"]
     seen["logs of Ray, records"] = cluster.docker("exec", cluster.container("ray-head"), *files)
     for kind in ("sweep", "teacher", "cell"):

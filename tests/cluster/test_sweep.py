@@ -59,7 +59,7 @@ def test_two_sweeps_at_once_share_the_cluster(cluster: Cluster) -> None:
 
 
 def test_a_wrong_config_ends_with_2(cluster: Cluster) -> None:
-    wrong: dict[str, Any] = {**sweep("wrong", ["bert"], 3, ["forward"]), "resources": {"cpus": 64}}
+    wrong: dict[str, Any] = {**sweep("wrong", ["bert"], 4, ["forward"]), "resources": {"cpus": 64}}
     status, shown = cluster.submit(cluster.write("wrong.yaml", wrong))
     assert status == 2, shown
     assert "resources.cpus: got 64; no node has more than 1" in shown

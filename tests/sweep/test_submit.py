@@ -65,6 +65,17 @@ def test_what_the_laptop_knows_to_be_wrong_is_not_submitted(head: Head, checkout
     assert "tiny-" not in shown
 
 
+def test_the_token_is_that_of_the_cluster_beside_it(head: Head, checkout: Path) -> None:  # noqa: F811
+    surroundings = {name: value for name, value in head.environment.items() if not name.startswith("RAY_AUTH")}
+    (checkout / ".env").write_text(f"OTHER=1\nRAY_AUTH_TOKEN={head.environment['RAY_AUTH_TOKEN']}\n")
+    try:
+        status, shown = run(Head(head.address, surroundings), checkout, "tiny.yaml", "storage=runs")
+    finally:
+        (checkout / ".env").unlink()
+    assert status == 2, shown
+    assert "storage: got 'runs', which is relative" in shown  # the driver's own words
+
+
 def test_a_wrong_token_is_refused(head: Head, checkout: Path) -> None:  # noqa: F811
     status, shown = run(head, checkout, "tiny.yaml", RAY_AUTH_TOKEN="0" * 64)
     assert status == 2, shown
