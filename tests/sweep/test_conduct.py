@@ -138,7 +138,7 @@ def test_the_machine_is_watched_while_cells_are_made(
     planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
-    monkeypatch.setattr("sweep.work.connected", lambda config, address: nullcontext())
+    monkeypatch.setattr("sweep.work.connected", lambda *_: nullcontext())
     seen: list[set[str]] = []
 
     def work(conductor: conduct.Conductor, *_: Any) -> None:
