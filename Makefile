@@ -31,7 +31,8 @@ demo: install ## The whole sweep on generated tasks, on this machine alone (PROF
 	$(BIN)/python sweep/run.py $(CONFIG) $(if $(PROFILE),profile=$(PROFILE))
 
 test: install ## The whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/trainables tests/test_floors.py
+	$(BIN)/python -m pytest tests/sweep
 
 check-static: install ## Lint and types
 	$(BIN)/ruff check .
