@@ -77,7 +77,7 @@ def test_the_model_in_mlflow_gives_the_recorded_predictions(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.HfApi.repo_info", pytest.fail)
     model_id = published.log(tracking, run_id, student, Path(student.path))
-    mlflow.set_tracking_uri(tracking.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
     case, rows = student_made.case, student_made.data.test
     parts: Any = mlflow.transformers.load_model(f"models:/{model_id}", return_type="components")
     copied = Path(student.path).parent / "from-mlflow"

@@ -30,7 +30,8 @@ def taken() -> Iterator[int]:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     file = tmp_path / "sweep.yaml"
     file.write_text(f"name: demo\nstorage: {tmp_path / 'runs'}\n")
     return file
