@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,9 @@ def register(tracking: Tracking, name: str, model_id: str, run_id: str, student:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    made = client.create_model_version(name, f"models:/{model_id}", run_id, tags, model_id=model_id)
+    # A registry in a database looks its model up by the environment's address, whatever the client's own is.
+    with _environment("MLFLOW_TRACKING_URI", tracking.uri):
+        made = client.create_model_version(name, f"models:/{model_id}", run_id, tags, model_id=model_id)
     return str(made.version)
 
 
@@ -130,15 +132,22 @@ def _write(student: Student, folder: Path, files: Path, about: Any) -> None:
         about.save(str(files / "MLmodel"))
 
 
-@contextmanager
-def _time_to_upload() -> Generator[None]:
+def _time_to_upload() -> AbstractContextManager[None]:
     """MLflow's time for one request as uploads need it, where nobody else has set it."""
     name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    is_ours = os.environ.get(name) == CLIENT_ENVIRONMENT[name]
+    return _environment(name, UPLOAD_SECONDS) if is_ours else nullcontext()
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Generator[None]:
+    """One variable of the environment for a while."""
     before = os.environ.get(name)
-    if before == CLIENT_ENVIRONMENT[name]:
-        os.environ[name] = UPLOAD_SECONDS
+    os.environ[name] = value
     try:
         yield
     finally:
-        if before is not None:
+        if before is None:
+            del os.environ[name]
+        else:
             os.environ[name] = before
