@@ -44,13 +44,17 @@ class Model:
 
 def student(cell: Sizes) -> Model:
     """The student of a cell."""
-    model = cell.config.model
-    return _model(cell, student_shape(cell.family, cell.shape, model.student_blocks, model.student_width))
+    return _model(cell, _student_shape(cell))
 
 
 def teacher(cell: Sizes) -> Model:
     """The teacher of a cell."""
     return _model(cell, cell.shape)
+
+
+def _student_shape(cell: Sizes) -> dict[str, Any]:
+    model = cell.config.model
+    return student_shape(cell.family, cell.shape, model.student_blocks, model.student_width)
 
 
 def _model(cell: Sizes, shape: dict[str, Any]) -> Model:
@@ -200,9 +204,7 @@ def _angles(cell: Sizes) -> int:
 
 
 def _checkpoint(cell: Sizes) -> int:
-    model = cell.config.model
-    shape = student_shape(cell.family, cell.shape, model.student_blocks, model.student_width)
-    return _saved(cell, shape, model.student_lora, cell.config.train)
+    return _saved(cell, _student_shape(cell), cell.config.model.student_lora, cell.config.train)
 
 
 def _teacher_checkpoint(cell: Sizes) -> int:

@@ -3,6 +3,18 @@
 from trainables.families.base import Blocks, Family
 from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
+LAYOUT = Layout(
+    roles=("q", "k", "v", "o", "up", "down"),
+    norm_biases=True,
+    biases=ATTENTION | FEED_FORWARD,
+    segments_field="type_vocab_size",
+    norms_embeddings=True,
+    has_pooler=True,
+    classifier_bias=True,
+    attention_dropout=("attention_probs_dropout_prob", 0.1),
+    ties_head="unless_said",
+)
+
 BERT = Family(
     name="bert",
     model_type="bert",
@@ -71,16 +83,6 @@ BERT = Family(
         "intermediate.dense",
         "output.dense",
     ),
-    layout=Layout(
-        roles=("q", "k", "v", "o", "up", "down"),
-        norm_biases=True,
-        biases=ATTENTION | FEED_FORWARD,
-        segments_field="type_vocab_size",
-        norms_embeddings=True,
-        has_pooler=True,
-        classifier_bias=True,
-        attention_dropout=("attention_probs_dropout_prob", 0.1),
-        ties_head="unless_said",
-    ),
+    layout=LAYOUT,
     match_embeddings=True,
 )

@@ -1,8 +1,9 @@
 """DistilBERT (Sanh et al., 2019): BERT's blocks, without segments; `pre_classifier` stands for the pooler."""
 
+from dataclasses import replace
+
 from trainables.families.base import Blocks, Family
-from trainables.families.bert import BERT
-from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
+from trainables.families.bert import BERT, LAYOUT
 
 DISTILBERT = Family(
     name="distilbert",
@@ -60,15 +61,6 @@ DISTILBERT = Family(
         "ffn.lin1",
         "ffn.lin2",
     ),
-    layout=Layout(
-        roles=("q", "k", "v", "o", "up", "down"),
-        norm_biases=True,
-        biases=ATTENTION | FEED_FORWARD,
-        norms_embeddings=True,
-        has_pooler=True,
-        classifier_bias=True,
-        attention_dropout=("attention_dropout", 0.1),
-        ties_head="unless_said",
-    ),
+    layout=replace(LAYOUT, segments_field=None, attention_dropout=("attention_dropout", 0.1)),
     match_embeddings=True,
 )

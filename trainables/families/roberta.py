@@ -3,7 +3,6 @@
 from trainables.families.bart import BART
 from trainables.families.base import Blocks, Family
 from trainables.families.bert import BERT
-from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 ROBERTA = Family(
     name="roberta",
@@ -37,16 +36,6 @@ ROBERTA = Family(
     classifier=("classifier.out_proj.",),
     may_be_fresh=("classifier.",),
     linears=BERT.linears,
-    layout=Layout(
-        roles=("q", "k", "v", "o", "up", "down"),
-        norm_biases=True,
-        biases=ATTENTION | FEED_FORWARD,
-        segments_field="type_vocab_size",
-        norms_embeddings=True,
-        has_pooler=True,
-        classifier_bias=True,
-        attention_dropout=("attention_probs_dropout_prob", 0.1),
-        ties_head="unless_said",
-    ),
+    layout=BERT.layout,
     match_embeddings=True,
 )
