@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dotenv import dotenv_values
+
 from sweep import command, environment, upload
 from sweep.config import load
 from sweep.passwords import hidden
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 WRONG_CALL = 2
 INTERRUPTED = 130
+SETTINGS = Path(".env")
+"""The cluster's own settings, which `make cluster` leaves beside the compose file."""
 PATIENCE_SECONDS = 120.0
 """How long a cluster may not answer while a job is followed: a head that is restarted takes some 30 s."""
 
@@ -172,15 +176,10 @@ def connect(address: str) -> JobSubmissionClient:
 def use_token() -> None:
     """The token of the cluster beside this, where no other is set; before Ray is loaded, which reads it then."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ) and (token := _settings().get("RAY_AUTH_TOKEN")):
+    if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ) and (
+        token := dotenv_values(SETTINGS).get("RAY_AUTH_TOKEN")
+    ):
         os.environ["RAY_AUTH_TOKEN"] = token
-
-
-def _settings() -> dict[str, str]:
-    """The cluster's own settings, which `make cluster` leaves beside the compose file."""
-    file = Path(".env")
-    lines = file.read_text().splitlines() if file.exists() else []
-    return {name: value for line in lines for name, found, value in [line.partition("=")] if found}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--address", help="the dashboard's; none: RAY_API_SERVER_ADDRESS, else this machine's")
     parser.add_argument("--shared", action="store_true", help="the absolute paths of the config are those of the nodes")
     own, rest = parser.parse_known_args(arguments)
-    port = os.environ.get("RAY_PORT") or _settings().get("RAY_PORT", "8265")
+    port = os.environ.get("RAY_PORT") or dotenv_values(SETTINGS).get("RAY_PORT") or "8265"
     address = own.address or os.environ.get("RAY_API_SERVER_ADDRESS") or f"http://127.0.0.1:{port}"
     use_token()
     try:
