@@ -1,0 +1,120 @@
+"""The task: where its data come from and how they are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from trainables.config.fields import Frozen, Positive
+
+
+class Files(Frozen):
+    """Local data files: JSON lines, CSV, TSV or Parquet."""
+
+    train: str
+    validation: str
+    test: str
+
+
+class Generated(Frozen):
+    """A task made on the spot, the same on every machine."""
+
+    generator: str = Field(description="natural_logic, localisation, or one of a plug-in.")
+    train: Positive = 4000
+    validation: Positive = 200
+    test: Positive = 400
+    seed: int = 0
+
+
+class Hub(Frozen):
+    """A data set of the Hugging Face hub, or a local folder in the same form."""
+
+    path: str = Field(min_length=1, description="An id such as nyu-mll/glue, or a folder that holds such a data set.")
+    name: str | None = Field(default=None, description="Which of the data set's configurations.")
+    revision: str | None = Field(
+        default=None, description="A commit or branch; null: the newest, which the storage then keeps to."
+    )
+
+
+class Sample(Frozen):
+    """A part of the training split, drawn once."""
+
+    train: Positive
+    seed: int = 0
+
+
+class Examples(Frozen):
+    """How many examples the splits have, for a plan; what is run is counted."""
+
+    train: Positive
+    validation: Positive
+    test: Positive
+
+
+class TaskConfig(Frozen):
+    """Data and how it is read. A field's name in the data is dotted where it is nested: answers.input_text."""
+
+    name: str = Field(min_length=1)
+    kind: str = Field(description="classification, generation, multiple_choice or question_answering.")
+    files: Files | None = None
+    generated: Generated | None = None
+    hub: Hub | None = None
+    splits: dict[str, str] | None = Field(
+        None,
+        description="hub: what train, validation and test are, such as train[-2000:], or one of the others; "
+        "further names are further test splits. train is without what the others take of it.",
+    )
+    sample: Sample | None = Field(None, description="files and hub: how much of the training split is used; null: all.")
+    examples: Examples | None = Field(
+        None, description="hub: the numbers of examples, about, so that --plan needs no download."
+    )
+    prefix: str = Field(default="", description="Stands before each input but a classifier's, such as T5's task name.")
+    text: Annotated[list[str], Field(min_length=1, max_length=2)] | None = Field(
+        None, description="classification: one field, or two for a pair."
+    )
+    label: str = "label"
+    classes: Annotated[list[str], Field(min_length=2)] | None = Field(
+        None, description="Names of the classes; null: found in the training split."
+    )
+    source: str = Field(default="source", description="generation: a text, or a list of triples (DART).")
+    target: str = Field(default="target", description="One text, or a list of references; the first is trained on.")
+    context: str = Field(default="context", description="multiple_choice: the text that the choices go on from.")
+    choices: str = Field(default="choices", description="multiple_choice: a list of texts; label is the right one's.")
+    choice_labels: str | None = Field(
+        None, description="multiple_choice: what label calls the choices, a list; null: their numbers from 0."
+    )
+    choice_format: Literal["plain", "hellaswag", "lettered"] = Field(
+        default="plain",
+        description="plain: as they stand; hellaswag: its columns as lm-evaluation-harness joins and cleans them; "
+        "lettered: choices listed in the context, letters to choose from.",
+    )
+    story: str = Field(default="story", description="question_answering: what the questions are about.")
+    questions: str = Field(default="questions", description="question_answering: a list of texts.")
+    answers: str = Field(
+        default="answers", description="question_answering: for each question a text, or a list of references."
+    )
+    references: str | None = Field(
+        None, description="generation: a list of all references beside the target; it may be empty."
+    )
+    separator: str = Field(
+        default="\n", description="generation, decoder-only models: what stands between source and target."
+    )
+    max_length: Positive = Field(default=128, description="Tokens; longer inputs are cut.")
+    max_new_tokens: Positive = 64
+    num_beams: Positive = 1
+    num_eval: Positive | None = Field(
+        None, description="Examples of the validation split that evaluations during training use; null: all."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TaskConfig:
+        if [self.files, self.hub, self.generated].count(None) != 2:
+            raise ValueError("files: give one of files, hub and generated")
+        if self.hub is None and self.splits is not None:
+            raise ValueError("splits: only a hub task has splits to choose from")
+        if self.hub is None and self.examples is not None:
+            raise ValueError("examples: only a hub task needs them")
+        if self.generated is not None and self.sample is not None:
+            raise ValueError("sample: a generated task has its sizes in generated")
+        return self
