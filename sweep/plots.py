@@ -153,28 +153,36 @@ def angle_lines_plot(lines: Sequence[AngleLine]) -> Figure:
 
 
 def angle_plot(maps: Mapping[str, NDArray[np.float64]]) -> Figure:
-    """Mean cosines [L, M, M] of each name, i < k: a row of maps a name, a map a student state."""
+    """Mean cosines [L, M, M] of each name, i < k: a row of maps a name, a map a student state.
+
+    All maps lie in one image: drawing takes as long as there are axes.
+    """
     num_columns = max(len(each) for each in maps.values())
-    num_teacher_states = next(iter(maps.values())).shape[-1]
-    ticks = np.arange(0, num_teacher_states, max(1, num_teacher_states // 4))
+    num_states = next(iter(maps.values())).shape[-1]
+    pitch = num_states + 1
+    shown = np.ma.masked_array(np.zeros((len(maps) * pitch - 1, num_columns * pitch - 1)), mask=True)
+    upper_MM = np.triu(np.ones((num_states, num_states), bool), 1)
+    for row, cosines_LMM in enumerate(maps.values()):
+        for column, cosine_MM in enumerate(cosines_LMM):
+            place = shown[row * pitch :, column * pitch :][:num_states, :num_states]
+            place[upper_MM] = np.nan_to_num(cosine_MM, nan=LEFT_OUT)[upper_MM]
     with mpl.rc_context(STYLE):
         figure = Figure((WIDTH, 0.9 + 1.5 * len(maps)), layout="constrained")
-        grid = figure.subplots(len(maps), num_columns, squeeze=False, sharex=True, sharey=True)
-        for row, (name, cosines_LMM) in zip(grid, maps.items(), strict=True):
-            row[0].set_ylabel(f"{name}\nteacher state i")
-            for axes, cosine_MM in zip(row, cosines_LMM, strict=True):
-                upper_MM = np.triu(np.ones_like(cosine_MM), 1) > 0
-                shown = np.ma.masked_array(np.nan_to_num(cosine_MM, nan=LEFT_OUT), ~upper_MM)
-                axes.imshow(shown, cmap=COLOURS, norm=COSINES, interpolation="nearest")
-                axes.set_xticks(ticks)
-                axes.set_yticks(ticks)
-        for state, axes in enumerate(grid[0]):
-            axes.set_title(f"student\nstate {state}")
-        for axes in grid[-1]:
-            axes.set_xlabel("teacher state k")
+        axes = figure.subplots()
+        axes.imshow(shown, cmap=COLOURS, norm=COSINES, interpolation="nearest")
+        axes.spines[:].set_visible(False)
+        states = np.arange(0, num_states, max(1, num_states // 4))
+        for axis, count in ((axes.xaxis, num_columns), (axes.yaxis, len(maps))):
+            axis.set_ticks([start * pitch + state for start in range(count) for state in states], [*states] * count)
+        middle = (num_states - 1) / 2
+        for row, name in enumerate(maps):
+            _beside(axes, (0, row * pitch + middle), (-22, 0), f"{name}\nteacher state i", rotation=90)
+        for column in range(num_columns):
+            _beside(axes, (column * pitch + middle, 1), (0, 4), f"student\nstate {column}")
+        axes.set_xlabel("teacher state k")
         figure.colorbar(
             ScalarMappable(COSINES, COLOURS),
-            ax=grid,
+            ax=axes,
             label="mean cosine (above 0: acute)",
             shrink=min(1, 1.4 / len(maps)),
             pad=0.02,
@@ -213,3 +221,13 @@ def _ends(axes: Axes, scale: Scale) -> None:
                 name, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
                 ha="center", va="bottom", color=GREY, fontsize=8,
             )  # fmt: skip
+
+
+def _beside(axes: Axes, place: tuple[float, float], offset: tuple[float, float], text: str, rotation: int = 0) -> None:
+    """A text above the axes or, turned, to their left; `place` is in data along the axes and 0 to 1 across."""
+    coords = ("axes fraction", "data") if rotation else ("data", "axes fraction")
+    ha, va = ("right", "center") if rotation else ("center", "bottom")
+    axes.annotate(
+        text, place, xycoords=coords, xytext=offset, textcoords="offset points",
+        ha=ha, va=va, rotation=rotation, multialignment="center",
+    )  # fmt: skip

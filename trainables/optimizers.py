@@ -36,7 +36,7 @@ def make(parameters: Sequence[nn.Parameter] | Groups, config: TrainConfig) -> to
     scratch: its embeddings start 10 to 20 times larger than its other weights.
     """
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     from transformers.optimization import Adafactor
 
     return Adafactor(

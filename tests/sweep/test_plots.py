@@ -74,11 +74,20 @@ def test_angle_maps_show_pairs_above_the_diagonal_and_what_was_left_out() -> Non
     cosines_LMM = np.full((2, 3, 3), np.nan)
     cosines_LMM[:, 0, 2], cosines_LMM[:, 1, 2], cosines_LMM[1, 0, 1] = 0.5, -0.25, 0.75
     figure = angle_plot({"start": cosines_LMM, "end": cosines_LMM})
-    maps = [axes.get_images()[0].get_array() for axes in figure.axes if axes.get_images()]
-    assert len(maps) == 4
+    (image,) = [axes.get_images()[0].get_array() for axes in figure.axes if axes.get_images()]
+    # Two rows of two maps of 3 x 3, with a gap between them that belongs to none.
+    assert image.shape == (7, 7)
+    maps = [image[top : top + 3, left : left + 3] for top in (0, 4) for left in (0, 4)]
+    assert all(each[~np.triu(np.ones((3, 3), bool), 1)].count() == 0 for each in maps)
+    assert sum(each.count() for each in maps) == image.count()
     for first, second in (maps[:2], maps[2:]):
         assert first.compressed().tolist() == [LEFT_OUT, 0.5, -0.25]
         assert second.compressed().tolist() == [0.75, 0.5, -0.25]
+    places = [
+        (axis.get_ticklocs().tolist(), [text.get_text() for text in axis.get_ticklabels()])
+        for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis)
+    ]
+    assert places == [([0, 1, 2, 4, 5, 6], ["0", "1", "2"] * 2)] * 2
     assert {"student\nstate 1", "teacher state k", "start\nteacher state i"} <= set(texts(figure))
 
 
