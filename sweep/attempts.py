@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweep import environment
 from sweep.delivery import Delivery
@@ -14,7 +14,10 @@ from sweep.records import Attempt, Facts, JournalRow, Record, now
 from sweep.runs import RunSpec
 from sweep.storage import Storage
 from sweep.tracking import Tracking
-from trainables.loop import Metrics, NotFinite, Report
+from trainables.errors import NotFinite
+
+if TYPE_CHECKING:
+    from trainables.loop import Metrics, Report
 
 Progress = Callable[[Facts], None]
 """Takes `step` and `loss` of a running trial, at most once a second."""

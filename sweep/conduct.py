@@ -78,10 +78,11 @@ class Conductor:
         cells = self.plan.cells_to_run(retry_failed=retry)
         teachers = self.plan.teachers_to_make(self.plan.cells.values(), retry_failed=retry)
         if cells or teachers:
-            from sweep import work
+            from sweep import gpus, work
 
             work.check_families(self.plan.cells.values())
             self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.asked.address))
+            gpus.check(self.config.resources, self.checked.sizes().values())
         else:
             self.console.print(Text(f"nothing to run: {plan.counts(self.plan)}"))
         self._open()

@@ -36,7 +36,8 @@ class Resources(Frozen):
     cpus: Positive = Field(default=1, description="CPUs of a trial; torch uses as many threads.")
     gpus: Share = Field(default=0, description="GPUs of a trial: 0, a fraction below 1, or a whole number.")
     gpu_gb: Rate | None = Field(
-        default=None, description="Memory of one GPU in GB: what cannot fit is refused. null: nothing is."
+        default=None,
+        description="Memory of one GPU in GB: what cannot fit is refused. null: as a sweep's GPUs say at its start.",
     )
     gpu_tflops: Rate | None = Field(
         default=None, description="What a GPU really does, for the hours of a plan; null: 40% of an A100's 312."

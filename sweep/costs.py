@@ -157,7 +157,7 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
     resources = checked.config.resources
     if resources.gpus and sizes:
         console.print(Text(_hours(open_cells, open_teachers, resources)), soft_wrap=True)
-        given = "" if resources.gpu_gb else "; resources.gpu_gb is not given, so nothing is refused"
+        given = "" if resources.gpu_gb else "; resources.gpu_gb is not given, so a plan refuses nothing"
         console.print(Text(f"GPU memory of a trial, at most{given}:"), soft_wrap=True)
         for need in needs(sizes.values()):
             console.print(Text(f"  {need.what} {need}"), soft_wrap=True)

@@ -1,9 +1,12 @@
-"""The teachers that a plan needs, each made once: the Tune trainable of a teacher."""
+"""The teachers that a plan needs, each made once: the Tune trainable of a teacher.
+
+The driver only names it: torch is imported where it is run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
@@ -12,10 +15,11 @@ from sweep import attempts
 from sweep.attempts import Context
 from sweep.records import Attempt, Facts, Records
 from sweep.trial import Job
-from trainables import finetune
-from trainables.loop import Report
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
+
+if TYPE_CHECKING:
+    from trainables.loop import Report
 
 
 def train_teacher(
@@ -25,6 +29,8 @@ def train_teacher(
     data: Mapping[str, ray.ObjectRef[Data]],
 ) -> None:
     """Makes the teacher of the cell that `config["job"]` names, or measures one that is ready."""
+    from trainables import finetune
+
     cell, run = jobs[config["job"]]
     rows = ray.get(data[cell.data])
     trial = cell.config

@@ -1,10 +1,13 @@
-"""The Tune trainable of a cell: distils it, and writes its record and its run."""
+"""The Tune trainable of a cell: distils it, and writes its record and its run.
+
+The driver only names it: torch is imported where it is run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
@@ -14,9 +17,10 @@ from sweep.attempts import Context
 from sweep.grid import Cell
 from sweep.records import Attempt, Facts, Records
 from sweep.runs import RunSpec
-from trainables import distill
-from trainables.loop import Report
 from trainables.tasks.rows import Data
+
+if TYPE_CHECKING:
+    from trainables.loop import Report
 
 Job = tuple[Cell, RunSpec]
 
@@ -28,6 +32,8 @@ def train_cell(
     data: Mapping[str, ray.ObjectRef[Data]],
 ) -> None:
     """Runs the job that `config["job"]` names; reports how it ended as the trial's last result."""
+    from trainables import distill
+
     cell, run = jobs[config["job"]]
     rows = ray.get(data[cell.data])
     records = Records(context.storage)

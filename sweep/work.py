@@ -17,7 +17,7 @@ from sweep.runs import RunSpec
 from sweep.teachers import train_teacher
 from sweep.terminal import Progress
 from sweep.trial import train_cell
-from trainables import contract, plugins
+from trainables import plugins
 from trainables.config import TrainConfig, TrialConfig
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES
@@ -42,6 +42,10 @@ def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -
 def check_families(cells: Iterable[Cell]) -> None:
     """Raises InputError where a family of a plug-in, which the cells use, breaks the contract."""
     own = sorted({cell.config.model.family for cell in cells if plugins.is_own(cell.config.model.family)})
+    if not own:
+        return
+    from trainables import contract  # with torch, which takes seconds to load
+
     problems: list[Problem] = []
     for name in own:
         try:

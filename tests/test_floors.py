@@ -20,7 +20,7 @@ FLOORS = {
         "axes",
         "grid",
         "archive checks reach results runs",
-        "command keep plan schema summary tracking",
+        "command gpus keep plan schema summary tracking",
         "costs delivery findings",
         "attempts drawing usage",
         "card",

@@ -1,4 +1,4 @@
-"""The one error for bad input: every problem of one answer, each with the field it is about."""
+"""The one error for bad input, every problem of one answer with its field; and that of a cell that fails by itself."""
 
 from __future__ import annotations
 
@@ -21,3 +21,7 @@ class InputError(ValueError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+
+
+class NotFinite(ArithmeticError):
+    """A loss or a gradient that is not a number: the cell has failed by itself."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from trainables import device as devices
 from trainables import optimizers
 from trainables.config import TrainConfig
+from trainables.errors import NotFinite
 from trainables.seeds import stream
 from trainables.steps import Schedule
 from trainables.tasks.batches import collate, epoch_order
@@ -28,10 +29,6 @@ Batch = dict[str, Tensor]
 Metrics = dict[str, float]
 Report = Callable[[int, Metrics], None]
 """Takes an optimiser step and what was measured at it."""
-
-
-class NotFinite(ArithmeticError):
-    """A loss or a gradient that is not a number: the cell has failed by itself."""
 
 
 class Objective(Protocol):

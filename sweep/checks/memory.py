@@ -65,15 +65,15 @@ def room(resources: Resources) -> float | None:
     return min(1.0, resources.gpus) * resources.gpu_gb * GB
 
 
-def memory_problems(cells: Iterable[Sizes], resources: Resources) -> list[Problem]:
-    """A problem for each model and task, and each teacher, that cannot fit."""
+def memory_problems(cells: Iterable[Sizes], resources: Resources, given: str = "") -> list[Problem]:
+    """A problem for each model and task, and each teacher, that cannot fit; `given` says whose memory it is."""
     has = room(resources)
     if has is None:
         return []
-    return [_problem(need, has, resources) for need in needs(cells) if need.total > has]
+    return [_problem(need, f"{given} {has / GB:g}".lstrip(), resources) for need in needs(cells) if need.total > has]
 
 
-def _problem(need: Need, has: float, resources: Resources) -> Problem:
+def _problem(need: Need, has: str, resources: Resources) -> Problem:
     share = f" on {resources.gpus:g} of a GPU" if resources.gpus < 1 else ""
     lora, train = ("teacher", "model.finetune") if need.is_teacher else ("student", "train")
     helps = [
@@ -83,4 +83,4 @@ def _problem(need: Need, has: float, resources: Resources) -> Problem:
     ]
     what = f"{need.what} needs {need}"
     advice = "; or ".join([*dict.fromkeys(helps), f"a GPU of {need.total / GB:.0f} GB"])
-    return Problem("resources.gpu_gb", f"got {has / GB:g}{share}; {what}. What would help: {advice}")
+    return Problem("resources.gpu_gb", f"got {has}{share}; {what}. What would help: {advice}")

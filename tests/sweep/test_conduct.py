@@ -15,9 +15,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from sweep import checks, command, conduct, published
+from sweep import checks, command, conduct, gpus, published
 from sweep.plan import Plan
 from sweep.records import Records
+from sweep.run import main
 from sweep.storage import Storage
 from sweep.tracking import Tracking, TrackingError
 from sweep.usage import Student
@@ -151,3 +152,30 @@ def test_the_machine_is_watched_while_cells_are_made(
     path = str(tmp_path / "sweep.yaml")
     assert conduct.run(*planned, command.parse([path]), [path], Console(quiet=True)) == 1
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= seen[0]
+
+
+def test_what_fits_no_gpu_of_the_cluster_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `resources.gpu_gb` would have it, which says more than the cluster does where it is given."""
+    there = [gpus.Gpu("node-1", "Small", 10**9), gpus.Gpu("node-2", "Large", 1_234_567_890)]
+    monkeypatch.setattr(gpus, "found", lambda: there)
+    monkeypatch.setattr("sweep.work.connected", lambda *_: nullcontext())
+    monkeypatch.setattr(conduct.Conductor, "_open", lambda _: sys.exit("it starts"))
+    monkeypatch.setenv("SWEEP_STORAGE", str(tmp_path / "runs"))
+    path, small = str(write_all(tmp_path)), ["base.train.batch_size=1", "base.model.finetune.batch_size=1"]
+    assert main([path, *small, "resources.gpus=1"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"resources.gpu_gb: got null, and Large of node-2 has 1.2; {what} needs 1.6 GB: CUDA 1.6. "
+        "What would help: a GPU of 2 GB"
+        for what in ("teacher of own on words", "own on words")
+    ]
+    assert main([path, *small, "resources.gpus=0.5"]) == 2
+    assert "null, and Large of node-2 has 0.6 on 0.5 of a GPU; teacher" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+    for started in (["resources.gpus=1", "resources.gpu_gb=2"], ["resources.gpus=0"]):
+        with pytest.raises(SystemExit, match="it starts"):
+            main([path, *small, *started])
+    there[:] = []
+    with pytest.raises(SystemExit, match="it starts"):
+        main([path, *small, "resources.gpus=1"])

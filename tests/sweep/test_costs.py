@@ -137,7 +137,7 @@ def test_a_plan_shows_what_it_costs(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert storage.startswith("storage: about 0.0")
     hours, memory, teacher, cell, same = shown(tmp_path, capsys, "resources.gpus=1")
     assert hours.startswith("GPU hours: about ")
-    assert memory == "GPU memory of a trial, at most; resources.gpu_gb is not given, so nothing is refused:"
+    assert memory == "GPU memory of a trial, at most; resources.gpu_gb is not given, so a plan refuses nothing:"
     assert teacher.startswith("  teacher of own on words 1.6 GB: ")
     assert cell.startswith("  own on words 1.6 GB: ")
     assert same == storage

@@ -18,7 +18,7 @@ from ray import tune
 from ray.actor import ActorHandle
 from ray.cluster_utils import Cluster
 
-from sweep import reach, schedule
+from sweep import gpus, reach, schedule
 from sweep.config import Failures, Resources, SweepConfig
 from tests.sweep.tiny import Unwatched
 from trainables.config import TrialConfig
@@ -103,6 +103,20 @@ def test_resources_are_held_against_the_largest_node() -> None:
     assert problem.message.startswith("got 3; no node has more than 2 (the cluster has 3 nodes: ")
     assert problem.message.count("4 CPUs and 2 GPUs") == 2
     assert problem.message.count("0 CPUs and 0 GPUs") == 1
+
+
+@ray.remote(num_cpus=0, num_gpus=0.01)
+def first_of_node() -> tuple[str, int] | None:
+    """A node says what it would with GPUs of CUDA; one of the two has none."""
+    at = [node["NodeID"] for node in ray.nodes() if node["Resources"].get("GPU")]
+    return ("GPU-16", 15_835_660_288) if ray.get_runtime_context().get_node_id() == min(at) else None
+
+
+@pytest.mark.usefixtures("cluster")
+def test_each_node_with_gpus_says_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gpus.found() == []  # Ray was told of GPUs that CUDA does not see
+    monkeypatch.setattr(gpus, "_first", first_of_node)
+    assert gpus.found() == [gpus.Gpu(os.uname().nodename, "GPU-16", 15_835_660_288)]
 
 
 @pytest.mark.usefixtures("cluster")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -61,3 +63,13 @@ def test_the_terminal_knows_the_steps_of_each_job(monkeypatch: pytest.MonkeyPatc
 def test_jobs_of_one_name_are_told_apart() -> None:
     names = {"c0ffee00": "a", "decaf000": "b", "facade00": "a"}
     assert distinct(names) == {"c0ffee00": "a · c0ffee", "decaf000": "b", "facade00": "a · facade"}
+
+
+def test_the_driver_names_what_workers_run_without_loading_it() -> None:
+    """Torch and transformers' model classes take longer to load than Ray, and only a worker needs them."""
+    code = (
+        "import sys, sweep.conduct, sweep.work\n"
+        "print([name for name in ('torch', 'transformers', 'peft', 'sklearn', 'mlflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
