@@ -135,8 +135,8 @@ class Conductor:
         return self.tracking.system_metrics(self.parent) if self.is_tracked else contextlib.nullcontext()
 
     def _work(self, teachers: Sequence[Cell], cells: Sequence[Cell], progress: terminal.Progress) -> None:
+        from sweep import work
         from sweep.attempts import Context
-        from sweep.work import Work
 
         context = Context(
             sweep=self.config.name,
@@ -145,12 +145,18 @@ class Conductor:
             environment={key: self.environment[key] for key in ("git_commit", "git_dirty", "source_hash", "versions")},
             num_threads=self.config.resources.cpus,
         )
-        work = Work(self.config, context, self.checked.data, progress)
-        num_late = work.teachers(teachers, self._teacher_run)
-        ready = [cell for cell in cells if self.records.teacher(cell.teacher).result()]
-        for cell in ready:
+        made = {cell.teacher for cell in teachers}
+        taught = [cell for cell in cells if cell.teacher in made or self.records.teacher(cell.teacher).result()]
+        for cell in taught:
             plan.declare(cell, self.records)
-        num_late += work.cells(ready, self._cell_run)
+        num_late = work.make(
+            [(cell, self._teacher_run(cell)) for cell in teachers],
+            [(cell, self._cell_run(cell)) for cell in taught],
+            self.config,
+            context,
+            self.checked.data,
+            progress,
+        )
         if num_late:  # nothing is lost by then
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are drawn at the end"))
 

@@ -13,6 +13,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from sweep.config import Resources, SweepConfig
+from sweep.order import AfterTeachers
 from trainables.errors import InputError, Problem
 
 Trainable = Callable[..., None]
@@ -85,6 +86,9 @@ class Ends:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     errors: dict[str, str] = field(default_factory=dict[str, str])
 
+    def is_done(self, job: str) -> bool:
+        return job in self.facts and self.facts[job]["done"]
+
 
 class Progress(tune.Callback):
     """Passes what Tune says of trials on to a watcher. Raises nothing: one exception here would end all trials."""
@@ -103,7 +107,7 @@ class Progress(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         if "delivered" in result:
-            self.ends.facts[trial.config["job"]] = result
+            self.ends.facts[trial.config["job"]] = {**result}  # Tune writes into its own at the end
         elif "step" in result:
             self.watcher.update(self._name(trial), result["step"], result["loss"])
 
@@ -126,9 +130,16 @@ class Progress(tune.Callback):
 
 
 def run(
-    trainable: Trainable, names: Mapping[str, str], config: SweepConfig, watcher: Watcher, **parameters: Any
+    trainable: Trainable,
+    names: Mapping[str, str],
+    config: SweepConfig,
+    watcher: Watcher,
+    needs: Mapping[str, str] | None = None,
+    **parameters: Any,
 ) -> Ends:
     """Runs one trial a job; `names` gives each job's short name, `parameters` go to the trainable as they are.
+
+    A job that stands in `needs` begins when the job given for it there is done; if that fails, it does not begin.
 
     A trial whose worker dies is tried again `failures.max_failures` times, and ends no other trial.
     """
@@ -138,7 +149,7 @@ def run(
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, **parameters), resources),
             param_space={"job": tune.grid_search(list(names))},
-            tune_config=tune.TuneConfig(reuse_actors=True),
+            tune_config=tune.TuneConfig(reuse_actors=True, search_alg=AfterTeachers(needs or {}, ends.is_done)),
             run_config=tune.RunConfig(
                 name=config.name,
                 storage_path=folder,

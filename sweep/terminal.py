@@ -44,26 +44,25 @@ class Running:
 
 
 @dataclass
-class Phase:
-    """One stage of a sweep: teachers, or cells."""
+class Work:
+    """How far the teachers and cells of a sweep have come."""
 
-    title: str
-    steps: Mapping[str, int | None]
-    """The steps of each cell or teacher, by its name; None: it has none."""
+    groups: Mapping[str, Mapping[str, int | None]]
+    """`teachers` and `cells`: the steps of each, by its name; None: it has none."""
     begun: float
     running: dict[str, Running] = field(default_factory=dict[str, Running])
     done: set[str] = field(default_factory=set[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
 
-    @property
-    def total(self) -> int:
-        return len(self.steps)
+    def __post_init__(self) -> None:
+        self.steps = {name: steps for group in self.groups.values() for name, steps in group.items()}
 
     def line(self, now: float) -> str:
-        """`cells 12/40 done, 2 running, 0 failed · 1:05 elapsed, about 2:30 left`"""
-        text = (
-            f"{self.title} {len(self.done)}/{self.total} done, {len(self.running)} running, {len(self.failed)} failed"
-        )
+        """`teachers 4/4, cells 12/40 done, 2 running, 0 failed · 1:05 elapsed, about 2:30 left`"""
+        counts = [
+            f"{title} {len(self.done & group.keys())}/{len(group)}" for title, group in self.groups.items() if group
+        ]
+        text = f"{', '.join(counts)} done, {len(self.running)} running, {len(self.failed)} failed"
         left = self.seconds_left(now)
         text += f" · {clock(now - self.begun)} elapsed"
         return text if left is None else f"{text}, about {clock(left)} left"
@@ -71,12 +70,19 @@ class Phase:
     def seconds_left(self, now: float) -> float | None:
         """From the rate so far, which has the parallelism in it; None where it says nothing yet, and after the end.
 
-        A running cell counts as far as its steps have come.
+        Everything counts by its steps, and what runs as far as its steps have come.
         """
-        ended = len(self.done) + len(self.failed)
-        come = ended + sum(min(1.0, each.step / each.steps) for each in self.running.values() if each.steps)
-        is_early = come < LEAST_SHARE * self.total
-        return None if is_early or ended == self.total else (now - self.begun) * (self.total - come) / come
+        ended = self.done | self.failed.keys()
+        total = sum(map(self._size, self.steps))
+        come = sum(map(self._size, ended))
+        come += sum(
+            self._size(name) * min(1.0, each.step / each.steps) for name, each in self.running.items() if each.steps
+        )
+        is_early = come < LEAST_SHARE * total
+        return None if is_early or len(ended) == len(self.steps) else (now - self.begun) * (total - come) / come
+
+    def _size(self, name: str) -> int:
+        return self.steps[name] or 1
 
 
 class Progress:
@@ -85,7 +91,7 @@ class Progress:
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console or Console()
         self._now = clock
-        self._phase = Phase("", {}, clock())
+        self._work = Work({}, clock())
         self._printed = float("-inf")
         self._live = Live(
             console=self.console, get_renderable=self._render, refresh_per_second=2, transient=True
@@ -101,60 +107,55 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close_phase()
+        if self._work.steps:
+            self._print(self._work.line(self._now()))
         if self._live:
             self._live.stop()
 
-    def phase(self, title: str, steps: Mapping[str, int | None]) -> None:
-        """A stage of as many as `steps` names begins; the one before has ended."""
-        self._close_phase()
-        self._phase = Phase(title, steps, self._now())
-        self._printed = float("-inf")
+    def begin(self, groups: Mapping[str, Mapping[str, int | None]]) -> None:
+        """The work begins: by title (`teachers`, `cells`) the steps of each, by its name."""
+        self._work = Work(groups, self._now())
         self._tell()
 
     def started(self, name: str) -> None:
-        self._phase.failed.pop(name, None)  # a retry
-        self._phase.running[name] = Running(self._phase.steps[name])
+        self._work.failed.pop(name, None)  # a retry
+        self._work.running[name] = Running(self._work.steps[name])
         self._tell()
 
     def update(self, name: str, step: int, loss: float | None) -> None:
-        self._phase.running[name] = Running(self._phase.steps[name], step, loss)
+        self._work.running[name] = Running(self._work.steps[name], step, loss)
         self._tell()
 
     def finished(self, name: str) -> None:
-        self._phase.running.pop(name, None)
-        self._phase.done.add(name)
+        self._work.running.pop(name, None)
+        self._work.done.add(name)
         self._tell()
 
     def failed(self, name: str, reason: str) -> None:
-        self._phase.running.pop(name, None)
-        self._phase.failed[name] = reason
+        self._work.running.pop(name, None)
+        self._work.failed[name] = reason
         self._print(f"failed: {name}: {reason}", style="red")
-
-    def _close_phase(self) -> None:
-        if self._phase.total:
-            self._print(self._phase.line(self._now()))
 
     def _tell(self) -> None:
         """Where nothing is redrawn: a line, once in a while."""
         if self._live is None and self._now() - self._printed >= LOG_SECONDS:
             self._printed = self._now()
-            shown = [f"{name}: {running}" for name, running in list(self._phase.running.items())[:MAX_SHOWN]]
-            self._print(" | ".join([self._phase.line(self._now()), *shown]))
+            shown = [f"{name}: {running}" for name, running in list(self._work.running.items())[:MAX_SHOWN]]
+            self._print(" | ".join([self._work.line(self._now()), *shown]))
 
     def _print(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=True)
 
     def _render(self) -> Group:
         # A copy: the drawing thread must not meet a change half way.
-        running = list(self._phase.running.items())
+        running = list(self._work.running.items())
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(no_wrap=True)
         for name, state in running[:MAX_SHOWN]:
             table.add_row(Text(f"  {name}"), Text(str(state), style="cyan"))
         more = [Text(f"  and {len(running) - MAX_SHOWN} more")] if len(running) > MAX_SHOWN else []
-        head = Text(self._phase.line(self._now()), style="bold")
+        head = Text(self._work.line(self._now()), style="bold")
         return Group(head, table, *more, Text(FOOTER, style="dim"))
 
 

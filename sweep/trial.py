@@ -1,19 +1,17 @@
-"""The Tune trainable of a cell: distils it, and writes its record and its run.
+"""A cell on a worker: distils it, and writes its record and its run.
 
 The driver only names it: torch is imported where it is run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import ray
 from ray import tune
 
 from sweep import attempts, card
-from sweep.attempts import Context
+from sweep.attempts import Context, Ended
 from sweep.grid import Cell
 from sweep.records import Attempt, Facts, Records
 from sweep.runs import RunSpec
@@ -22,20 +20,11 @@ from trainables.tasks.rows import Data
 if TYPE_CHECKING:
     from trainables.loop import Report
 
-Job = tuple[Cell, RunSpec]
 
-
-def train_cell(
-    config: dict[str, Any],
-    context: Context,
-    jobs: Mapping[str, Job],
-    data: Mapping[str, ray.ObjectRef[Data]],
-) -> None:
-    """Runs the job that `config["job"]` names; reports how it ended as the trial's last result."""
+def train_cell(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
+    """Distils the cell, whose teacher is there."""
     from trainables import distill
 
-    cell, run = jobs[config["job"]]
-    rows = ray.get(data[cell.data])
     records = Records(context.storage)
     teacher = records.teacher(cell.teacher)
     folder, teacher_made = Path(teacher.location()), teacher.result()
@@ -48,5 +37,4 @@ def train_cell(
         (attempt.folder / "student" / card.FILE).write_text(card.card(cell, made, teacher_made), encoding="utf-8")
         return made
 
-    ended = attempts.make(records.cell(cell.fingerprint), run, context, compute, tune.report)
-    tune.report(ended.facts())
+    return attempts.make(records.cell(cell.fingerprint), run, context, compute, tune.report)

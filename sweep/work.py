@@ -6,11 +6,14 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import ray
+from ray import tune
 
 from sweep import labels, reach, schedule
-from sweep.attempts import Context
+from sweep.attempts import Context, Ended
 from sweep.config import SweepConfig
 from sweep.grid import Cell
 from sweep.runs import RunSpec
@@ -18,7 +21,7 @@ from sweep.teachers import train_teacher
 from sweep.terminal import Progress
 from sweep.trial import train_cell
 from trainables import plugins
-from trainables.config import TrainConfig, TrialConfig
+from trainables.config import TrainConfig
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES
 from trainables.plugins import Carried
@@ -56,44 +59,67 @@ def check_families(cells: Iterable[Cell]) -> None:
         raise InputError(problems)
 
 
-class Work:
-    """What all jobs of a sweep share. Its methods return how many runs could not be tracked in time."""
+@dataclass(frozen=True)
+class Job:
+    """A teacher or a cell that is to be made."""
 
-    def __init__(self, config: SweepConfig, context: Context, data: Mapping[str, Data], progress: Progress) -> None:
-        self._config, self._context, self._progress = config, context, progress
-        self._num_train = {key: len(rows.train) for key, rows in data.items()}
-        self._data = {key: ray.put(rows) for key, rows in data.items()}
+    make: Callable[[Cell, RunSpec, Context, Data], Ended]
+    cell: Cell
+    run: RunSpec
 
-    def teachers(self, cells: Iterable[Cell], run: Callable[[Cell], RunSpec]) -> int:
-        """Makes the teacher of each cell."""
-        jobs = {cell.teacher: (cell, run(cell)) for cell in cells}
-        return self._make("teachers", train_teacher, jobs, labels.teacher_label, lambda config: config.model.finetune)
+    @property
+    def label(self) -> str:
+        return (labels.cell_label if self.make is train_cell else labels.teacher_label)(self.cell.config)
 
-    def cells(self, cells: Iterable[Cell], run: Callable[[Cell], RunSpec]) -> int:
-        """Runs each cell; its teacher is there."""
-        jobs = {cell.fingerprint: (cell, run(cell)) for cell in cells}
-        return self._make("cells", train_cell, jobs, labels.cell_label, lambda config: config.train)
+    @property
+    def train(self) -> TrainConfig | None:
+        config = self.cell.config
+        return config.train if self.make is train_cell else config.model.finetune
 
-    def _make(
-        self,
-        title: str,
-        trainable: schedule.Trainable,
-        jobs: Mapping[str, tuple[Cell, RunSpec]],
-        label: Callable[[TrialConfig], str],
-        train: Callable[[TrialConfig], TrainConfig | None],
-    ) -> int:
-        if not jobs:
-            return 0
-        names = distinct({job: label(cell.config) for job, (cell, _) in jobs.items()})
-        steps = {names[job]: self._steps(cell, train(cell.config)) for job, (cell, _) in jobs.items()}
-        self._progress.phase(title, steps)
-        ends = schedule.run(
-            trainable, names, self._config, self._progress, context=self._context, jobs=Carried(jobs), data=self._data
-        )
-        return sum(not facts["delivered"] for facts in ends.facts.values())
 
-    def _steps(self, cell: Cell, train: TrainConfig | None) -> int | None:
-        return Schedule.of(train, self._num_train[cell.data]).num_steps if train else None
+def train(
+    config: dict[str, Any], context: Context, jobs: Mapping[str, Job], data: Mapping[str, ray.ObjectRef[Data]]
+) -> None:
+    """The Tune trainable: makes the job that `config["job"]` names; its last result says how that ended."""
+    job = jobs[config["job"]]
+    tune.report(job.make(job.cell, job.run, context, ray.get(data[job.cell.data])).facts())
+
+
+def make(
+    teachers: Iterable[tuple[Cell, RunSpec]],
+    cells: Iterable[tuple[Cell, RunSpec]],
+    config: SweepConfig,
+    context: Context,
+    data: Mapping[str, Data],
+    progress: Progress,
+) -> int:
+    """Makes the teacher of each of `teachers`, and each of `cells` once its teacher is there.
+
+    Returns how many runs could not be tracked in time.
+    """
+    found = {
+        "teachers": {cell.teacher: Job(train_teacher, cell, run) for cell, run in teachers},
+        "cells": {cell.fingerprint: Job(train_cell, cell, run) for cell, run in cells},
+    }
+    jobs = {key: job for each in found.values() for key, job in each.items()}
+    if not jobs:
+        return 0
+    names = distinct({key: job.label for key, job in jobs.items()})
+    num_train = {key: len(rows.train) for key, rows in data.items()}
+    progress.begin(
+        {
+            title: {names[key]: _steps(job.train, num_train[job.cell.data]) for key, job in each.items()}
+            for title, each in found.items()
+        }
+    )
+    needs = {key: job.cell.teacher for key, job in found["cells"].items() if job.cell.teacher in found["teachers"]}
+    shared = {key: ray.put(rows) for key, rows in data.items()}
+    ends = schedule.run(train, names, config, progress, needs, context=context, jobs=Carried(jobs), data=shared)
+    return sum(not facts["delivered"] for facts in ends.facts.values())
+
+
+def _steps(config: TrainConfig | None, num_examples: int) -> int | None:
+    return Schedule.of(config, num_examples).num_steps if config else None
 
 
 def distinct(names: Mapping[str, str]) -> dict[str, str]:

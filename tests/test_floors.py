@@ -14,7 +14,7 @@ FLOORS = {
         "environment fields fingerprint labels overlay plots reading storage views",
         "messages records revisions",
         "sources values",
-        "upload",
+        "order upload",
         "config",
         "parts",
         "axes",

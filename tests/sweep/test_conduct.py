@@ -135,6 +135,28 @@ def test_a_registry_that_does_not_answer_is_said_first(
     assert not (tmp_path / "runs" / "sweeps").exists()
 
 
+def test_a_termination_is_an_interrupt(
+    planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Ray is there, and after: it sets a handler of its own, which aborts the process."""
+
+    def connect(_: str | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def check(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    path, ended = str(tmp_path / "sweep.yaml"), []
+    for where in ("sweep.work.check_families", "sweep.reach.check"):
+        with monkeypatch.context() as patch:
+            patch.setattr("sweep.schedule.connect", connect)
+            patch.setattr("sweep.schedule.check_resources", lambda _: None)
+            patch.setattr(where, check)
+            ended.append(conduct.run(*planned, command.parse([path]), [path], Console(quiet=True)))
+    assert ended == [conduct.INTERRUPTED] * 2
+
+
 def test_the_machine_is_watched_while_cells_are_made(
     planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

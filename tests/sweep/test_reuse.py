@@ -19,6 +19,7 @@ from sweep.runs import RunSpec
 from sweep.storage import Storage
 from sweep.teachers import train_teacher
 from sweep.trial import train_cell
+from sweep.work import Job, train
 from tests.sweep.tiny import Unwatched, base
 from trainables import distill, finetune
 from trainables.config import TrialConfig
@@ -42,8 +43,8 @@ class Swept:
     """Of the process that computed a cell or a teacher, by its identity."""
 
 
-def carry_out(grids: list[dict[str, Any]], folder: Path) -> Swept:
-    """Runs the teachers, then the cells; each of the two on a worker of its own."""
+def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swept:
+    """Runs the teachers and the cells on one worker; or, `apart`, each of the two on one of its own."""
     folder.mkdir()
     config = folder / "sweep.yaml"
     config.write_text(json.dumps({"name": "one", "grids": grids, "storage": str(folder)}))
@@ -52,12 +53,15 @@ def carry_out(grids: list[dict[str, Any]], folder: Path) -> Swept:
     planned = plan.Plan.of(checked, records)
     context = Context("one", checked.config.storage_url, tracking=None, environment={}, num_threads=1)
     data = {key: ray.put(rows) for key, rows in checked.data.items()}
-    teachers = {key: (cell, RunSpec.of_teacher(cell, "", {})) for key, cell in planned.teachers.items()}
-    cells = {key: (cell, RunSpec.of_cell(cell, "", {})) for key, cell in planned.cells.items()}
+    teachers = {
+        key: Job(train_teacher, cell, RunSpec.of_teacher(cell, "", {})) for key, cell in planned.teachers.items()
+    }
+    cells = {key: Job(train_cell, cell, RunSpec.of_cell(cell, "", {})) for key, cell in planned.cells.items()}
+    needs = {} if apart else {key: cell.teacher for key, cell in planned.cells.items()}
     pids: dict[str, int] = {}
-    for trainable, jobs in ((train_teacher, teachers), (train_cell, cells)):
+    for jobs in (teachers, cells) if apart else (teachers | cells,):
         names = {job: job for job in jobs}
-        ends = schedule.run(trainable, names, checked.config, Unwatched(), context=context, jobs=jobs, data=data)
+        ends = schedule.run(train, names, checked.config, Unwatched(), needs, context=context, jobs=jobs, data=data)
         assert not ends.errors
         pids |= {job: facts["pid"] for job, facts in ends.facts.items()}
     return Swept(records, list(planned.cells), list(planned.teachers), pids)
@@ -76,12 +80,12 @@ def _one_cpu() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def after_others(_one_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    return carry_out([BEFORE, LAST], tmp_path_factory.mktemp("reuse") / "together")
+    return carry_out([BEFORE, LAST], tmp_path_factory.mktemp("reuse") / "together", apart=False)
 
 
 @pytest.fixture(scope="module")
 def alone(_one_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    return carry_out([LAST], tmp_path_factory.mktemp("reuse") / "alone")
+    return carry_out([LAST], tmp_path_factory.mktemp("reuse") / "alone", apart=True)
 
 
 def numbers(metrics: Metrics) -> Metrics:
@@ -103,11 +107,11 @@ def content(record: Record, name: str) -> bytes:
     return file.read_bytes()
 
 
-def test_one_worker_serves_all_cells_the_last_one_last(after_others: Swept) -> None:
+def test_one_worker_serves_all_teachers_and_cells_the_last_cell_last(after_others: Swept) -> None:
     records, cells = after_others.records, after_others.cells
     assert [records.cell(cell).state() for cell in cells] == ["done", "failed", "done"]
-    assert len({after_others.pids[cell] for cell in cells}) == 1
-    assert len({after_others.pids[teacher] for teacher in after_others.teachers}) == 1
+    assert after_others.pids.keys() == {*cells, *after_others.teachers}
+    assert len(set(after_others.pids.values())) == 1
     begun = [records.cell(cell).attempt(1)["time"] for cell in cells]
     assert begun == sorted(begun)
 
@@ -115,7 +119,7 @@ def test_one_worker_serves_all_cells_the_last_one_last(after_others: Swept) -> N
 def test_a_cell_after_others_is_the_cell_alone(after_others: Swept, alone: Swept) -> None:
     (cell,) = alone.cells
     assert cell == after_others.cells[-1]
-    assert alone.pids[cell] != after_others.pids[cell]
+    assert len({after_others.pids[cell], *alone.pids.values()}) == 3
     one, other = alone.records.cell(cell), after_others.records.cell(cell)
     assert rows(one) == rows(other)
     assert {step for step, _ in rows(one)} == {0, 1, 2, 3}

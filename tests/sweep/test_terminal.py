@@ -10,7 +10,7 @@ from sweep import results
 from sweep.records import Records
 from sweep.report import best_student
 from sweep.storage import Storage
-from sweep.terminal import FOOTER, Phase, Progress, Running, clock, short_note, show_results
+from sweep.terminal import FOOTER, Progress, Running, Work, clock, short_note, show_results
 from tests.sweep.finished import BART, BERT, finished_sweep
 
 
@@ -31,7 +31,7 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
     console, file = log()
     time = Clock()
     with Progress(console, time) as progress:
-        progress.phase("cells", {"bert · forward · random · s0": 100, "b": 100, "c": 100, "d": None})
+        progress.begin({"teachers": {}, "cells": {"bert · forward · random · s0": 100, "b": 100, "c": 100, "d": 100}})
         progress.started("bert · forward · random · s0")
         for second in range(1, 26):
             time.now = second
@@ -52,7 +52,7 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
 def test_a_failure_is_said_at_once_and_taken_back_by_a_retry() -> None:
     console, file = log()
     with Progress(console, Clock()) as progress:
-        progress.phase("cells", {"a": 3, "b": 3})
+        progress.begin({"cells": {"a": 3, "b": 3}})
         progress.started("a")
         progress.failed("a", "its worker died")
         progress.started("a")
@@ -66,20 +66,29 @@ def test_a_failure_is_said_at_once_and_taken_back_by_a_retry() -> None:
 
 
 def test_time_left_counts_running_cells_as_far_as_they_came() -> None:
-    phase = Phase("cells", dict.fromkeys("abcdefghij", 100), begun=0.0)
-    phase.running = {"a": Running(100), "e": Running(None, 7)}
-    assert phase.seconds_left(30.0) is None
-    phase.running["a"] = Running(100, 19)
-    assert phase.seconds_left(30.0) is None  # the workers' start says nothing
-    phase.running["a"] = Running(100, 25)
-    assert phase.seconds_left(30.0) == 30.0 * 9.75 / 0.25
-    del phase.running["a"]
-    phase.done |= {"a", "b"}
-    assert phase.seconds_left(30.0) == 30.0 * 8 / 2
-    phase.running |= {"c": Running(100, 50), "d": Running(100, 50)}
-    assert phase.seconds_left(30.0) == 30.0 * 7 / 3
-    phase.done |= set("cdefghij")
-    assert phase.seconds_left(30.0) is None
+    work = Work({"cells": dict.fromkeys("abcdefghij", 100)}, begun=0.0)
+    work.running = {"a": Running(100), "e": Running(None, 7)}
+    assert work.seconds_left(30.0) is None
+    work.running["a"] = Running(100, 19)
+    assert work.seconds_left(30.0) is None  # the workers' start says nothing
+    work.running["a"] = Running(100, 25)
+    assert work.seconds_left(30.0) == 30.0 * 9.75 / 0.25
+    del work.running["a"]
+    work.done |= {"a", "b"}
+    assert work.seconds_left(30.0) == 30.0 * 8 / 2
+    work.running |= {"c": Running(100, 50), "d": Running(100, 50)}
+    assert work.seconds_left(30.0) == 30.0 * 7 / 3
+    work.done |= set("cdefghij")
+    assert work.seconds_left(30.0) is None
+
+
+def test_teachers_and_cells_count_by_their_steps() -> None:
+    work = Work({"teachers": {"t": 600, "ready": None}, "cells": {"a": 100, "b": 100}}, begun=0.0)
+    work.running["t"] = Running(600, 300)
+    assert work.line(60.0) == "teachers 0/2, cells 0/2 done, 1 running, 0 failed · 1:00 elapsed, about 1:40 left"
+    del work.running["t"]
+    work.done |= {"t", "ready", "a"}
+    assert work.line(140.0) == "teachers 2/2, cells 1/2 done, 0 running, 0 failed · 2:20 elapsed, about 0:20 left"
 
 
 def test_a_terminal_is_redrawn_in_place() -> None:
@@ -87,7 +96,7 @@ def test_a_terminal_is_redrawn_in_place() -> None:
     console = Console(file=file, width=80, force_terminal=True, color_system=None)
     names = [f"cell {n} with [brackets] and a name that is much longer than the terminal is wide" for n in range(20)]
     with Progress(console, Clock()) as progress:
-        progress.phase("cells", dict.fromkeys(names, 9))
+        progress.begin({"cells": dict.fromkeys(names, 9)})
         for name in names[:10]:
             progress.started(name)
         progress.update(names[0], 3, 0.25)

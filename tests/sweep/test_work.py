@@ -9,54 +9,73 @@ from typing import Any
 
 import pytest
 
-from sweep import schedule
+from sweep import schedule, work
 from sweep.attempts import Context
 from sweep.config import SweepConfig
 from sweep.grid import Cell
 from sweep.runs import RunSpec
-from sweep.work import Work, distinct
+from sweep.work import distinct
 from tests.sweep.tracked import make_cell
 from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.rows import Data
 
 
-class Phases:
+class Begun:
+    """A terminal.Progress that only hears what begins."""
+
     def __init__(self) -> None:
-        self.begun: list[tuple[str, dict[str, int | None]]] = []
+        self.groups: list[dict[str, dict[str, int | None]]] = []
 
-    def phase(self, title: str, steps: dict[str, int | None]) -> None:
-        self.begun.append((title, steps))
-
-
-def run_of(cell: Cell) -> RunSpec:
-    return RunSpec.of_cell(cell, "parent", {})
+    def begin(self, groups: dict[str, dict[str, int | None]]) -> None:
+        self.groups.append(groups)
 
 
-def test_the_terminal_knows_the_steps_of_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [ClassificationRow((str(number),), 0) for number in range(100)]
-    made: list[list[str]] = []
+DATA = {
+    "da7a": Data(rows := [ClassificationRow((str(number),), 0) for number in range(100)], rows, rows, ("a",), "da7a")
+}
+CONTEXT = Context("own", "runs", None, {}, 1)
 
-    def run(trainable: Any, names: dict[str, str], *_: Any, jobs: dict[str, Any], **parameters: Any) -> schedule.Ends:
-        made.append([*pickle.loads(pickle.dumps(jobs))])  # as a worker gets them
+
+def runs_of(cells: list[Cell]) -> list[tuple[Cell, RunSpec]]:
+    return [(cell, RunSpec.of_cell(cell, "parent", {})) for cell in cells]
+
+
+def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[tuple[list[str], dict[str, str]]] = []
+
+    def run(
+        trainable: Any, names: dict[str, str], config: Any, watcher: Any, needs: dict[str, str], **parameters: Any
+    ) -> schedule.Ends:
+        jobs = pickle.loads(pickle.dumps(parameters["jobs"]))  # as a worker gets them
+        made.append(([*jobs], needs))
         return schedule.Ends({job: {"delivered": job == "one"} for job in names})
 
     monkeypatch.setattr(schedule, "run", run)
     monkeypatch.setattr("ray.put", lambda value: value)
-    phases: Any = Phases()
-    context = Context("own", "runs", None, {}, 1)
-    work = Work(SweepConfig(name="own"), context, {"da7a": Data(rows, rows, rows, ("a",), "da7a")}, phases)
-    cells = [
-        make_cell("one", train={"epochs": 3, "batch_size": 8, "accumulation": 2}),
-        make_cell("two", strategy="none", train={"max_steps": 5}),
-    ]
-    trained = make_cell(teacher="made", model={"name": "t5", "finetune": {"epochs": 1, "batch_size": 50}})
-    assert work.teachers([cells[0], trained], run_of) == 2
-    assert work.cells(cells, run_of) == 1
-    assert work.cells([], run_of) == 0
-    assert made == [["7eac4e4", "made"], ["one", "two"]]
-    assert phases.begun == [
-        ("teachers", {"bert · teacher · natural-logic": None, "t5 · teacher · natural-logic": 2}),
-        ("cells", {"bert · forward · teacher · s0": 21, "bert · none · teacher · s0": 5}),
+    progress: Any = Begun()
+    ready = make_cell("one", train={"epochs": 3, "batch_size": 8, "accumulation": 2})
+    trained = make_cell(
+        "two",
+        teacher="made",
+        train={"max_steps": 15},
+        model={"name": "t5", "finetune": {"epochs": 1, "batch_size": 50}},
+    )
+    cells = [ready, trained, make_cell("three", strategy="none", train={"max_steps": 5})]
+    config = SweepConfig(name="own")
+    assert work.make(runs_of([trained]), runs_of(cells), config, CONTEXT, DATA, progress) == 3
+    assert work.make([], [], config, CONTEXT, DATA, progress) == 0
+    assert made == [(["made", "one", "two", "three"], {"two": "made"})]
+    assert progress.groups == [
+        {
+            "teachers": {"t5 · teacher · natural-logic": 2},
+            "cells": {
+                "bert · forward · teacher · s0": 21,
+                "t5 · forward · teacher · s0": 15,
+                "bert · none · teacher · s0": 5,
+            },
+        }
     ]
 
 

@@ -1,0 +1,53 @@
+"""The order of a sweep's jobs: Tune's own grid, in which a cell waits until its teacher is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.search.basic_variant import BasicVariantGenerator
+
+
+class AfterTeachers(BasicVariantGenerator):
+    """Gives out trials as soon as what they need is done; those whose need was not met are never given out.
+
+    One experiment for teachers and cells, and not one after the other: workers go on from a teacher to its cells
+    with all that they have loaded, and no GPU waits for the last teacher.
+    """
+
+    def __init__(self, needs: Mapping[str, str], is_done: Callable[[str], bool]) -> None:
+        """`needs`: the job that a job waits for, where it waits; `is_done`: whether an ended job has succeeded."""
+        super().__init__()
+        self._needs, self._is_done = needs, is_done
+        self._held: list[Trial] = []
+        self._given_out: dict[str, str] = {}
+        """Trial id -> job."""
+        self._done: set[str] = set()
+
+    def next_trial(self) -> Trial | None:
+        while trial := super().next_trial():
+            self._held.append(trial)
+        trial = next((trial for trial in self._held if self._is_ready(trial)), None)
+        if trial:
+            self._held.remove(trial)
+            self._given_out[trial.trial_id] = trial.config["job"]
+        return trial
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        super().on_trial_complete(trial_id, result, error)
+        job = self._given_out.pop(trial_id)
+        if not error and self._is_done(job):
+            self._done.add(job)
+        else:
+            self._held = [trial for trial in self._held if self._needs.get(trial.config["job"]) != job]
+
+    def is_finished(self) -> bool:
+        return super().is_finished() and not self._held
+
+    def save_to_dir(self, dirpath: str, session_str: str) -> None:
+        """Nothing: a sweep goes on from its records."""
+
+    def _is_ready(self, trial: Trial) -> bool:
+        need = self._needs.get(trial.config["job"])
+        return need is None or need in self._done
