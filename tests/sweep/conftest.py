@@ -12,6 +12,7 @@ from sweep.records import Records
 from sweep.storage import Storage
 from sweep.tracking import Tracking
 from tests.sweep.commands import Swept, command
+from tests.sweep.jobs import checkout, head  # noqa: F401  (fixtures)
 from tests.sweep.tiny import TASK_OF, TASKS, small
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sweep.archive import Sweep
+from sweep.run import main
 from sweep.storage import Storage
 from tests.sweep.commands import ROOT, cell_runs, command, runs
 from tests.sweep.own_data import BASE, lines, prepared
@@ -121,7 +122,7 @@ def test_the_examples_are_planned_without_torch(tmp_path: Path) -> None:
     assert shown.stdout.splitlines()[-1] == "0 []"
 
 
-def test_the_examples_run(tmp_path: Path) -> None:
+def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Strategy, family, task and metrics of their own, in workers that are sent them."""
     words = [str(EXAMPLE), "profile=smoke"]
     done = command(*words, storage=tmp_path)
@@ -139,9 +140,8 @@ def test_the_examples_run(tmp_path: Path) -> None:
     mappings = [result["mapping"]["decoder"] for result in results]
     blocks = sorted([pairs[str(block)] for block in (1, 2, 3)] for pairs in mappings)
     assert blocks == [[2, 4, 6], [4, 5, 6]]
-    again = command(*words, storage=tmp_path)
-    assert again.returncode == 0
-    assert "nothing to run" in again.stdout
+    assert main([*words, f"storage={tmp_path}"]) == 0
+    assert "nothing to run" in capsys.readouterr().out
 
 
 def test_a_family_that_breaks_the_contract_is_refused_before_anything_starts(tmp_path: Path) -> None:

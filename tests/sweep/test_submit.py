@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from sweep import submit, upload
-from tests.sweep.test_job import Head, checkout, head  # noqa: F401  (fixtures)
+from tests.sweep.jobs import Head
 from tests.sweep.tiny import base
 from trainables.errors import InputError
 
 TINY = {"name": "tiny", "base": base("bert"), "axes": {"strategy": ["forward"]}}
 
 
-def run(head: Head, folder: Path, *words: str, **environment: str) -> tuple[int, str]:  # noqa: F811
+def run(head: Head, folder: Path, *words: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "sweep.submit", *words, "--address", head.address],
         cwd=folder,
@@ -35,8 +35,8 @@ def run(head: Head, folder: Path, *words: str, **environment: str) -> tuple[int,
 
 @pytest.mark.timeout(400)
 def test_a_submission_is_followed_and_the_next_one_has_the_next_number(
-    head: Head,  # noqa: F811
-    checkout: Path,  # noqa: F811
+    head: Head,
+    checkout: Path,
     tmp_path: Path,
 ) -> None:
     words = ("tiny.yaml", f"storage={tmp_path / 'runs'}", "axes.strategy=[none]")
@@ -52,20 +52,20 @@ def test_a_submission_is_followed_and_the_next_one_has_the_next_number(
     assert "nothing to run: teachers: 1 done; cells: 1 done" in shown.splitlines()
 
 
-def test_the_status_is_the_drivers_own(head: Head, checkout: Path) -> None:  # noqa: F811
+def test_the_status_is_the_drivers_own(head: Head, checkout: Path) -> None:
     status, shown = run(head, checkout, "tiny.yaml", "storage=runs")
     assert status == 2, shown
     assert "storage: got 'runs', which is relative" in shown
 
 
-def test_what_the_laptop_knows_to_be_wrong_is_not_submitted(head: Head, checkout: Path) -> None:  # noqa: F811
+def test_what_the_laptop_knows_to_be_wrong_is_not_submitted(head: Head, checkout: Path) -> None:
     status, shown = run(head, checkout, "tiny.yaml", "axes.strategy=[backward]", "resorces.cpus=1")
     assert status == 2, shown
     assert "resorces" in shown
     assert "tiny-" not in shown
 
 
-def test_the_token_is_that_of_the_cluster_beside_it(head: Head, checkout: Path) -> None:  # noqa: F811
+def test_the_token_is_that_of_the_cluster_beside_it(head: Head, checkout: Path) -> None:
     surroundings = {name: value for name, value in head.environment.items() if not name.startswith("RAY_AUTH")}
     (checkout / ".env").write_text(f"OTHER=1\nRAY_AUTH_TOKEN={head.environment['RAY_AUTH_TOKEN']}\n")
     try:
@@ -76,14 +76,14 @@ def test_the_token_is_that_of_the_cluster_beside_it(head: Head, checkout: Path) 
     assert "storage: got 'runs', which is relative" in shown  # the driver's own words
 
 
-def test_a_wrong_token_is_refused(head: Head, checkout: Path) -> None:  # noqa: F811
+def test_a_wrong_token_is_refused(head: Head, checkout: Path) -> None:
     status, shown = run(head, checkout, "tiny.yaml", RAY_AUTH_TOKEN="0" * 64)
     assert status == 2, shown
     assert shown.startswith("RAY_AUTH_TOKEN: ")
     assert "Traceback" not in shown
 
 
-def test_where_no_cluster_answers(checkout: Path) -> None:  # noqa: F811
+def test_where_no_cluster_answers(checkout: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sweep.submit", "tiny.yaml", "--address", "http://127.0.0.1:9"],
         cwd=checkout,
