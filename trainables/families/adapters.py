@@ -85,6 +85,8 @@ def merge(model: PreTrainedModel) -> None:
     anyone: Any = model.requires_grad_(True)
     anyone._hf_peft_config_loaded = False
     del anyone.peft_config
+    # Where the adapters were read from files, the names of peft's tensors, under which the weights would be saved.
+    vars(model).pop("_weight_conversions", None)
 
 
 def _layers(model: PreTrainedModel) -> dict[str, LoraLayer]:
