@@ -20,9 +20,10 @@ from sweep.checks.memory import needs
 from sweep.checks.sizes import Sizes
 from sweep.config import Resources
 from sweep.plan import Plan
+from trainables import memory
 from trainables.config import LoraConfig, TrainConfig
-from trainables.families.counts import count, lora, student_shape
-from trainables.memory import OPTIMIZER, WEIGHT
+from trainables.families.counts import count, student_shape
+from trainables.memory import WEIGHT
 from trainables.steps import Schedule
 
 GB = 10**9
@@ -204,20 +205,14 @@ def _angles(cell: Sizes) -> int:
 
 
 def _checkpoint(cell: Sizes) -> int:
-    return _saved(cell, _student_shape(cell), cell.config.model.student_lora, cell.config.train)
+    """Weights as they are held, and the optimizer's state of those that are trained."""
+    parts = memory.of_trial(cell.config, cell.family, cell.shape, cell.num_classes)
+    return parts["student"] + parts["optimizer"]
 
 
 def _teacher_checkpoint(cell: Sizes) -> int:
-    train = cell.config.model.finetune
-    assert train is not None
-    return _saved(cell, cell.shape, cell.config.model.teacher_lora, train)
-
-
-def _saved(cell: Sizes, shape: dict[str, Any], adapters: LoraConfig | None, config: TrainConfig) -> int:
-    """Weights, and the optimizer's state of those that are trained."""
-    total = _model(cell, shape).total
-    added = lora(cell.family, shape, adapters.r, adapters.targets) if adapters else 0
-    return (total + added) * WEIGHT + (added or total) * OPTIMIZER[config.optimizer]
+    parts = memory.of_teacher(cell.config, cell.family, cell.shape, cell.num_classes)
+    return parts["teacher"] + parts["optimizer"]
 
 
 def _gb(size: float) -> str:

@@ -32,8 +32,6 @@ def why_not(folder: Path | None, *, registering: bool) -> str | None:
     """Why a student is not logged; None: it is."""
     if folder is None:
         return "its files are gone"
-    if (folder / "adapter_config.json").is_file():
-        return "it is an adapter, not a whole model; model.lora.student.save: merged saves one"
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if size > MAX_BYTES and not registering:
         return f"it has {size / 1e9:.1f} GB; register: NAME logs and registers it"
@@ -99,18 +97,24 @@ def _tags(student: Student) -> Mapping[str, str]:
 
 
 def _write(student: Student, folder: Path, files: Path, about: Any) -> None:
-    """The student as MLflow's transformers flavour has it, its card with it; no network."""
+    """The student as MLflow's transformers flavour has it, its card with it; no network.
+
+    An adapter is merged: MLflow keeps adapters without the weights that they adapt, which are nowhere but here.
+    """
     import transformers
     from huggingface_hub import ModelCard
     from mlflow.transformers import save_model
+
+    from trainables.families import adapters
 
     transformers.logging.disable_progress_bar()
     config, task = student.config, pipeline_task(student.config)
     model_class: Any = getattr(transformers, FAMILIES[config.model.family].models[config.task.kind])
     pipeline: Any = transformers.pipeline
+    adapters.merge(model := model_class.from_pretrained(folder))
     built = pipeline(
         task or NO_PIPELINE,
-        model=model_class.from_pretrained(folder),
+        model=model,
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         device="cpu",
     )

@@ -35,7 +35,7 @@ FLOORS = {
     "trainables": [
         "angle_file deadline errors hub_tasks recipe seeds strategies vocabularies",
         "angles builtin device losses own_metrics",
-        "config",
+        "config frozen",
         "families official steps",
         "memory optimizers student tasks",
         "plain plugins predictions",

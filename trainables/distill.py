@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables import device as devices
-from trainables import official, plain, predictions, student
+from trainables import frozen, official, plain, predictions, student
 from trainables.angle_file import History
 from trainables.config import TrialConfig
 from trainables.evaluate import Evaluator
@@ -70,14 +70,18 @@ class Cell:
         model = self.family.load(
             str(teacher), None, config.task.kind, len(data.classes), seed=config.seed, classes=data.classes
         )
-        devices.place(model, self.device)
         raise_all(lora.check(self.family, config.model, config.init))
-        self.student = student.build(self.family, model, config.model, config.init, config.seed).to(self.device)
+        self.student = student.build(self.family, model, config.model, config.init, config.seed)
         plain.set_generation(self.student.model, config.task)
         if config.train.freeze_embeddings:
             student.freeze_embeddings(self.family, self.student.model)
         if config.train.gradient_checkpointing:
             student.checkpoint_blocks(self.student.model, "train")
+        # On the host, so that a GPU never has them in fp32.
+        frozen.hold(self.student.model, self.dtype)
+        frozen.hold(model.requires_grad_(False), self.dtype)
+        devices.place(self.student, self.device)
+        devices.place(model, self.device)
         quirks = official.quirks(self.family.name, config.losses)
         if quirks.projections_fixed:
             self.student.projections.requires_grad_(False)
@@ -161,7 +165,7 @@ class Cell:
         best = self.family.load(
             str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
         )
-        devices.place(best, self.device)
+        devices.place(frozen.hold(best.requires_grad_(False), self.dtype), self.device)
         started = time.perf_counter()
         answers = self.evaluator.answers(best.eval(), self.data)
         test = self.evaluator.test(answers, self.data)

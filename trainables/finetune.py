@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainables import device as devices
-from trainables import losses, student
+from trainables import frozen, losses, student
 from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family, adapters
@@ -95,7 +95,9 @@ class Teacher:
         model, self.tokenizer = start(config, task, data, self.family, self.seed)
         if config.teacher_lora:
             adapters.add(self.family, model, config.teacher_lora, "model.lora.teacher", self.seed)
-        self.model = devices.place(model, self.device).eval()
+        if self.train is None:
+            model.requires_grad_(False)
+        self.model = devices.place(frozen.hold(model, dtype), self.device).eval()
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
         self.batch_size = self.train.batch_size if self.train else 32
@@ -115,8 +117,9 @@ class Teacher:
             num_steps, best_step = training.schedule.num_steps, training.best_step
             best = {f"best/{self.evaluator.main_metric}": training.best}
             num_classes = len(self.data.classes)
-            model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
-        answers = self.evaluator.answers(devices.place(model, self.device).eval(), self.data)
+            best_model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
+            model = devices.place(frozen.hold(best_model.requires_grad_(False), self.dtype), self.device).eval()
+        answers = self.evaluator.answers(model, self.data)
         metrics = {
             **best,
             **self.evaluator.test(answers, self.data),

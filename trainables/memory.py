@@ -19,6 +19,7 @@ from trainables.families.counts import (
     attentions,
     block_linears,
     count,
+    held,
     is_gated,
     layout_of,
     lora,
@@ -30,7 +31,8 @@ Bytes = dict[str, int]
 """What is held, by name."""
 
 WEIGHT = 4
-"""Weights are held in fp32; autocast computes with copies in bf16."""
+"""Weights are held in fp32, and autocast computes with copies in bf16, but for those of frozen linear layers: where a
+trial computes in bf16 they are held so."""
 COPY = 2
 CUDA = 3 * 2**29
 """CUDA's context, cuBLAS's workspace, and the kernels."""
@@ -49,22 +51,23 @@ def of_trial(config: TrialConfig, family: Family, shape: Shape, num_classes: int
     model, task, train = config.model, config.task, config.train
     small = student_shape(family, shape, model.student_blocks, model.student_width)
     student = count(family, small, task.kind, num_classes).total
-    trained, adapters = student, 0
+    trained, adapters, halved = student, 0, 0
     if model.student_lora:
+        halved = _held(family, small, config, num_classes, is_trained=True)
         trained = adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
     projections = _projections(family, shape, small)
     length, examples = task.max_length, train.batch_size
     step = {
-        "bf16 copies": _copies(family, small, config.dtype),
+        "bf16 copies": _copies(family, small, config.dtype, adapters),
         "activations": examples * activations(family, small, length, config.dtype, train),
         "teacher states": examples * _teacher_states(family, shape, small, length),
         "logits": examples * _logits(family, shape, task.kind, length) * STUDENT_LOGITS,
     }
     return {
-        "teacher": count(family, shape, task.kind, num_classes).total * WEIGHT,
-        "student": (student + adapters + projections) * WEIGHT,
+        "teacher": _ready(family, shape, config, num_classes),
+        "student": (student + adapters + projections) * WEIGHT - halved * (WEIGHT - COPY),
         **_learning(trained + projections, train),
-        **_higher(step, {"best student": student * WEIGHT}),
+        **_higher(step, {"best student": _ready(family, small, config, num_classes)}),
         "CUDA": CUDA,
     }
 
@@ -74,20 +77,22 @@ def of_teacher(config: TrialConfig, family: Family, shape: Shape, num_classes: i
     assert config.dtype != "auto"
     task, train = config.task, config.model.finetune
     weights = count(family, shape, task.kind, num_classes).total
+    ready = _ready(family, shape, config, num_classes)
     if train is None:
-        return {"teacher": weights * WEIGHT, "CUDA": CUDA}
-    trained, adapters = weights, 0
+        return {"teacher": ready, "CUDA": CUDA}
+    trained, adapters, halved = weights, 0, 0
     if config.model.teacher_lora:
+        halved = _held(family, shape, config, num_classes, is_trained=True)
         trained = adapters = lora(family, shape, config.model.teacher_lora.r, config.model.teacher_lora.targets)
     step = {
-        "bf16 copies": _copies(family, shape, config.dtype),
+        "bf16 copies": _copies(family, shape, config.dtype, adapters),
         "activations": train.batch_size * activations(family, shape, task.max_length, config.dtype, train),
         "logits": train.batch_size * _logits(family, shape, task.kind, task.max_length) * TEACHER_LOGITS,
     }
     return {
-        "teacher": (weights + adapters) * WEIGHT,
+        "teacher": (weights + adapters) * WEIGHT - halved * (WEIGHT - COPY),
         **_learning(trained, train),
-        **_higher(step, {"best teacher": weights * WEIGHT}),
+        **_higher(step, {"best teacher": ready}),
         "CUDA": CUDA,
     }
 
@@ -137,14 +142,33 @@ def _learning(trained: int, train: TrainConfig) -> Bytes:
     return {"gradients": trained * WEIGHT, "optimizer": trained * OPTIMIZER[train.optimizer]}
 
 
-def _copies(family: Family, shape: Shape, dtype: Dtype) -> int:
-    """What autocast makes of the blocks' linear layers, and the backward pass needs."""
+def _ready(family: Family, shape: Shape, config: TrialConfig, num_classes: int) -> int:
+    """Bytes of a model that is not trained."""
+    total = count(family, shape, config.task.kind, num_classes).total
+    return total * WEIGHT - _held(family, shape, config, num_classes, is_trained=False) * (WEIGHT - COPY)
+
+
+def _held(family: Family, shape: Shape, config: TrialConfig, num_classes: int, *, is_trained: bool) -> int:
+    """Parameters held in bf16 where all that a trial may freeze is frozen; a classifier is trained beside adapters."""
+    if config.dtype == "fp32":
+        return 0
+    is_head_trained = is_trained and config.task.kind == "classification"
+    head = 0 if is_head_trained else count(family, shape, config.task.kind, num_classes).head
+    return held(family, shape) + head
+
+
+def _copies(family: Family, shape: Shape, dtype: Dtype, adapters: int) -> int:
+    """What autocast makes of the blocks' linear layers, and the backward pass needs.
+
+    Beside adapters there is none of a layer that is held in bf16.
+    """
     if dtype == "fp32":
         return 0
-    return COPY * sum(
+    return COPY * adapters + COPY * sum(
         depth * each.inputs * each.outputs
         for stack, depth in family.num_blocks(shape).items()
         for each in block_linears(family, shape, stack)
+        if not adapters or each.role in layout_of(family).wide
     )
 
 

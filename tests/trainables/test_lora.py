@@ -150,6 +150,19 @@ def test_both_forms_are_one_student(family: str, tmp_path: Path) -> None:
     torch.testing.assert_close(made["merged"][2], made["adapter"][2], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("family", FAMILIES_HERE)
+def test_what_was_loaded_from_an_adapter_is_saved_plain(family: str, tmp_path: Path) -> None:
+    """As a teacher that is one, and is trained on: under the model's own names, not peft's."""
+    given = trial(family, {"student": {**LORA, "save": "adapter"}})
+    cell(given, tmp_path)
+    model = load(given, tmp_path / "cell" / "student")
+    adapters.save(model, tmp_path / "again")
+    assert not list(tmp_path.glob("again/adapter*"))
+    again = load(given, tmp_path / "again").state_dict()
+    assert model.state_dict().keys() == again.keys()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in model.state_dict().items())
+
+
 def test_an_adapter_is_loaded_by_a_pipeline(tmp_path: Path) -> None:
     scores: list[list[float]] = []
     for save in ("merged", "adapter"):

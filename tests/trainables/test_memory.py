@@ -8,15 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.trainables.families.settings import SETTINGS, Setting
 from tests.trainables.families.test_counts import QWEN3_8B
 from trainables import device as devices
 from trainables import memory, student
-from trainables.config import TrainConfig, TrialConfig
+from trainables.config import LoraConfig, TrainConfig, TrialConfig
 from trainables.device import Dtype
-from trainables.families import FAMILIES
+from trainables.families import FAMILIES, adapters
 from trainables.families.base import Family
 from trainables.families.counts import block_linears
-from trainables.families.tiny import WIDTH, Tiny, shape
+from trainables.families.tiny import NUM_CLASSES, WIDTH, Tiny, shape
+from trainables.frozen import hold
 
 EXAMPLES, TOKENS = 4, 48
 MOST = 1.75
@@ -102,10 +104,18 @@ def trial(**fields: Any) -> TrialConfig:
 
 WHOLE = {"finetune": {"batch_size": 6}}
 ADAPTED = {**WHOLE, "lora": {"teacher": {"r": 32}, "student": {"r": 128}}}
-BLOCK = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 12288 + 2 * 4096 + 2 * 128
-"""Weights of a block of Qwen3-8B: q and o, k and v, gate and up and down, its norms, those of its heads."""
-TABLES = 2 * 151936 * 4096
-"""The embeddings and the head."""
+LINEARS = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 12288
+"""Weights of a block of Qwen3-8B in linear layers: q and o, k and v, gate and up and down."""
+BLOCK = LINEARS + 2 * 4096 + 2 * 128
+"""All of them: its norms too, and those of its heads."""
+TABLE = 151936 * 4096
+"""The embeddings, or the head."""
+TABLES = 2 * TABLE
+
+
+def frozen(num_blocks: int) -> int:
+    """Bytes: what is linear in bf16, embeddings and norms in fp32."""
+    return 2 * (num_blocks * LINEARS + TABLE) + 4 * (TABLE + num_blocks * (BLOCK - LINEARS) + 4096)
 
 
 def test_qwen3_8b_by_hand() -> None:
@@ -114,13 +124,17 @@ def test_qwen3_8b_by_hand() -> None:
     # Rank 128 between the inputs and the outputs of q, k, v, o, gate, up and down.
     adapters = 9 * 128 * (8192 + 2 * (4096 + 1024) + 8192 + 3 * (4096 + 12288))
     assert given == {
-        "teacher": 4 * (36 * BLOCK + TABLES + 4096),
-        "student": 4 * (student + adapters),
+        "teacher": frozen(36),
+        "student": frozen(9) + 4 * adapters,
         "gradients": 4 * adapters,
         "optimizer": 8 * adapters,
-        "best student": 4 * student,
+        "best student": frozen(9),
         "CUDA": memory.CUDA,
     }
+    in_fp32 = memory.of_trial(trial(model=ADAPTED, dtype="fp32"), FAMILIES["qwen3"], QWEN3_8B, 2)
+    assert in_fp32["teacher"] == 4 * (36 * BLOCK + TABLES + 4096)
+    assert in_fp32["student"] == 4 * (student + adapters)
+    assert in_fp32["best student"] == 4 * student
 
 
 def test_a_step_by_hand() -> None:
@@ -128,18 +142,18 @@ def test_a_step_by_hand() -> None:
     config = trial(model=WHOLE, train={"batch_size": 16, "optimizer": "adafactor"})
     given = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, 2)
     tokens = 16 * 192
-    linears = BLOCK - 2 * 4096 - 2 * 128
     attention = 4 * 4096 + 6 * 4096 + 2 * 1024
     feed_forward = 3 * 4096 + 4 * 12288
     assert given["optimizer"] == 0
-    assert given["bf16 copies"] == 2 * 9 * linears
+    assert given["bf16 copies"] == 2 * 9 * LINEARS
     assert given["activations"] == tokens * 9 * ((attention + feed_forward) * 3 + 192 * 4)
     assert given["teacher states"] == tokens * 4096 * 4 * (37 + 3 * 10)
     assert given["logits"] == tokens * 151936 * 4 * 8
     assert "best student" not in given
 
 
-def test_an_8_billion_teacher_and_its_student_fit_80_gb_with_adapters_alone() -> None:
+def test_an_8_billion_teacher_and_its_student_fit_80_gb() -> None:
+    """A student of 9 blocks whole or with adapters, its teacher only through adapters while it is made."""
     totals = {
         name: [
             sum(of(trial(model=model), FAMILIES["qwen3"], QWEN3_8B, 2).values()) / 1e9
@@ -147,13 +161,37 @@ def test_an_8_billion_teacher_and_its_student_fit_80_gb_with_adapters_alone() ->
         ]
         for name, model in (("adapted", ADAPTED), ("whole", WHOLE))
     }
-    assert max(totals["adapted"]) < 80
-    assert min(totals["whole"]) > 80
+    assert max(totals["adapted"]) < 40
+    assert totals["whole"][0] > 80 > totals["whole"][1]
 
 
 def test_a_ready_teacher_is_only_measured() -> None:
     given = memory.of_teacher(trial(), FAMILIES["qwen3"], QWEN3_8B, 2)
-    assert given == {"teacher": 4 * (36 * BLOCK + TABLES + 4096), "CUDA": memory.CUDA}
+    assert given == {"teacher": frozen(36), "CUDA": memory.CUDA}
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_weights_are_those_that_a_model_has(setting: Setting) -> None:
+    """Frozen whole, as a teacher is, and but for its adapters and heads, as a student is; to the byte."""
+    family, given = setting.family, sized(setting)
+    ready = hold(setting.teacher(), "bf16")
+    teacher_shape = ready.config.to_dict()
+    assert memory.of_teacher(given, family, teacher_shape, NUM_CLASSES)["teacher"] == num_bytes(ready)
+    model = setting.teacher()
+    adapters.add(family, model, LoraConfig(r=2), "model.lora.student", seed=0)
+    assert memory.of_trial(given, family, teacher_shape, NUM_CLASSES)["student"] == num_bytes(hold(model, "bf16"))
+
+
+def sized(setting: Setting) -> TrialConfig:
+    """A trial whose student has all of its teacher's blocks, adapters of rank 2, and computes in bf16."""
+    depth = min(setting.family.num_blocks(setting.teacher().config.to_dict()).values())
+    model = {"family": setting.family.name, "student_blocks": depth, "lora": {"student": {"r": 2}}}
+    task = {"name": "t", "kind": setting.kind, "hub": {"path": "p"}}
+    return trial(model=model, task=task)
+
+
+def num_bytes(model: Any) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
 
 
 def test_projections_are_trained_too() -> None:

@@ -100,6 +100,7 @@ class Case:
     answer: Answer
     num_cut: int
     """How many of the test split's texts do not fit, at least."""
+    lora: dict[str, Any] | None = None
 
 
 def generated(name: str, **fields: Any) -> dict[str, Any]:
@@ -112,6 +113,13 @@ def own(kind: str, **fields: Any) -> dict[str, Any]:
 
 CASES = {
     "a pair": Case("bert", generated("natural-logic", max_length=12), classify, num_cut=1),
+    "adapters": Case(
+        "bert",
+        generated("natural-logic", max_length=12),
+        classify,
+        num_cut=1,
+        lora={"student": {"r": 4, "alpha": 8, "save": "adapter"}},
+    ),
     "one text": Case("bert", own("classification", text=["text"], max_length=8), classify, num_cut=1),
     "a pair as one": Case("qwen3", generated("natural-logic", max_length=20), classify_joined, num_cut=1),
     "beams": Case("bart", generated("localisation", max_new_tokens=6, num_beams=3), write, num_cut=0),
@@ -152,9 +160,9 @@ def made(case: Case, folder: Path) -> Made:
     teacher = {**model["teacher"], "config": {**model["teacher"]["config"], **SHAPES[case.family]}}
     config = TrialConfig.model_validate(
         {
-            "model": {**model, "teacher": teacher},
+            "model": {**model, "teacher": teacher, "lora": case.lora},
             "task": task,
-            "init": "random",
+            "init": "teacher" if case.lora else "random",
             "dtype": "fp32",
             "train": {"max_steps": 2, "batch_size": 4, "learning_rate": 1e-2},
         }

@@ -59,7 +59,8 @@ def save(model: PreTrainedModel, folder: Path, form: Literal["merged", "adapter"
     """Writes a model, with adapters or without, for plain transformers.
 
     `adapter`: the model without its adapters, trained heads included, and in the same folder the adapters as peft
-    writes them. Where peft is installed, transformers' `from_pretrained` of the folder loads both.
+    writes them. Where peft is installed, transformers' `from_pretrained` of the folder loads both. Either is in fp32:
+    frozen weights that were held in bf16 have the same values there.
     """
     if not _layers(model):
         model.save_pretrained(folder)
@@ -84,6 +85,8 @@ def merge(model: PreTrainedModel) -> None:
     anyone: Any = model.requires_grad_(True)
     anyone._hf_peft_config_loaded = False
     del anyone.peft_config
+    # Where the adapters were read from files, the names of peft's tensors, under which the weights would be saved.
+    vars(model).pop("_weight_conversions", None)
 
 
 def _layers(model: PreTrainedModel) -> dict[str, LoraLayer]:
@@ -91,9 +94,11 @@ def _layers(model: PreTrainedModel) -> dict[str, LoraLayer]:
 
 
 def _plain_state(model: PreTrainedModel, *, merged: bool) -> dict[str, Tensor]:
-    """The weights under the names that they have without adapters; `merged` ones are new tensors on the CPU."""
+    """The weights in fp32 under the names that they have without adapters; `merged` ones are new, on the CPU."""
     state = {
-        key.replace(".base_layer.", "."): value for key, value in model.state_dict().items() if ".lora_" not in key
+        key.replace(".base_layer.", "."): value.float() if value.dtype == torch.bfloat16 else value
+        for key, value in model.state_dict().items()
+        if ".lora_" not in key
     }
     if merged:
         with torch.no_grad():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from trainables.families.base import Family, Shape
-from trainables.families.layout import Layout
+from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 from trainables.families.lora import targeted
 
 
@@ -76,12 +76,24 @@ def count(family: Family, shape: Shape, kind: str, num_classes: int) -> Counts:
 def block(family: Family, shape: Shape, stack: str) -> int:
     """The parameters of one block, without the relative positions that a stack's first one owns."""
     layout, sizes = layout_of(family), stack_sizes(family, shape, stack)
-    biased = layout.biases.union(*(roles for key, roles in layout.bias_fields.items() if shape.get(key)))
-    linears = block_linears(family, shape, stack)
-    weights = sum(each.inputs * each.outputs + each.outputs * (each.role in biased) for each in linears)
+    weights = _in_linears(family, shape, stack, ATTENTION | FEED_FORWARD)
     num_attentions = attentions(family, stack)
     norms = sizes.width * (1 + layout.norm_biases) * (num_attentions + 1)
     return weights + norms + 2 * sizes.head * num_attentions * layout.norms_heads
+
+
+def held(family: Family, shape: Shape) -> int:
+    """The parameters of all blocks that are held in bf16 where they are frozen (trainables/frozen.py)."""
+    roles = ATTENTION | FEED_FORWARD - layout_of(family).wide
+    return sum(depth * _in_linears(family, shape, stack, roles) for stack, depth in family.num_blocks(shape).items())
+
+
+def _in_linears(family: Family, shape: Shape, stack: str, roles: frozenset[str]) -> int:
+    """Weights and biases of one block's linear layers of these roles."""
+    layout = layout_of(family)
+    biased = layout.biases.union(*(found for key, found in layout.bias_fields.items() if shape.get(key)))
+    linears = [each for each in block_linears(family, shape, stack) if each.role in roles]
+    return sum(each.inputs * each.outputs + each.outputs * (each.role in biased) for each in linears)
 
 
 def block_linears(family: Family, shape: Shape, stack: str) -> list[Linear]:

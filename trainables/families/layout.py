@@ -23,6 +23,8 @@ class Layout:
     """Whether a norm has a bias beside its weight: LayerNorm has, RMSNorm has not."""
     biases: frozenset[str] = frozenset()
     """Roles whose layers have a bias."""
+    wide: frozenset[str] = frozenset()
+    """Roles whose layers transformers wants in fp32."""
     bias_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Config keys that give roles a bias, where they are true."""
     gated: bool = False

@@ -62,6 +62,7 @@ T5 = Family(
     layout=Layout(
         roles=(*"qkvo", *"qkvo", *("up", "gate", "up", "down") * 2),
         norm_biases=False,
+        wide=frozenset({"down"}),
         gated_field="feed_forward_proj",
         head_field="d_kv",
         relative_field="relative_attention_num_buckets",
