@@ -65,6 +65,11 @@ class Cluster:
         return f"http://127.0.0.1:{self.mlflow_port}"
 
     @property
+    def pages(self) -> str:
+        """MLflow's address for people: without a workspace its UI asks for one."""
+        return f"{self.mlflow}/?workspace=default"
+
+    @property
     def commit(self) -> str:
         return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=self.folder, text=True).strip()
 

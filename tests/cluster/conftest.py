@@ -14,8 +14,10 @@ from tests.sweep.test_job import free_ports
 from tests.sweep.tiny import TASK_OF, TASKS, small
 
 ALL = "all-families"
-WATCHED_STEPS = 1500
-"""Of BERT's teacher: longer than the 10 s between two looks at how busy its machine is."""
+WATCHED_STEPS = 200
+"""Of BERT's teacher: long enough for some looks at how busy its machine is."""
+OFTEN = {"environment": {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "2"}}
+"""Seconds from look to look; MLflow's 10 are longer than the runs of these tests."""
 
 
 def sweep(name: str, families: list[str], steps: int, strategies: list[str]) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def cluster() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
         copy_checkout(Path(folder))
         made = Cluster(Path(folder), *free_ports(2))
+        made.write("docker-compose.override.yml", {"services": {"ray-head": OFTEN, "ray-worker": OFTEN}})
         made.make("purge", "--yes")  # what a run left that was killed: its database has other passwords
         try:
             made.make("up", "--workers", "2")

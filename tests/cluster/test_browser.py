@@ -12,8 +12,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from sweep import views
+from sweep.runs import DESCRIPTION
 from tests.browser.ui_screenshots import browser, shoot
-from tests.cluster.compose import ROOT, Cluster
+from tests.cluster.compose import ROOT, Cluster, tags_of
 from tests.cluster.conftest import ALL
 from tests.sweep.tiny import TASK_OF
 
@@ -51,27 +52,30 @@ def wait_for(page: webdriver.Chrome, *texts: str) -> None:
     WebDriverWait(page, SECONDS).until(shown, f"not all of {texts} came up")
 
 
-def test_mlflow_lets_nobody_in_who_is_not_signed_in(cluster: Cluster, page: webdriver.Chrome) -> None:
-    page.get(f"{cluster.mlflow}/#/experiments")
-    wait_for(page, "You are not authenticated")
-
-
 def test_the_cells_are_compared_in_mlflow(cluster: Cluster, swept: str, signed_in: webdriver.Chrome) -> None:
     experiment = cluster.experiment_id(ALL)
     for view in views.VIEWS:
-        shoot(signed_in, views.link(cluster.mlflow, experiment, view), PICTURES / f"mlflow-{view}.png")
+        shoot(signed_in, views.link(cluster.pages, experiment, view), PICTURES / f"mlflow-{view}.png")
     compared = (PICTURES / "mlflow-parallel.txt").read_text()
     assert all(f"tiny-{family}" in compared for family in TASK_OF), compared
 
 
-def test_the_report_is_shown_in_mlflow(cluster: Cluster, swept: str, signed_in: webdriver.Chrome) -> None:
+def test_the_report_is_shown_in_mlflow_and_leads_to_the_runs(
+    cluster: Cluster, swept: str, signed_in: webdriver.Chrome
+) -> None:
     run = cluster.runs(ALL, "sweep")[0]["info"]
-    signed_in.get(f"{cluster.mlflow}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}/artifacts/report.html")
+    report = f"experiments/{run['experiment_id']}/runs/{run['run_id']}/artifacts/report.html"
+    signed_in.get(views.page(cluster.pages, report))
     frame = WebDriverWait(signed_in, SECONDS).until(lambda driver: driver.find_element(By.TAG_NAME, "iframe"))
     signed_in.switch_to.frame(frame)
     wait_for(signed_in, "tiny-bert", "tiny-qwen3")
+    links = [each.get_attribute("href") or "" for each in signed_in.find_elements(By.CSS_SELECTOR, "a[href*='/runs/']")]
     signed_in.switch_to.default_content()
     signed_in.save_screenshot(str(PICTURES / "mlflow-report.png"))
+    cell = cluster.runs(ALL, "cell")[0]
+    signed_in.get(next(link for link in links if cell["info"]["run_id"] in link))
+    wait_for(signed_in, tags_of(cell)["mlflow.runName"], tags_of(cell)[DESCRIPTION])
+    signed_in.save_screenshot(str(PICTURES / "mlflow-cell.png"))
 
 
 def test_rays_dashboard_opens_with_the_token(cluster: Cluster, swept: str, page: webdriver.Chrome) -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.cluster.compose import Cluster, metrics_of, tags_of
 from tests.cluster.conftest import sweep
 
-STEPS = 600
-"""Of a cell: some 15 s, so that it can be disturbed."""
+STEPS = 400
+"""Of a cell: 10 s and more, so that it can be disturbed."""
 
 Numbers = dict[str, dict[str, float]]
 
