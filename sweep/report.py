@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 
-from sweep import findings, results, summary, terminal
+from sweep import findings, results, summary, terminal, views
 from sweep.archive import Sweep
 from sweep.drawing import draw
 from sweep.passwords import without_login
@@ -83,7 +83,7 @@ def _run_link(sweep: Sweep, run_id: str) -> str:
     """The address of a run, where the tracking URI is a server's."""
     if not sweep.tracking_uri.startswith(("http://", "https://")) or not sweep.experiment_id:
         return ""
-    return f"{without_login(sweep.tracking_uri).rstrip('/')}/#/experiments/{sweep.experiment_id}/runs/{run_id}"
+    return views.page(without_login(sweep.tracking_uri), f"experiments/{sweep.experiment_id}/runs/{run_id}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

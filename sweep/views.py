@@ -52,7 +52,13 @@ def tags() -> dict[str, str]:
     return {f"{TAG}{view}": json.dumps(state) for view, state in _STATES.items()}
 
 
+def page(server: str, path: str) -> str:
+    """The address of a page of the UI; what the server's address asks for goes along (`?workspace=default`)."""
+    address, _, asked = server.partition("?")
+    return f"{address.rstrip('/')}/#/{path}" + (f"?{asked}" if asked else "")
+
+
 def link(server: str, experiment_id: str, view: str) -> str:
     """The address of a view."""
-    page = f"{server.rstrip('/')}/#/experiments/{experiment_id}/runs"
-    return f"{page}?compareRunsMode={_MODES[view]}&viewStateShareKey={view}"
+    runs = page(server, f"experiments/{experiment_id}/runs")
+    return f"{runs}{'&' if '?' in runs else '?'}compareRunsMode={_MODES[view]}&viewStateShareKey={view}"

@@ -22,12 +22,15 @@ LEFT_OUT = ("RAY_", "MLFLOW_", "SWEEP_", "COMPOSE_")
 
 
 def copy_checkout(folder: Path) -> None:
-    """What git knows of the checkout, and what it would add."""
+    """What git knows of the checkout, and what it would add; a repository of one commit."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.check_output(command, cwd=ROOT, text=True).splitlines():
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    author = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
+    for words in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "The checkout"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
 
 
 @dataclass
@@ -60,6 +63,15 @@ class Cluster:
     @property
     def mlflow(self) -> str:
         return f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def pages(self) -> str:
+        """MLflow's address for people: without a workspace its UI asks for one."""
+        return f"{self.mlflow}/?workspace=default"
+
+    @property
+    def commit(self) -> str:
+        return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=self.folder, text=True).strip()
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -133,10 +145,13 @@ class Cluster:
         data = None if body is None else json.dumps(body).encode()
         return fetch(urllib.request.Request(self.mlflow + path, data, given, method=method))
 
-    def runs(self, sweep: str, kind: str) -> list[dict[str, Any]]:
+    def experiment_id(self, sweep: str) -> str:
         status, found = self.api("GET", f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={sweep}")
         assert status == 200, found
-        asked = {"experiment_ids": [found["experiment"]["experiment_id"]], "filter": f"tags.kind = '{kind}'"}
+        return found["experiment"]["experiment_id"]
+
+    def runs(self, sweep: str, kind: str) -> list[dict[str, Any]]:
+        asked = {"experiment_ids": [self.experiment_id(sweep)], "filter": f"tags.kind = '{kind}'"}
         status, answer = self.api("POST", "/api/2.0/mlflow/runs/search", asked)
         assert status == 200, answer
         return answer.get("runs", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from sweep.runs import DESCRIPTION
 from tests.cluster.compose import Cluster, metrics_of, tags_of
 from tests.cluster.conftest import ALL, sweep
 from tests.sweep.tiny import TASK_OF
@@ -18,8 +19,26 @@ def test_all_families_on_both_workers(cluster: Cluster, swept: str) -> None:
     workers = {cluster.container("ray-worker", number)[:12] for number in (1, 2)}
     hosts = {tags_of(run)["host"] for run in [*cells, *cluster.runs(ALL, "teacher")]}
     assert hosts == workers
-    commit = tags_of(cells[0])["git_commit"]
-    assert commit == "unknown" or len(commit) == 40
+    assert {tags_of(run)["git_commit"] for run in cells} == {cluster.commit}
+
+
+def test_runs_say_what_they_are(cluster: Cluster, swept: str) -> None:
+    parent = cluster.runs(ALL, "sweep")[0]
+    teachers = {tags_of(run)["model"]: tags_of(run)[DESCRIPTION] for run in cluster.runs(ALL, "teacher")}
+    cells = {tags_of(run)["mlflow.runName"]: tags_of(run)[DESCRIPTION] for run in cluster.runs(ALL, "cell")}
+    assert tags_of(parent)[DESCRIPTION] == "Distillation sweep of 8 cells and 4 teachers."
+    about = "The teacher of tiny-t5 on localisation, which its students are matched to."
+    assert (len(teachers), teachers["tiny-t5"]) == (4, about)
+    assert len(cells) == len(set(cells.values())) == 8
+    assert max(map(len, cells)) <= 60
+
+
+def test_the_sweep_and_its_teachers_show_how_busy_their_machines_were(cluster: Cluster, swept: str) -> None:
+    teacher = next(run for run in cluster.runs(ALL, "teacher") if tags_of(run)["model"] == "tiny-bert")
+    for run in (cluster.runs(ALL, "sweep")[0], teacher):
+        busy = {key: value for key, value in metrics_of(run).items() if key.startswith("system/")}
+        assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= set(busy), busy
+        assert busy["system/system_memory_usage_megabytes"] > 0
 
 
 def test_runs_are_in_postgres_and_artifacts_come_through_the_proxy(cluster: Cluster, swept: str) -> None:
