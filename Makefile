@@ -31,7 +31,7 @@ demo: install ## The whole sweep on generated tasks, on this machine alone (PROF
 	$(BIN)/python sweep/run.py $(CONFIG) $(if $(PROFILE),profile=$(PROFILE))
 
 test: install ## The whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check-static: install ## Lint and types
 	$(BIN)/ruff check .

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 WITH_RAY = (
     "test_end_to_end",
@@ -20,10 +24,19 @@ for each other's workers.
 """
 
 
-@pytest.hookimpl(tryfirst=True)
+class RayTogether(LoadFileScheduling):
+    """All files with Ray to one process, every other file to whichever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "ray" if Path(file).stem in WITH_RAY else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RayTogether:
+    return RayTogether(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with Ray first, which take longest. Outside pytest-xdist the marks mean nothing."""
+    """Those with Ray first, which take longest."""
     places = {name: place for place, name in enumerate(WITH_RAY)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if item.path.stem in places else str(item.path)))
