@@ -98,6 +98,8 @@ def start(client: JobSubmissionClient, submission: Submission) -> str:
 
 def follow(client: JobSubmissionClient, job: str) -> int:
     """Prints the job's log to its end, through lost connections; returns the exit status of its driver."""
+    from aiohttp import ClientError
+
     log = Log(client, job)
     answered = time.monotonic()
     while True:
@@ -108,8 +110,8 @@ def follow(client: JobSubmissionClient, job: str) -> int:
             if status is not None:
                 log.rest()
                 return status
-        except (RuntimeError, OSError) as error:
-            # The client raises plain RuntimeError for what the server answers, and requests' and aiohttp's OSErrors.
+        except (RuntimeError, OSError, ClientError) as error:
+            # The client raises plain RuntimeError for what the server answers, requests' OSErrors and aiohttp's errors.
             if "404" in str(error):
                 print(f"The cluster no longer knows {job}: its head was restarted. Submit again to go on.")
                 return 1

@@ -20,6 +20,11 @@ OFTEN = {"environment": {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "2"}}
 """Seconds from look to look; MLflow's 10 are longer than the runs of these tests."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The faults come last: a head that is restarted forgets its jobs and their logs, which other tests look at."""
+    items.sort(key=lambda item: item.path.name == "test_faults.py")
+
+
 def sweep(name: str, families: list[str], steps: int, strategies: list[str]) -> dict[str, Any]:
     """The config of a sweep of small models: one CPU a trial, in fp32."""
     return {

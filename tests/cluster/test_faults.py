@@ -116,10 +116,12 @@ def test_a_restarted_head_then_a_stopped_job(cluster: Cluster, undisturbed: Numb
     def restart(_: list[dict[str, Any]]) -> None:
         cluster.docker("restart", cluster.container("ray-head"))
 
-    status, shown = disturb(cluster, "cut-off", restart)
+    try:
+        status, shown = disturb(cluster, "cut-off", restart)
+    finally:
+        cluster.make("up", "--workers", "2")
     assert status == 1, shown
     assert "ubmit again" in shown.splitlines()[-1]
-    cluster.make("up", "--workers", "2")
 
     def stop(_: list[dict[str, Any]]) -> None:
         job = ["ray", "job", "stop", "--address", "http://127.0.0.1:8265", "cut-off-1"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from sweep import submit, upload
@@ -154,15 +155,18 @@ def test_a_config_from_elsewhere_is_refused(folder: Path) -> None:
 class Cluster:
     """Stands in for a cluster whose jobs ended so, and whose log tears."""
 
-    def __init__(self, log: str = "", torn_after: int | None = None, **job: Any) -> None:
-        self._log, self._torn_after = log, torn_after
+    def __init__(
+        self, log: str = "", torn_after: int | None = None, torn_by: Exception | None = None, **job: Any
+    ) -> None:
+        self._log, self._torn_after, self._torn_by = log, torn_after, torn_by
         self._job = SimpleNamespace(**{"driver_exit_code": None, "message": "", **job})
 
     async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
         for position in range(0, len(self._log), 4):
             if self._torn_after is not None and position >= self._torn_after:
                 self._torn_after = None
-                raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
+                assert self._torn_by is not None
+                raise self._torn_by
             yield self._log[position : position + 4]
 
     def get_job_logs(self, job: str) -> str:
@@ -192,11 +196,19 @@ def test_exit_status(status: str, code: int | None, expected: int | None) -> Non
     assert submit.exit_status(job) == expected
 
 
-def test_a_torn_log_is_taken_up_where_it_tore(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "torn_by",
+    [
+        RuntimeError("WebSocket connection closed unexpectedly with close code 1006"),
+        aiohttp.ServerDisconnectedError(),
+        ConnectionRefusedError(),
+    ],
+)
+def test_a_torn_log_is_taken_up_where_it_tore(torn_by: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     from ray.job_submission import JobStatus
 
     text = "first line\nsecond line\nthird line\n"
-    cluster: Any = Cluster(text, torn_after=12, status=JobStatus.FAILED, driver_exit_code=2)
+    cluster: Any = Cluster(text, torn_after=12, torn_by=torn_by, status=JobStatus.FAILED, driver_exit_code=2)
     assert submit.follow(cluster, "tiny-1") == 2
     assert capsys.readouterr().out == text
 
