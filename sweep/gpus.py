@@ -60,8 +60,9 @@ def found() -> list[Gpu]:
     answered, late = ray.wait([*asked], num_returns=len(asked), timeout=ASK_SECONDS)
     for task in late:
         ray.cancel(task)
-    answers = {asked[task]: ray.get(task) for task in answered}
-    return [Gpu(host, *answer) for host, answer in answers.items() if answer]
+    # Several nodes may have one host.
+    answers = [(asked[task], ray.get(task)) for task in answered]
+    return [Gpu(host, *answer) for host, answer in answers if answer]
 
 
 @ray.remote(num_cpus=0, num_gpus=LEAST_SHARE)
