@@ -1,4 +1,4 @@
-"""How the suite is spread over processes: all that start a Ray one after another in one, the rest by file."""
+"""How the suite is spread over processes: all sweeps one after another in one, the rest beside them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-WITH_RAY = (
+SWEEPS = (
     "test_end_to_end",
     "test_outside_judge",
     "test_paper",
@@ -16,27 +16,27 @@ WITH_RAY = (
     "test_reuse",
     "test_gpu_cluster",
     "test_no_gpu",
-    "test_job",
-    "test_submit",
 )
-"""In the order in which they are run: neighbours share a sweep or a head. Two Rays at once on two cores would wait
-for each other's workers.
+"""In the order in which they are run: neighbours share a sweep. Two sweeps at once on two cores would wait for each
+other's workers.
 """
+JOBS = ("test_job", "test_submit")
+"""They share a head, which mostly waits."""
 
 
-class RayTogether(LoadFileScheduling):
-    """All files with Ray to one process, every other file to whichever is free."""
+class TogetherByRay(LoadFileScheduling):
+    """All sweeps to one process, all jobs to one, every other file to whichever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "ray" if Path(file).stem in WITH_RAY else file
+        return next((str(files) for files in (SWEEPS, JOBS) if Path(file).stem in files), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RayTogether:
-    return RayTogether(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherByRay:
+    return TogetherByRay(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with Ray first, which take longest."""
-    places = {name: place for place, name in enumerate(WITH_RAY)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    """The sweeps first, which take longest, and the jobs last."""
+    places = {name: place for place, name in enumerate(SWEEPS)} | dict.fromkeys(JOBS, len(SWEEPS) + 1)
+    items.sort(key=lambda item: places.get(item.path.stem, len(SWEEPS)))
