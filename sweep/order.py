@@ -36,7 +36,7 @@ class AfterTeachers(BasicVariantGenerator):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         super().on_trial_complete(trial_id, result, error)
-        job = self._given_out.pop(trial_id)
+        job = self._given_out[trial_id]  # Tune says it twice of a trial that it fails to stop
         if not error and self._is_done(job):
             self._done.add(job)
         else:
