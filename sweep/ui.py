@@ -36,6 +36,7 @@ WRONG_CALL = 2
 ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # the job runner takes a dozen processes more
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PYTHONWARNINGS": "ignore",  # of MLflow's own about what it imports: nothing that its user could mend
 }
 UNREACHABLE = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 

@@ -104,9 +104,10 @@ def test_links_are_given_where_the_experiment_has_the_views() -> None:
 def test_it_answers_and_ends_with_all_its_processes(config: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "mlflow.db").touch()  # the server makes the tables
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sweep.ui", str(config)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
-    )
+    errors = tmp_path / "errors"
+    with errors.open("w") as file:
+        words = [sys.executable, "-m", "sweep.ui", str(config)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=file, text=True, cwd=tmp_path)
     try:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
@@ -115,6 +116,7 @@ def test_it_answers_and_ends_with_all_its_processes(config: Path, tmp_path: Path
             assert b"MLflow" in answer.read()
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(timeout=30) == 0
+        assert "Warning" not in errors.read_text()
     finally:
         process.kill()
         process.stdout.close()
