@@ -20,6 +20,7 @@ from sweep import environment, keep, plan, published, report, results, terminal,
 from sweep.archive import Sweep
 from sweep.checks import Checked
 from sweep.command import Command
+from sweep.experiment import TrackingError
 from sweep.grid import Cell
 from sweep.messages import shown
 from sweep.passwords import hidden, hidden_in
@@ -27,7 +28,7 @@ from sweep.plan import Plan
 from sweep.records import Facts, Records, now
 from sweep.runs import RunSpec
 from sweep.storage import Storage
-from sweep.tracking import Tracking, TrackingError
+from sweep.tracking import Tracking
 from sweep.usage import Student
 from trainables import plugins
 from trainables.errors import InputError, Problem

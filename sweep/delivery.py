@@ -6,9 +6,10 @@ import contextlib
 import threading
 from collections.abc import Iterable
 
+from sweep.experiment import MAX_POINTS, TrackingError
 from sweep.records import Attempt, JournalRow
 from sweep.runs import Point, RunSpec, read_points
-from sweep.tracking import MAX_POINTS, Tracking, TrackingError
+from sweep.tracking import Tracking
 
 MAX_PAUSE_SECONDS = 30.0
 LAST_TRY_SECONDS = 5.0

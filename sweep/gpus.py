@@ -11,7 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from sweep.checks.memory import GB, memory_problems
 from sweep.checks.sizes import Sizes
 from sweep.config import Resources
-from trainables.families.base import raise_all
+from trainables.errors import raise_all
 
 ASK_SECONDS = 60.0
 """For an answer: a node whose GPUs are all taken has none to give in time, and torch takes seconds to load."""

@@ -1,6 +1,6 @@
 """The best student as a model of MLflow: logged once under the run of its cell, and registered where that is asked for.
 
-Beside sweep/tracking.py it is what writes to MLflow. Torch and transformers are loaded only to log a student that is
+Beside sweep/experiment.py it is what writes to MLflow. Torch and transformers are loaded only to log a student that is
 not there yet.
 """
 
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sweep import card
-from sweep.tracking import CLIENT_ENVIRONMENT, Tracking, guarded
+from sweep.experiment import CLIENT_ENVIRONMENT, guarded
+from sweep.tracking import Tracking
 from sweep.usage import Student, pipeline_task
 from trainables.families import FAMILIES
 

@@ -7,49 +7,20 @@ imported when it is first used.
 
 from __future__ import annotations
 
-import functools
-import logging
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
 from sweep import environment
-from sweep.passwords import hidden
+from sweep.experiment import MAX_POINTS, Experiment, Status, guarded
 from sweep.records import Record
 from sweep.runs import DESCRIPTION, Point, RunSpec, identity_tag, mapping_params, read_points, result_tags
 from trainables import predictions
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
-
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-Arguments = ParamSpec("Arguments")
-Answer = TypeVar("Answer")
-
-CLIENT_ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is out costs 4 seconds a call, not 4 minutes
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-}
 ARTIFACTS = ("angles.npz", "per_state.json", predictions.FILE)
 MAX_ARTIFACT_BYTES = 10_000_000
 """What is larger stays in the storage alone: large uploads through a server run into its time limits."""
-MAX_POINTS = 1000
-MAX_PARAMS = 100
-MAX_PARAM_LENGTH = 6000
-MAX_TAG_LENGTH = 8000
 PARENT = "mlflow.parentRunId"
-
-
-class TrackingError(RuntimeError):
-    """The tracking server does not answer, or refuses."""
 
 
 class Opened(NamedTuple):
@@ -57,30 +28,8 @@ class Opened(NamedTuple):
     ended: bool
 
 
-def guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """Raises TrackingError where MLflow, its server or its files refuse."""
-
-    @functools.wraps(method)
-    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        _prepare()
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return method(*args, **kwargs)
-        except (MlflowException, OSError) as error:
-            raise TrackingError(hidden(str(error).splitlines()[0] if str(error) else repr(error))) from error
-
-    return call
-
-
-@dataclass(frozen=True)
-class Tracking:
-    """One experiment of one tracking server or database. Can be pickled. Methods raise TrackingError."""
-
-    uri: str
-    experiment: str
-    artifacts: str | None = None
-    """Where a tracking URI that is a database keeps artifacts; a server has a place of its own."""
+class Tracking(Experiment):
+    """The records of one sweep in its experiment. Can be pickled. Methods raise TrackingError."""
 
     @guarded
     def open_sweep(self, tags: Mapping[str, str], description: str, artifacts: Mapping[str, str]) -> str:
@@ -204,97 +153,6 @@ class Tracking:
         """Metrics of the sweep itself."""
         points, _ = read_points([{"step": step, "time": time, "metrics": dict(metrics)}])
         self._log(run_id, points=points)
-
-    @contextmanager
-    def system_metrics(self, run_id: str) -> Generator[None]:
-        """Logs CPU, memory, disk, network and GPUs of this host to a run, every 10 seconds, in the background.
-
-        Ends by itself, with nothing said, where the server does not answer.
-        """
-        _prepare()
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
-        monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=self.uri)
-        monitor.start()
-        try:
-            yield
-        finally:
-            monitor.finish()
-
-    @property
-    def client(self) -> MlflowClient:
-        return _connect(self.uri)
-
-    @cached_property
-    def experiment_id(self) -> str:
-        found = self.client.get_experiment_by_name(self.experiment)
-        if found is None:
-            raise TrackingError(f"{hidden(self.uri)} has no experiment {self.experiment!r}")
-        return found.experiment_id
-
-    def _make_experiment(self) -> str:
-        found = self.client.get_experiment_by_name(self.experiment)
-        if found is None:
-            place = None if self.uri.startswith("http") else self.artifacts
-            return self.client.create_experiment(self.experiment, artifact_location=place)
-        if found.lifecycle_stage == "deleted":
-            self.client.restore_experiment(found.experiment_id)
-        return found.experiment_id
-
-    def _search(self, where: str) -> Iterator[Run]:
-        token: str | None = None
-        while token != "":
-            page = self.client.search_runs([self.experiment_id], where, max_results=1000, page_token=token)
-            yield from page
-            token = page.token or ""
-
-    def _log(
-        self,
-        run_id: str,
-        points: Sequence[Point] = (),
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """One request, or more where there are more params than one takes."""
-        from mlflow.entities import Metric, Param, RunTag
-
-        all_params = [Param(key, value[:MAX_PARAM_LENGTH]) for key, value in (params or {}).items()]
-        all_tags = [RunTag(key, value[:MAX_TAG_LENGTH]) for key, value in (tags or {}).items()]
-        metrics = [Metric(point.key, point.value, point.time, point.step) for point in points]
-        for start in range(0, max(len(all_params), 1), MAX_PARAMS):
-            part = all_params[start : start + MAX_PARAMS]
-            if metrics or part or all_tags:
-                self.client.log_batch(run_id, metrics, part, all_tags)
-            metrics, all_tags = [], []
-
-    def _end(
-        self,
-        run_id: str,
-        status: Status,
-        reason: str | None = None,
-        traceback: str | None = None,
-        time: int | None = None,
-    ) -> None:
-        if reason:
-            self._log(run_id, tags={"reason": reason})
-        if traceback:
-            self.client.log_text(run_id, traceback, "traceback.txt")
-        self.client.set_terminated(run_id, status, time)
-
-
-@cache
-def _prepare() -> None:
-    """Sets what MLflow reads from the environment, where nobody else has, before it is imported."""
-    for name, value in CLIENT_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-
-
-@cache
-def _connect(uri: str) -> MlflowClient:
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
 
 
 def _without(params: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:

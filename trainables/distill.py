@@ -13,9 +13,9 @@ from trainables import device as devices
 from trainables import frozen, official, plain, predictions, student
 from trainables.angle_file import History
 from trainables.config import TrialConfig
+from trainables.errors import raise_all
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family, lora
-from trainables.families.base import raise_all
 from trainables.families.making import load_tokenizer
 from trainables.loop import Metrics, Report, Training, measure
 from trainables.objective import Distillation

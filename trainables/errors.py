@@ -25,3 +25,9 @@ class InputError(ValueError):
 
 class NotFinite(ArithmeticError):
     """A loss or a gradient that is not a number: the cell has failed by itself."""
+
+
+def raise_all(problems: list[Problem]) -> None:
+    """Raises InputError where there is a problem."""
+    if problems:
+        raise InputError(problems)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trainables.config import ModelConfig, ProjectionConfig
-from trainables.errors import InputError, Problem
-from trainables.families import adapters
-from trainables.families.base import Family, raise_all
+from trainables.errors import InputError, Problem, raise_all
+from trainables.families import adapters, fitting
+from trainables.families.base import Family
 from trainables.families.draws import seeded
 from trainables.families.states import stacks_of
 from trainables.seeds import stream
@@ -64,7 +64,7 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
     Raises InputError where the teacher has no such student.
     """
     shape = teacher.config.to_dict()
-    raise_all(family.check_student(shape, config.student_blocks, config.student_width, init))
+    raise_all(fitting.student_problems(family, shape, config.student_blocks, config.student_width, init))
     student_config = family.student_config(teacher.config, config.student_blocks, config.student_width)
     kind = next(kind for kind, name in family.models.items() if name == type(teacher).__name__)
     model = family.build(student_config, kind, seed=seed)

@@ -22,8 +22,7 @@ from sweep.messages import NEEDED
 from sweep.revisions import Revisions
 from trainables.config import TrialConfig
 from trainables.device import resolve_dtype
-from trainables.errors import InputError
-from trainables.families.base import raise_all
+from trainables.errors import InputError, raise_all
 from trainables.tasks.rows import Data
 
 

@@ -9,7 +9,7 @@ from sweep.grid import Draft
 from trainables import official
 from trainables.config import LossConfig, ModelConfig, TaskConfig
 from trainables.errors import InputError, Problem
-from trainables.families import FAMILIES, Family, lora
+from trainables.families import FAMILIES, Family, fitting, lora
 from trainables.seeds import generator
 from trainables.strategies import Stack, Strategy
 from trainables.tasks.kinds import KINDS
@@ -37,7 +37,7 @@ class Models:
         problems = self._find(model, family) + lora.check(family, model, draft.valid.get("init"))
         task: TaskConfig | None = draft.valid.get("task")
         if task is not None:
-            problems += family.check_kind(task.kind) if task.kind in KINDS else []
+            problems += fitting.kind_problems(family, task.kind) if task.kind in KINDS else []
         losses: LossConfig | None = draft.valid.get("losses")
         if losses is not None:
             kind = task.kind if task is not None and task.kind in KINDS else None
@@ -69,7 +69,7 @@ def _check_task(
     kind = task.kind if task is not None and task.kind in family.kinds else ""
     classes = data.classes if data is not None and model.finetune is None and kind else None
     is_found = teacher.source is not None and not teacher.is_stated
-    problems = family.check_teacher(teacher.config, kind, classes) if is_found else []
+    problems = fitting.teacher_problems(family, teacher.config, kind, classes) if is_found else []
     longest = family.max_length(teacher.config)
     if task is not None and longest is not None and task.max_length > longest:
         problems.append(
@@ -79,8 +79,8 @@ def _check_task(
 
 
 def _check_student(family: Family, model: ModelConfig, teacher: Teacher, draft: Draft) -> list[Problem]:
-    problems = family.check_student(
-        teacher.config, model.student_blocks, model.student_width, draft.valid.get("init", "random")
+    problems = fitting.student_problems(
+        family, teacher.config, model.student_blocks, model.student_width, draft.valid.get("init", "random")
     )
     strategy: Strategy | None = draft.valid.get("strategy")
     for name, num_teacher in family.num_blocks(teacher.config).items():

@@ -11,7 +11,7 @@ from typing import Any
 from trainables import deadline, vocabularies
 from trainables.config import FromScratch, ModelConfig
 from trainables.errors import InputError, Problem
-from trainables.families import Family
+from trainables.families import Family, fitting
 
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model")
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
@@ -39,11 +39,13 @@ def find(model: ModelConfig, family: Family, *, look_up: bool = True) -> Teacher
 
     Without `look_up`, a model of the hub whose shape is stated is not asked for: a plan needs no more.
     """
-    if problems := [Problem(_in_shape(path), message) for path, message in family.check_scratch(model.shape or {})]:
+    if problems := [
+        Problem(_in_shape(path), message) for path, message in fitting.scratch_problems(family, model.shape or {})
+    ]:
         raise InputError(problems)
     teacher = model.teacher
     if isinstance(teacher, FromScratch):
-        if problems := family.check_scratch(teacher.config):
+        if problems := fitting.scratch_problems(family, teacher.config):
             raise InputError(problems)
         return _of_shape(Teacher(teacher.config, teacher.model_dump(mode="json"), None), model)
     if teacher.startswith(("/", ".", "~")) or Path(teacher).exists():

@@ -18,11 +18,12 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from sweep import checks, command, conduct, gpus, published
+from sweep.experiment import TrackingError
 from sweep.plan import Plan
 from sweep.records import Records
 from sweep.run import main
 from sweep.storage import Storage
-from sweep.tracking import Tracking, TrackingError
+from sweep.tracking import Tracking
 from sweep.usage import Student
 from tests.sweep.own_data import write_all
 from tests.sweep.tracked import make_result, make_rows

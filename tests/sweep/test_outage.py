@@ -20,9 +20,10 @@ from mlflow import MlflowClient
 
 from sweep import delivery
 from sweep.delivery import Delivery
+from sweep.experiment import TrackingError
 from sweep.records import Record, Records
 from sweep.runs import RunSpec
-from sweep.tracking import Opened, Tracking, TrackingError
+from sweep.tracking import Opened, Tracking
 from tests.sweep.tracked import STARTED, make_cell, make_result, make_rows, spec
 
 

@@ -16,11 +16,12 @@ from mlflow.exceptions import MlflowException
 
 from sweep import card, published
 from sweep.config import load_partly
+from sweep.experiment import TrackingError
 from sweep.grid import Cell
 from sweep.records import Facts, Records
 from sweep.runs import RunSpec
 from sweep.storage import Storage
-from sweep.tracking import Tracking, TrackingError
+from sweep.tracking import Tracking
 from sweep.usage import Student
 from tests.sweep.test_summary import row
 from tests.trainables.test_plain import CASES, Made, made

@@ -20,10 +20,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from sweep.delivery import Delivery
+from sweep.experiment import TrackingError
 from sweep.records import Records
-from sweep.runs import RunSpec
+from sweep.runs import DESCRIPTION, RunSpec
 from sweep.storage import Storage
-from sweep.tracking import DESCRIPTION, PARENT, Tracking, TrackingError
+from sweep.tracking import PARENT, Tracking
 from tests.sweep.tracked import SHARED_TAGS, STARTED, finish_record, make_cell, make_result, make_rows, spec
 
 

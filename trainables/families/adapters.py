@@ -19,7 +19,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from trainables.config import LoraConfig
-from trainables.families.base import Family, raise_all
+from trainables.errors import raise_all
+from trainables.families.base import Family
 from trainables.families.draws import seeded
 from trainables.families.lora import targeted, unmatched
 from trainables.seeds import stream

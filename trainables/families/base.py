@@ -8,12 +8,10 @@ Shapes: B batch, T tokens, D width, V vocabulary, C classes.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from trainables.errors import InputError, Problem
 from trainables.families.layout import Layout
 from trainables.strategies import even_blocks
 
@@ -114,106 +112,32 @@ class Family:
 
     def num_blocks(self, config: Shape) -> dict[str, int]:
         """Stack -> its number of blocks."""
-        return {name: self._first(config, blocks.depth) for name, blocks in self.stacks.items()}
+        return {name: self.value(config, *blocks.depth) for name, blocks in self.stacks.items()}
 
     def width(self, config: Shape) -> int:
         """The width of the hidden states."""
-        return self._first(config, (self.width_field,))
+        return self.value(config, self.width_field)
 
     def heads(self, config: Shape) -> dict[str, int]:
         """Config key -> attention heads."""
-        return {key: self._first(config, (key,)) for key in self.heads_fields}
+        return {key: self.value(config, key) for key in self.heads_fields}
 
     def max_length(self, config: Shape) -> int | None:
         """The longest input in tokens that the model has positions for; None: any."""
         if self.positions_field is None:
             return None
-        num_unused = 0 if self.positions_after is None else self._first(config, (self.positions_after,)) + 1
-        return self._first(config, (self.positions_field,)) - num_unused
+        num_unused = 0 if self.positions_after is None else self.value(config, self.positions_after) + 1
+        return self.value(config, self.positions_field) - num_unused
 
     def copied_blocks(self, num_teacher: int, num_student: int) -> list[int]:
         """The teacher blocks, from 1, that become the student's with init `teacher` (paper, section 4)."""
         table = self.copied.get((num_teacher, num_student))
         return even_blocks(num_teacher, num_student) if table is None else list(table)
 
-    def _first(self, config: Shape, keys: tuple[str, ...]) -> int:
+    def value(self, config: Shape, *keys: str) -> int:
+        """The first of these keys that is set, else transformers' default of the first that has one."""
         given = [config[key] for key in keys if config.get(key) is not None]
         return given[0] if given else next(self.defaults[key] for key in keys if key in self.defaults)
-
-    # Checks, without torch: every problem of an input, with its path under the trial config.
-
-    def check_kind(self, kind: str) -> list[Problem]:
-        """Whether the family serves a task kind."""
-        if kind in self.models:
-            return []
-        *others, last = self.models
-        serves = f"{', '.join(others)} and {last}" if others else last
-        return [Problem("model.family", f"got {self.name} for a {kind} task; {self.name} serves {serves}")]
-
-    def check_teacher(self, config: Shape, kind: str, classes: Sequence[str] | None = None) -> list[Problem]:
-        """Whether a config.json is of this family; with `classes`, whether its classifier is ready for them."""
-        given = config.get("model_type")
-        if given != self.model_type:
-            return [Problem("model.teacher", f"got a model of type {given!r}; {self.name} needs {self.model_type!r}")]
-        if classes is None or kind != "classification":
-            return []
-        if self.models[kind] not in (config.get("architectures") or []):
-            message = f"got a model without a classifier ({self.models[kind]}); give finetune, or a fine-tuned teacher"
-            return [Problem("model.teacher", message)]
-        names: Shape = config.get("id2label") or {}
-        given = len(names) or config.get("num_labels", 2)
-        if given != len(classes):
-            message = (
-                f"got a classifier of {given} classes; the task has {len(classes)}: give finetune, or another teacher"
-            )
-            return [Problem("model.teacher", message)]
-        ordered = [str(names[key]) for key in map(str, range(given)) if key in names]
-        if _are_moved(ordered, classes):
-            message = (
-                f"got the classes {', '.join(ordered)}; the task's are {', '.join(classes)}, in this order: "
-                "give task.classes and the labels in the teacher's order, or finetune"
-            )
-            return [Problem("model.teacher", message)]
-        return []
-
-    def check_scratch(self, fields: Shape) -> list[Problem]:
-        """Whether the fields of a teacher from scratch are known and make a model."""
-        path = "model.teacher.config"
-        problems = [Problem(f"{path}.{key}", self._guess(key)) for key in fields if key not in self.config_fields]
-        sizes = [key for key in self.defaults if key not in self.token_ids]
-        shape = [*sizes, *(key for blocks in self.stacks.values() for key in blocks.depth)]
-        for key in dict.fromkeys(shape):
-            value = fields.get(key)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                problems.append(Problem(f"{path}.{key}", f"got {value!r}; a whole number of at least 1"))
-        return problems or self._check_divisible({**self.scratch_fields, **fields}, path)
-
-    def check_student(self, config: Shape, num_blocks: int, width: int | None, init: str) -> list[Problem]:
-        """Whether a student of this depth, width and init can be made of a teacher."""
-        problems = [
-            Problem("model.student_blocks", f"got {num_blocks}; the teacher's {stack} has {teacher} blocks")
-            for stack, teacher in self.num_blocks(config).items()
-            if num_blocks > teacher
-        ]
-        if width is None or width == self.width(config):
-            return problems
-        if init == "teacher":
-            message = (
-                f"got {width} with init: teacher; weights can be copied to the teacher's {self.width(config)} only"
-            )
-            problems.append(Problem("model.student_width", message))
-        narrow = self._check_divisible({**config, self.width_field: width}, "")
-        return problems + [Problem("model.student_width", problem.message) for problem in narrow]
-
-    def _check_divisible(self, config: Shape, path: str) -> list[Problem]:
-        # A key that is null, by the config or by transformers' default, takes its value from its partner.
-        asked = [(a, b) for a, b in self.divisible if config.get(b, self.defaults.get(b)) is not None]
-        pairs = [(a, self._first(config, (a,)), b, self._first(config, (b,))) for a, b in asked]
-        return [Problem(f"{path}.{a}", f"got {x}; a multiple of {b}, {y}") for a, x, b, y in pairs if x % y]
-
-    def _guess(self, key: str) -> str:
-        near = difflib.get_close_matches(key, sorted(self.config_fields), n=1, cutoff=0)
-        return f"no such field of {self.config_class}; did you mean {near[0]!r}?"
 
     # Models, with torch.
 
@@ -289,15 +213,3 @@ class Family:
         from trainables.families import states
 
         return states.generate(self, model, batch, max_new_tokens, num_beams)
-
-
-def _are_moved(names: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether a name of the one list stands at another place in the other; case does not count."""
-    ours, theirs = [name.casefold() for name in names], [name.casefold() for name in others]
-    return any(name in theirs and theirs[index] != name for index, name in enumerate(ours))
-
-
-def raise_all(problems: list[Problem]) -> None:
-    """Raises InputError where there is a problem."""
-    if problems:
-        raise InputError(problems)

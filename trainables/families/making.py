@@ -13,9 +13,9 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 
-from trainables.errors import InputError, Problem
-from trainables.families import adapters
-from trainables.families.base import Family, Shape, raise_all
+from trainables.errors import InputError, Problem, raise_all
+from trainables.families import adapters, fitting
+from trainables.families.base import Family, Shape
 from trainables.families.draws import seeded
 from trainables.seeds import stream
 
@@ -36,7 +36,7 @@ def scratch_config(
     classes: Sequence[str],
 ) -> PreTrainedConfig:
     """See Family.scratch_config."""
-    raise_all(family.check_kind(kind) + family.check_scratch(fields))
+    raise_all(fitting.kind_problems(family, kind) + fitting.scratch_problems(family, fields))
     found: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         **{key: getattr(tokenizer, f"{token}_id") for key, token in family.token_ids.items()},
@@ -63,11 +63,11 @@ def load(
     family: Family, path: str, revision: str | None, kind: str, num_classes: int, seed: int, classes: Sequence[str]
 ) -> PreTrainedModel:
     """See Family.load."""
-    raise_all(family.check_kind(kind))
+    raise_all(fitting.kind_problems(family, kind))
     source: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
     with _reading(path):
         config = AutoConfig.from_pretrained(path, **source)
-    raise_all(family.check_teacher(config.to_dict(), kind))
+    raise_all(fitting.teacher_problems(family, config.to_dict(), kind))
     _set(config, family.fixed_fields)
     if kind == "classification" and config.num_labels != num_classes:
         _set(config, _labels(num_classes, classes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import subprocess
 import sys
 from typing import Any
@@ -13,7 +14,7 @@ from transformers import PreTrainedConfig
 
 from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.errors import InputError, Problem
-from trainables.families import FAMILIES, Family
+from trainables.families import FAMILIES, Family, fitting
 from trainables.families.tiny import tokenizer
 
 # What the form of a model or the way it is run here decides, not a person's config.
@@ -168,14 +169,14 @@ LM_KINDS = "generation, multiple_choice and question_answering"
     ],
 )
 def test_a_kind_that_the_family_does_not_serve(name: str, kind: str, message: str) -> None:
-    assert FAMILIES[name].check_kind(kind) == [Problem("model.family", message)]
+    assert fitting.kind_problems(FAMILIES[name], kind) == [Problem("model.family", message)]
 
 
 READY = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]}
 
 
 def test_kinds_that_are_served(setting: Setting) -> None:
-    assert setting.family.check_kind(setting.kind) == []
+    assert fitting.kind_problems(setting.family, setting.kind) == []
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_kinds_that_are_served(setting: Setting) -> None:
     ],
 )
 def test_a_teacher_that_does_not_fit(config: dict[str, Any], classes: list[str] | None, message: str) -> None:
-    problems = FAMILIES["bert"].check_teacher(config, "classification", classes)
+    problems = fitting.teacher_problems(FAMILIES["bert"], config, "classification", classes)
     assert problems == [Problem("model.teacher", message)]
 
 
@@ -218,8 +219,8 @@ def test_a_teacher_that_fits(setting: Setting) -> None:
         "architectures": [setting.family.models[setting.kind]],
         "id2label": {"0": "a", "1": "b", "2": "c"},
     }
-    assert setting.family.check_teacher(config, setting.kind, ["a", "b", "c"]) == []
-    assert setting.family.check_teacher({**config, "architectures": None}, setting.kind) == []
+    assert fitting.teacher_problems(setting.family, config, setting.kind, ["a", "b", "c"]) == []
+    assert fitting.teacher_problems(setting.family, {**config, "architectures": None}, setting.kind) == []
 
 
 @pytest.mark.parametrize(
@@ -227,11 +228,13 @@ def test_a_teacher_that_fits(setting: Setting) -> None:
 )
 def test_a_teachers_classes_are_the_tasks_or_have_names_of_their_own(names: dict[str, str] | None) -> None:
     config = {**READY, "id2label": names}
-    assert FAMILIES["bert"].check_teacher(config, "classification", ["negative", "positive"]) == []
+    assert fitting.teacher_problems(FAMILIES["bert"], config, "classification", ["negative", "positive"]) == []
 
 
 def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:
-    problems = FAMILIES["bert"].check_scratch({"hidden_sise": 8, "num_hidden_layers": 0, "hidden_size": "8"})
+    problems = fitting.scratch_problems(
+        FAMILIES["bert"], {"hidden_sise": 8, "num_hidden_layers": 0, "hidden_size": "8"}
+    )
     assert problems == [
         Problem("model.teacher.config.hidden_sise", "no such field of BertConfig; did you mean 'hidden_size'?"),
         Problem("model.teacher.config.hidden_size", "got '8'; a whole number of at least 1"),
@@ -268,34 +271,37 @@ def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:
     ],
 )
 def test_heads_that_do_not_divide(name: str, fields: dict[str, Any], message: str) -> None:
-    assert list(map(str, FAMILIES[name].check_scratch(fields))) == [f"model.teacher.config.{message}"]
+    assert list(map(str, fitting.scratch_problems(FAMILIES[name], fields))) == [f"model.teacher.config.{message}"]
 
 
 def test_a_teacher_from_scratch_that_is_right(setting: Setting) -> None:
-    assert setting.family.check_scratch(setting.config) == []
+    assert fitting.scratch_problems(setting.family, setting.config) == []
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
 def test_a_decoder_from_scratch_has_as_many_key_heads_as_heads(name: str) -> None:
     family = FAMILIES[name]
     fields = {"hidden_size": 18, "num_attention_heads": 3, "num_hidden_layers": 1}
-    assert family.check_scratch(fields) == []
+    assert fitting.scratch_problems(family, fields) == []
     config: Any = family.scratch_config(fields, tokenizer(family), 2, "generation")
     assert config.num_key_value_heads == 3
 
 
 def test_a_llama_config_without_key_heads_has_as_many_as_heads() -> None:
     """As the first Llamas' config.json: 40 heads are no multiple of any default."""
-    assert FAMILIES["llama"].check_student({"hidden_size": 5120, "num_attention_heads": 40}, 3, 2560, "random") == []
+    assert (
+        fitting.student_problems(FAMILIES["llama"], {"hidden_size": 5120, "num_attention_heads": 40}, 3, 2560, "random")
+        == []
+    )
 
 
 def test_a_pad_token_of_id_0_is_no_size() -> None:
-    assert FAMILIES["roberta"].check_scratch({"pad_token_id": 0}) == []
+    assert fitting.scratch_problems(FAMILIES["roberta"], {"pad_token_id": 0}) == []
 
 
 def test_students_that_cannot_be_made() -> None:
     config = {"encoder_layers": 6, "decoder_layers": 3, "d_model": 32}
-    check = FAMILIES["bart"].check_student
+    check = functools.partial(fitting.student_problems, FAMILIES["bart"])
     assert check(config, 3, None, "teacher") == check(config, 3, 32, "teacher") == check(config, 3, 48, "random") == []
     assert list(map(str, check(config, 4, 24, "teacher"))) == [
         "model.student_blocks: got 4; the teacher's decoder has 3 blocks",

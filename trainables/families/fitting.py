@@ -1,0 +1,93 @@
+"""Whether a task, a model's config and a student fit a family: every problem, with its path under the trial config.
+
+Without torch, so that a plan can ask.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from trainables.errors import Problem
+from trainables.families.base import Family, Shape
+
+
+def kind_problems(family: Family, kind: str) -> list[Problem]:
+    """Whether the family serves a task kind."""
+    if kind in family.models:
+        return []
+    *others, last = family.models
+    serves = f"{', '.join(others)} and {last}" if others else last
+    return [Problem("model.family", f"got {family.name} for a {kind} task; {family.name} serves {serves}")]
+
+
+def teacher_problems(family: Family, config: Shape, kind: str, classes: Sequence[str] | None = None) -> list[Problem]:
+    """Whether a config.json is of this family; with `classes`, whether its classifier is ready for them."""
+    given = config.get("model_type")
+    if given != family.model_type:
+        return [Problem("model.teacher", f"got a model of type {given!r}; {family.name} needs {family.model_type!r}")]
+    if classes is None or kind != "classification":
+        return []
+    if family.models[kind] not in (config.get("architectures") or []):
+        message = f"got a model without a classifier ({family.models[kind]}); give finetune, or a fine-tuned teacher"
+        return [Problem("model.teacher", message)]
+    names: Shape = config.get("id2label") or {}
+    given = len(names) or config.get("num_labels", 2)
+    if given != len(classes):
+        message = f"got a classifier of {given} classes; the task has {len(classes)}: give finetune, or another teacher"
+        return [Problem("model.teacher", message)]
+    ordered = [str(names[key]) for key in map(str, range(given)) if key in names]
+    if _are_moved(ordered, classes):
+        message = (
+            f"got the classes {', '.join(ordered)}; the task's are {', '.join(classes)}, in this order: "
+            "give task.classes and the labels in the teacher's order, or finetune"
+        )
+        return [Problem("model.teacher", message)]
+    return []
+
+
+def scratch_problems(family: Family, fields: Shape) -> list[Problem]:
+    """Whether the fields of a teacher from scratch are known and make a model."""
+    path = "model.teacher.config"
+    problems = [Problem(f"{path}.{key}", _guess(family, key)) for key in fields if key not in family.config_fields]
+    sizes = [key for key in family.defaults if key not in family.token_ids]
+    shape = [*sizes, *(key for blocks in family.stacks.values() for key in blocks.depth)]
+    for key in dict.fromkeys(shape):
+        value = fields.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            problems.append(Problem(f"{path}.{key}", f"got {value!r}; a whole number of at least 1"))
+    return problems or _check_divisible(family, {**family.scratch_fields, **fields}, path)
+
+
+def student_problems(family: Family, config: Shape, num_blocks: int, width: int | None, init: str) -> list[Problem]:
+    """Whether a student of this depth, width and init can be made of a teacher."""
+    problems = [
+        Problem("model.student_blocks", f"got {num_blocks}; the teacher's {stack} has {teacher} blocks")
+        for stack, teacher in family.num_blocks(config).items()
+        if num_blocks > teacher
+    ]
+    if width is None or width == family.width(config):
+        return problems
+    if init == "teacher":
+        message = f"got {width} with init: teacher; weights can be copied to the teacher's {family.width(config)} only"
+        problems.append(Problem("model.student_width", message))
+    narrow = _check_divisible(family, {**config, family.width_field: width}, "")
+    return problems + [Problem("model.student_width", problem.message) for problem in narrow]
+
+
+def _check_divisible(family: Family, config: Shape, path: str) -> list[Problem]:
+    # A key that is null, by the config or by transformers' default, takes its value from its partner.
+    asked = [(a, b) for a, b in family.divisible if config.get(b, family.defaults.get(b)) is not None]
+    pairs = [(a, family.value(config, a), b, family.value(config, b)) for a, b in asked]
+    return [Problem(f"{path}.{a}", f"got {x}; a multiple of {b}, {y}") for a, x, b, y in pairs if x % y]
+
+
+def _guess(family: Family, key: str) -> str:
+    near = difflib.get_close_matches(key, sorted(family.config_fields), n=1, cutoff=0)
+    return f"no such field of {family.config_class}; did you mean {near[0]!r}?"
+
+
+def _are_moved(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether a name of the one list stands at another place in the other; case does not count."""
+    ours, theirs = [name.casefold() for name in names], [name.casefold() for name in others]
+    return any(name in theirs and theirs[index] != name for index, name in enumerate(ours))
