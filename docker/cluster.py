@@ -83,7 +83,9 @@ def up(workers: int, gpu: bool) -> int:
         environment |= {"VARIANT": "gpu", "COMPOSE_PROFILES": "gpu"}
     kind, other = ("ray-worker-gpu", "ray-worker") if gpu else ("ray-worker", "ray-worker-gpu")
     scale = ["--scale", f"{kind}={workers}", *(["--scale", f"{other}=0"] if gpu else [])]
-    status = run("build", **environment) or run("up", "--detach", *scale, **environment)
+    # Compose v2 makes both images at once by itself.
+    at_once = ["--parallel"] if compose() == ["docker-compose"] else []
+    status = run("build", *at_once, **environment) or run("up", "--detach", *scale, **environment)
     if status:
         return status
     ray, mlflow = (

@@ -1,4 +1,4 @@
-"""One cluster for all tests of this folder, and one sweep of all four families on it."""
+"""One cluster for all tests of this folder, and two sweeps on it at once: all families, and long cells."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from tests.sweep.jobs import free_ports
 from tests.sweep.tiny import TASK_OF, TASKS, small
 
 ALL = "all-families"
+LONG = "undisturbed"
+LONG_STEPS = 400
+"""Of a cell: 10 s and more, so that it can be disturbed."""
 WATCHED_STEPS = 200
 """Of BERT's teacher: long enough for some looks at how busy its machine is."""
 OFTEN = {"environment": {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "2"}}
@@ -49,11 +52,23 @@ def cluster() -> Iterator[Cluster]:
             made.make("purge", "--yes")
 
 
+def write_long(cluster: Cluster, name: str) -> list[str]:
+    """The words of a submission of the sweep of long cells, with a storage and an experiment of its own."""
+    return [
+        cluster.write(f"{name}.yaml", sweep(name, ["bert"], LONG_STEPS, ["forward", "none"])),
+        f"storage=/sweeps/{name}",
+    ]
+
+
 @pytest.fixture(scope="session")
 def swept(cluster: Cluster) -> str:
-    """What the sweep of all families printed; it has ended with 0."""
+    """What the sweep of all families printed, while that of long cells ran beside it; both have ended with 0."""
     config = sweep(ALL, list(TASK_OF), 3, ["forward", "none"])
     config["grids"][0]["base"]["model"] = small("tiny-bert", max_steps=WATCHED_STEPS)
-    status, shown = cluster.submit(cluster.write(f"{ALL}.yaml", config))
-    assert status == 0, shown
-    return shown
+    submitted = [
+        cluster.submission(cluster.write(f"{ALL}.yaml", config)),
+        cluster.submission(*write_long(cluster, LONG)),
+    ]
+    printed = [process.communicate(timeout=500)[0] for process in submitted]
+    assert [process.returncode for process in submitted] == [0, 0], "\n".join(printed)
+    return printed[0]

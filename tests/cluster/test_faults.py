@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.compose import Cluster, metrics_of, tags_of
-from tests.cluster.conftest import sweep
-
-STEPS = 400
-"""Of a cell: 10 s and more, so that it can be disturbed."""
+from tests.cluster.conftest import LONG, write_long
 
 Numbers = dict[str, dict[str, float]]
 
@@ -25,26 +22,16 @@ def numbers(cluster: Cluster, name: str) -> Numbers:
     }
 
 
-def write(cluster: Cluster, name: str) -> list[str]:
-    """The words of a submission of the sweep of these tests, with a storage and an experiment of its own."""
-    return [
-        cluster.write(f"{name}.yaml", sweep(name, ["bert"], STEPS, ["forward", "none"])),
-        f"storage=/sweeps/{name}",
-    ]
-
-
 @pytest.fixture(scope="module")
-def undisturbed(cluster: Cluster) -> Numbers:
-    status, shown = cluster.submit(*write(cluster, "undisturbed"))
-    assert status == 0, shown
-    found = numbers(cluster, "undisturbed")
+def undisturbed(cluster: Cluster, swept: str) -> Numbers:
+    found = numbers(cluster, LONG)
     assert len(found) == 2
     return found
 
 
 def disturb(cluster: Cluster, name: str, do: Callable[[list[dict[str, Any]]], None]) -> tuple[int, str]:
     """Submits the sweep and does something once cells are under way; how the submission ended."""
-    process = cluster.submission(*write(cluster, name))
+    process = cluster.submission(*write_long(cluster, name))
     try:
         until = time.monotonic() + 120
         while not (running := _running(cluster, name)):
@@ -89,7 +76,7 @@ def test_a_lost_worker_and_restarted_servers(cluster: Cluster, undisturbed: Numb
     if status == 1:  # the server was still out when the sweep ended: said, and drawn by the same command again
         assert "not tracked" in shown
         _wait_for_mlflow(cluster)
-        status, shown = cluster.submit(*write(cluster, "lost"))
+        status, shown = cluster.submit(*write_long(cluster, "lost"))
     assert status == 0, shown
     assert numbers(cluster, "lost") == undisturbed
     check_runs(cluster, "lost", undisturbed)
@@ -112,7 +99,7 @@ def _wait_for_mlflow(cluster: Cluster) -> None:
 
 def check_submitted_again(cluster: Cluster, name: str, expected: Numbers) -> None:
     """The same sweep goes on from where it was cut off, and comes to the same numbers."""
-    status, shown = cluster.submit(*write(cluster, name))
+    status, shown = cluster.submit(*write_long(cluster, name))
     assert status == 0, shown
     assert numbers(cluster, name) == expected
     check_runs(cluster, name, expected)
