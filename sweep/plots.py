@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -194,7 +195,8 @@ def svg_uri(figure: Figure) -> str:
     """The figure as a data URI for an `img`: inside one, no text of it can become markup of the page."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # As savefig, without the pass before it that draws nothing: the layout is made in this one.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
