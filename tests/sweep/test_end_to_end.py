@@ -95,7 +95,7 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
         "base": {
             "model": small("tiny-bert"),
             "task": TASKS["natural-logic"],
-            "train": {"max_steps": 600, "batch_size": 8},
+            "train": {"max_steps": 300, "batch_size": 8},
         },
         # Too large a rate: the second cell fails by itself, the first finishes.
         "axes": {"train.learning_rate": [1e-3, 1e30]},
