@@ -1,8 +1,7 @@
 """Records drawn in MLflow: one parent run a sweep, under it one run a cell and one a teacher.
 
 A run shows one attempt of one record. Everything in it can be drawn again from the record, and drawing again
-changes nothing: points are sent with the time they were measured at, which MLflow stores once. MLflow is
-imported when it is first used.
+changes nothing: points are sent with the time they were measured at, which MLflow stores once.
 """
 
 from __future__ import annotations

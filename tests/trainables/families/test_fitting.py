@@ -1,0 +1,171 @@
+"""What fits a family and what does not: kinds of task, teachers, teachers from scratch, students."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from tests.trainables.families.settings import Setting
+from trainables.errors import Problem
+from trainables.families import FAMILIES, fitting
+from trainables.families.tiny import tokenizer
+
+LM_KINDS = "generation, multiple_choice and question_answering"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("bert", "generation", "got bert for a generation task; bert serves classification"),
+        ("bart", "classification", f"got bart for a classification task; bart serves {LM_KINDS}"),
+        ("t5", "classification", f"got t5 for a classification task; t5 serves {LM_KINDS}"),
+        (
+            "qwen3",
+            "parsing",
+            f"got qwen3 for a parsing task; qwen3 serves {', '.join(LM_KINDS.split(' and '))} and classification",
+        ),
+    ],
+)
+def test_a_kind_that_the_family_does_not_serve(name: str, kind: str, message: str) -> None:
+    assert fitting.kind_problems(FAMILIES[name], kind) == [Problem("model.family", message)]
+
+
+READY = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]}
+
+
+def test_kinds_that_are_served(setting: Setting) -> None:
+    assert fitting.kind_problems(setting.family, setting.kind) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "classes", "message"),
+    [
+        ({"model_type": "roberta"}, None, "got a model of type 'roberta'; bert needs 'bert'"),
+        ({}, None, "got a model of type None; bert needs 'bert'"),
+        (
+            {"model_type": "bert", "architectures": ["BertModel"]},
+            ["no", "yes"],
+            "got a model without a classifier (BertForSequenceClassification); give finetune, or a fine-tuned teacher",
+        ),
+        (
+            READY,
+            ["no", "maybe", "yes"],
+            "got a classifier of 2 classes; the task has 3: give finetune, or another teacher",
+        ),
+        (
+            {**READY, "id2label": {"0": "Positive", "1": "NEGATIVE"}},
+            ["negative", "positive"],
+            "got the classes Positive, NEGATIVE; the task's are negative, positive, in this order: "
+            "give task.classes and the labels in the teacher's order, or finetune",
+        ),
+        (
+            {**READY, "id2label": {"1": "neutral", "0": "contradiction", "2": "entailment"}},
+            ["entailment", "neutral", "contradict"],
+            "got the classes contradiction, neutral, entailment; the task's are entailment, neutral, contradict, "
+            "in this order: give task.classes and the labels in the teacher's order, or finetune",
+        ),
+    ],
+)
+def test_a_teacher_that_does_not_fit(config: dict[str, Any], classes: list[str] | None, message: str) -> None:
+    problems = fitting.teacher_problems(FAMILIES["bert"], config, "classification", classes)
+    assert problems == [Problem("model.teacher", message)]
+
+
+def test_a_teacher_that_fits(setting: Setting) -> None:
+    config = {
+        "model_type": setting.family.model_type,
+        "architectures": [setting.family.models[setting.kind]],
+        "id2label": {"0": "a", "1": "b", "2": "c"},
+    }
+    assert fitting.teacher_problems(setting.family, config, setting.kind, ["a", "b", "c"]) == []
+    assert fitting.teacher_problems(setting.family, {**config, "architectures": None}, setting.kind) == []
+
+
+@pytest.mark.parametrize(
+    "names", [None, {"0": "LABEL_0", "1": "LABEL_1"}, {"0": "Negative", "1": "positive"}, {"0": "0", "1": "1"}]
+)
+def test_a_teachers_classes_are_the_tasks_or_have_names_of_their_own(names: dict[str, str] | None) -> None:
+    config = {**READY, "id2label": names}
+    assert fitting.teacher_problems(FAMILIES["bert"], config, "classification", ["negative", "positive"]) == []
+
+
+def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:
+    problems = fitting.scratch_problems(
+        FAMILIES["bert"], {"hidden_sise": 8, "num_hidden_layers": 0, "hidden_size": "8"}
+    )
+    assert problems == [
+        Problem("model.teacher.config.hidden_sise", "no such field of BertConfig; did you mean 'hidden_size'?"),
+        Problem("model.teacher.config.hidden_size", "got '8'; a whole number of at least 1"),
+        Problem("model.teacher.config.num_hidden_layers", "got 0; a whole number of at least 1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        (
+            "bert",
+            {"hidden_size": 64, "num_attention_heads": 5},
+            "hidden_size: got 64; a multiple of num_attention_heads, 5",
+        ),
+        ("bart", {"decoder_attention_heads": 3}, "d_model: got 1024; a multiple of decoder_attention_heads, 3"),
+        (
+            "qwen3",
+            {"num_attention_heads": 4, "num_key_value_heads": 3},
+            "num_attention_heads: got 4; a multiple of num_key_value_heads, 3",
+        ),
+        ("mistral", {"num_attention_heads": 4}, "num_attention_heads: got 4; a multiple of num_key_value_heads, 8"),
+        (
+            "llama",
+            {"hidden_size": 50, "num_attention_heads": 4},
+            "hidden_size: got 50; a multiple of num_attention_heads, 4",
+        ),
+        (
+            "qwen2",
+            {"hidden_size": 50, "num_attention_heads": 4},
+            "hidden_size: got 50; a multiple of num_attention_heads, 4",
+        ),
+        ("distilbert", {"dim": 50, "n_heads": 4}, "dim: got 50; a multiple of n_heads, 4"),
+    ],
+)
+def test_heads_that_do_not_divide(name: str, fields: dict[str, Any], message: str) -> None:
+    assert list(map(str, fitting.scratch_problems(FAMILIES[name], fields))) == [f"model.teacher.config.{message}"]
+
+
+def test_a_teacher_from_scratch_that_is_right(setting: Setting) -> None:
+    assert fitting.scratch_problems(setting.family, setting.config) == []
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
+def test_a_decoder_from_scratch_has_as_many_key_heads_as_heads(name: str) -> None:
+    family = FAMILIES[name]
+    fields = {"hidden_size": 18, "num_attention_heads": 3, "num_hidden_layers": 1}
+    assert fitting.scratch_problems(family, fields) == []
+    config: Any = family.scratch_config(fields, tokenizer(family), 2, "generation")
+    assert config.num_key_value_heads == 3
+
+
+def test_a_llama_config_without_key_heads_has_as_many_as_heads() -> None:
+    """As the first Llamas' config.json: 40 heads are no multiple of any default."""
+    assert (
+        fitting.student_problems(FAMILIES["llama"], {"hidden_size": 5120, "num_attention_heads": 40}, 3, 2560, "random")
+        == []
+    )
+
+
+def test_a_pad_token_of_id_0_is_no_size() -> None:
+    assert fitting.scratch_problems(FAMILIES["roberta"], {"pad_token_id": 0}) == []
+
+
+def test_students_that_cannot_be_made() -> None:
+    config = {"encoder_layers": 6, "decoder_layers": 3, "d_model": 32}
+    check = functools.partial(fitting.student_problems, FAMILIES["bart"])
+    assert check(config, 3, None, "teacher") == check(config, 3, 32, "teacher") == check(config, 3, 48, "random") == []
+    assert list(map(str, check(config, 4, 24, "teacher"))) == [
+        "model.student_blocks: got 4; the teacher's decoder has 3 blocks",
+        "model.student_width: got 24 with init: teacher; weights can be copied to the teacher's 32 only",
+        "model.student_width: got 24; a multiple of encoder_attention_heads, 16",
+        "model.student_width: got 24; a multiple of decoder_attention_heads, 16",
+    ]
