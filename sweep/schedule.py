@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import ray
@@ -13,7 +14,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from sweep.config import Resources, SweepConfig
-from sweep.order import AfterTeachers
+from sweep.order import AfterTeachers, NewestFirst
 from trainables.errors import InputError, Problem
 
 Trainable = Callable[..., None]
@@ -67,6 +68,12 @@ def check_resources(resources: Resources) -> None:
         problems = [Problem("resources", f"no node has the CPUs and the GPUs of a trial ({_describe(nodes)})")]
     if problems:
         raise InputError(problems)
+
+
+def num_at_once(resources: Resources) -> int:
+    """How many trials the nodes that are alive have room for."""
+    asked = {"CPU": resources.cpus, "GPU": resources.gpus}
+    return sum(min(int(node.get(kind, 0) / most) for kind, most in asked.items() if most) for node in _nodes())
 
 
 def _nodes() -> list[dict[str, float]]:
@@ -145,11 +152,12 @@ def run(
     """
     ends = Ends()
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
+    order = AfterTeachers(needs or {}, ends.is_done, partial(num_at_once, config.resources))
     with tempfile.TemporaryDirectory(prefix="sweep-tune-") as folder:
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, **parameters), resources),
             param_space={"job": tune.grid_search(list(names))},
-            tune_config=tune.TuneConfig(reuse_actors=True, search_alg=AfterTeachers(needs or {}, ends.is_done)),
+            tune_config=tune.TuneConfig(reuse_actors=True, search_alg=order, scheduler=NewestFirst()),
             run_config=tune.RunConfig(
                 name=config.name,
                 storage_path=folder,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from ray import tune
-from ray.tune.experiment import Experiment
+from ray.tune.experiment import Experiment, Trial
 
-from sweep.order import AfterTeachers
+from sweep.order import AfterTeachers, NewestFirst
 
 NEEDS = {"a1": "a", "a2": "a", "b1": "b"}
 JOBS = ["a", "b", "a1", "b1", "ready", "a2"]
@@ -17,9 +19,9 @@ JOBS = ["a", "b", "a1", "b1", "ready", "a2"]
 class Jobs:
     """The order of these jobs, by name: what Tune would do with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_at_once: int = len(JOBS)) -> None:
         self.succeeded: set[str] = set()
-        self.order = AfterTeachers(NEEDS, self.succeeded.__contains__)
+        self.order = AfterTeachers(NEEDS, self.succeeded.__contains__, lambda: num_at_once)
         self.order.add_configurations(Experiment("jobs", print, config={"job": tune.grid_search(JOBS)}))
         self.ids: dict[str, str] = {}
 
@@ -61,3 +63,37 @@ def test_without_its_teacher_no_cell_begins(jobs: Jobs) -> None:
         jobs.order.on_trial_complete(jobs.ids["b"], error=True)
     assert [*jobs] == []
     assert jobs.order.is_finished()
+
+
+def test_no_more_begin_than_there_is_room_for() -> None:
+    jobs = Jobs(num_at_once=2)
+    assert [*jobs] == ["a", "b"]
+    jobs.end("b")
+    assert [*jobs] == ["b1"]
+    jobs.end("b1")
+    jobs.end("b1")
+    assert [*jobs] == ["ready"]
+    assert not jobs.order.is_finished()
+
+
+def test_one_begins_where_no_node_has_room() -> None:
+    assert [*Jobs(num_at_once=0)] == ["a"]
+
+
+@dataclass
+class Controller:
+    """Tune's controller, as far as a scheduler looks at it."""
+
+    trials: list[Trial]
+
+    def get_trials(self) -> list[Trial]:
+        return self.trials
+
+
+def test_a_free_worker_takes_the_newest_trial() -> None:
+    trials = [Trial("jobs", stub=True) for _ in range(4)]
+    trials[0].status = trials[3].status = Trial.RUNNING
+    all_of_them: Any = Controller(trials)
+    none_pending: Any = Controller([trials[0], trials[3]])
+    assert NewestFirst().choose_trial_to_run(all_of_them) is trials[2]
+    assert NewestFirst().choose_trial_to_run(none_pending) is None
