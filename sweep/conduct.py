@@ -44,6 +44,7 @@ def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str
     try:
         return conductor.run()
     except KeyboardInterrupt:
+        conductor.at_end.close()  # with the workers, so that nothing is written to what is ended here
         conductor.interrupted()
         console.print(Text("\nInterrupted. What is finished is kept: run the same command again to continue.", "bold"))
         return INTERRUPTED
@@ -79,6 +80,7 @@ class Conductor:
         cells = self.plan.cells_to_run(retry_failed=retry)
         teachers = self.plan.teachers_to_make(self.plan.cells.values(), retry_failed=retry)
         if cells or teachers:
+            published.load_ahead()
             from sweep import gpus, work
 
             work.check_families(self.plan.cells.values())
@@ -95,10 +97,10 @@ class Conductor:
         return 0 if self.is_tracked and all(row.status == "done" for row in rows) else 1
 
     def interrupted(self) -> None:
-        """Ends the sweep's own run; those of its cells are ended when it is run again."""
+        """Ends the sweep's own run, and those of its cells that were under way."""
         if self.parent:
             with contextlib.suppress(TrackingError):
-                self.tracking.finish(self.parent, "KILLED", reason="interrupted")
+                self.tracking.interrupt(self.parent)
 
     def _open(self) -> None:
         """The sweep's own run, before any cell: an experiment is made here alone."""

@@ -47,7 +47,7 @@ def guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
 
     @functools.wraps(method)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        _prepare()
+        prepare()
         from mlflow.exceptions import MlflowException
 
         try:
@@ -133,7 +133,7 @@ class Experiment:
 
         Ends by itself, with nothing said, where the server does not answer.
         """
-        _prepare()
+        prepare()
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
@@ -146,7 +146,7 @@ class Experiment:
 
 
 @cache
-def _prepare() -> None:
+def prepare() -> None:
     """Sets what MLflow reads from the environment, where nobody else has, before it is imported."""
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)

@@ -10,12 +10,13 @@ import os
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from sweep import card
-from sweep.experiment import CLIENT_ENVIRONMENT, guarded
+from sweep.experiment import CLIENT_ENVIRONMENT, guarded, prepare
 from sweep.tracking import Tracking
 from sweep.usage import Student, pipeline_task
 from trainables.families import FAMILIES
@@ -37,6 +38,17 @@ def why_not(folder: Path | None, *, registering: bool) -> str | None:
     if size > MAX_BYTES and not registering:
         return f"it has {size / 1e9:.1f} GB; register: NAME logs and registers it"
     return None
+
+
+def load_ahead() -> None:
+    """Loads in the background what `log` needs, which takes seconds: while trials run, nobody waits for it."""
+    Thread(target=_load, name="load-ahead", daemon=True).start()
+
+
+def _load() -> None:
+    prepare()
+    for name in ("mlflow.transformers", "transformers.pipelines"):
+        import_module(name)
 
 
 @guarded

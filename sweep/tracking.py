@@ -48,11 +48,20 @@ class Tracking(Experiment):
             self._log(run_id, tags=about)
             if "reason" in found.data.tags:
                 self.client.delete_tag(run_id, "reason")
-            for child in self._search(f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{run_id}'"):
-                self._end(child.info.run_id, "FAILED", reason="cut off")
+            self._end_children(run_id)
         for name, text in artifacts.items():
             self.client.log_text(run_id, text, name)
         return run_id
+
+    @guarded
+    def interrupt(self, parent: str) -> None:
+        """Ends a sweep's own run and those of its cells and teachers that are under way: no process works on them."""
+        self._end_children(parent)
+        self._end(parent, "KILLED", reason="interrupted")
+
+    def _end_children(self, parent: str) -> None:
+        for child in self._search(f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{parent}'"):
+            self._end(child.info.run_id, "FAILED", reason="cut off")
 
     @guarded
     def tag_experiment(self, tags: Mapping[str, str]) -> None:

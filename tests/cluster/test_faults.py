@@ -114,6 +114,7 @@ def test_a_stopped_job(cluster: Cluster, undisturbed: Numbers) -> None:
     assert status == 130, shown
     assert "Interrupted. What is finished is kept" in shown
     assert len(numbers(cluster, "stopped")) < 2
+    assert not _running(cluster, "stopped")
     check_submitted_again(cluster, "stopped", undisturbed)
 
 

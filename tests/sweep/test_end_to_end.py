@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from tests.sweep.commands import Swept, cell_runs, command, start
+from tests.sweep.commands import Swept, cell_runs, command, runs, start
 from tests.sweep.tiny import TASKS, small
 
 
@@ -22,11 +22,11 @@ def test_all_cells_finish_and_stand_in_mlflow(swept: Swept) -> None:
     client = MlflowClient(tracking_uri=f"sqlite:///{config.parent}/mlflow.db")
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id])
-    kinds = [run.data.tags["kind"] for run in runs]
+    found = client.search_runs([experiment.experiment_id])
+    kinds = [run.data.tags["kind"] for run in found]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"sweep": 1, "teacher": 4, "cell": 8}
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    for run in runs:
+    assert {run.info.status for run in found} == {"FINISHED"}
+    for run in found:
         if run.data.tags["kind"] != "cell":
             continue
         metrics = set(run.data.metrics)
@@ -117,17 +117,19 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
     assert started.returncode == 130, shown + errors
     assert "run the same command again to continue" in shown
     assert not list(tmp_path.glob("cells/*/result.json"))
+    assert [run.info.status for run in runs(tmp_path, "one", "sweep")] == ["KILLED"]
+    assert {run.info.status for run in cell_runs(tmp_path, "one")} <= {"FAILED", "FINISHED"}
     again = command(str(config), storage=tmp_path)
     assert again.returncode == 1, again.stdout + again.stderr
     assert "not finite at step 2" in again.stdout
     (result,) = tmp_path.glob("cells/*/result.json")
     assert result.parent == sound(tmp_path)
     assert len(list(result.parent.glob("attempts/*"))) == 2
-    runs = cell_runs(tmp_path, "one")
+    found = cell_runs(tmp_path, "one")
     # Of the attempts that were cut off, those have a run that were tracked before that.
-    reasons = sorted(reason for run in runs if (reason := run.data.tags.get("reason", "")) != "cut off")
+    reasons = sorted(reason for run in found if (reason := run.data.tags.get("reason", "")) != "cut off")
     assert [reason.partition(": loss nan")[0] for reason in reasons] == ["", "not finite at step 2"]
-    assert all(run.info.status in ("FINISHED", "FAILED") for run in runs)
+    assert all(run.info.status in ("FINISHED", "FAILED") for run in found)
 
 
 def test_a_plan_and_an_error_import_no_engine() -> None:

@@ -173,6 +173,23 @@ def test_a_failed_cell(tracking: Tracking, client: MlflowClient, records: Record
     assert Path(file).read_text() == "Traceback: here"
 
 
+def test_an_interrupted_sweep_leaves_no_run_under_way(
+    tracking: Tracking, client: MlflowClient, records: Records, parent: str
+) -> None:
+    done, cut_off = records.cell("d0ne"), records.cell("c0ffee")
+    finish_record(done)
+    tracking.fill(spec(parent, make_cell("d0ne")), done)
+    tracking.open_run(spec(parent), cut_off, cut_off.begin({}).number)
+
+    tracking.interrupt(parent)
+    reasons = {
+        run.data.tags["cell"]: (run.info.status, run.data.tags.get("reason")) for run in children(client, parent)
+    }
+    assert reasons == {"d0ne": ("FINISHED", None), "c0ffee": ("FAILED", "cut off")}
+    sweep = client.get_run(parent)
+    assert (sweep.info.status, sweep.data.tags["reason"]) == ("KILLED", "interrupted")
+
+
 def test_a_cell_that_was_cut_off_and_run_again(
     tracking: Tracking, client: MlflowClient, records: Records, parent: str
 ) -> None:
