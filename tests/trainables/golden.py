@@ -49,6 +49,8 @@ SHAPES: dict[str, dict[str, Any]] = {
         "initializer_range": 0.3,
     },
 }
+PIECES = {"tokenizer": {"kind": "byte_bpe", "vocab_size": 300}}
+"""Of BERT: the built-in one would give all sentences of natural logic, which have three words, the same length."""
 TASK_OF = {"bert": "natural-logic", "bart": "localisation", "t5": "localisation", "qwen3": "localisation"}
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -58,21 +60,28 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+def untrained(family: str) -> dict[str, Any]:
+    """The built-in teacher of a family, at width 16."""
+    teacher = MODELS[f"tiny-{family}"]["teacher"]
+    small = {**teacher, "config": {**teacher["config"], **SHAPES[family]}}
+    return small | PIECES if family == "bert" else small
+
+
 def config(family: str, variant: str, **changes: Any) -> TrialConfig:
     """A cell that takes a second: the built-in model at width 16 on 16 rows, two micro-batches of unlike lengths."""
     model, task = MODELS[f"tiny-{family}"], TASKS[TASK_OF[family]]
     given = VARIANTS[variant]
-    teacher = {**model["teacher"], "config": {**model["teacher"]["config"], **SHAPES[family]}}
     return TrialConfig.model_validate(
         {
             "seed": 0,
             "dtype": "fp32",
             "train": {"max_steps": NUM_STEPS, "batch_size": 2, "accumulation": 2, "learning_rate": 1e-3},
             **given,
-            "model": {**model, "teacher": teacher, **given.get("model", {})},
+            "model": {**model, "teacher": untrained(family), **given.get("model", {})},
             "task": {
                 **task,
                 "generated": {**task["generated"], "train": 16, "validation": 4, "test": 4},
+                "max_length": 32,
                 "max_new_tokens": 2,
             },
             **changes,

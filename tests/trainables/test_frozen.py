@@ -158,7 +158,8 @@ def test_a_cell_in_bf16_has_the_losses_of_autocast(
     assert [count > 0 for count in held] == [lora is not None, True, True, False, False, False]
     assert losses["held"] == losses["autocast"]
     assert losses["held"] != losses["fp32"]
-    assert losses["held"] == pytest.approx(losses["fp32"], rel=0.02)
+    # The divergence is small beside the logits, of which bf16 keeps three digits.
+    assert losses["held"] == pytest.approx(losses["fp32"], rel=0.02, abs=0.01)
 
 
 @pytest.mark.parametrize("save", ["merged", "adapter"])

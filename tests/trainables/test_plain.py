@@ -20,7 +20,7 @@ from transformers import (
     pipeline,
 )
 
-from tests.trainables.golden import SHAPES, save_teacher
+from tests.trainables.golden import save_teacher, untrained
 from tests.trainables.tasks.kinds.settings import SETTINGS
 from trainables import distill, plain, predictions
 from trainables.builtin import MODELS, TASKS
@@ -112,16 +112,16 @@ def own(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 CASES = {
-    "a pair": Case("bert", generated("natural-logic", max_length=12), classify, num_cut=1),
+    "a pair": Case("bert", generated("natural-logic", max_length=20), classify, num_cut=1),
     "adapters": Case(
         "bert",
-        generated("natural-logic", max_length=12),
+        generated("natural-logic", max_length=20),
         classify,
         num_cut=1,
         lora={"student": {"r": 4, "alpha": 8, "save": "adapter"}},
     ),
     "one text": Case("bert", own("classification", text=["text"], max_length=8), classify, num_cut=1),
-    "a pair as one": Case("qwen3", generated("natural-logic", max_length=20), classify_joined, num_cut=1),
+    "a pair as one": Case("qwen3", generated("natural-logic", max_length=6), classify_joined, num_cut=1),
     "beams": Case("bart", generated("localisation", max_new_tokens=6, num_beams=3), write, num_cut=0),
     "a prefix": Case(
         "t5", generated("localisation", max_length=10, max_new_tokens=4, prefix="localise: "), write, num_cut=1
@@ -157,10 +157,9 @@ def made(case: Case, folder: Path) -> Made:
             Path(file).write_text("".join(json.dumps(record) + "\n" for record in records))
         task = {**task, "files": files}
     model = MODELS[f"tiny-{case.family}"]
-    teacher = {**model["teacher"], "config": {**model["teacher"]["config"], **SHAPES[case.family]}}
     config = TrialConfig.model_validate(
         {
-            "model": {**model, "teacher": teacher, "lora": case.lora},
+            "model": {**model, "teacher": untrained(case.family), "lora": case.lora},
             "task": task,
             "init": "teacher" if case.lora else "random",
             "dtype": "fp32",

@@ -1,9 +1,8 @@
 """Sentence-pair inference from a small natural-logic grammar (after MacCartney and Manning, 2007).
 
-A sentence is a quantifier, a noun phrase and a verb phrase: "not all small dogs walk slowly". Nouns and verbs
-are trees of hyponyms whose siblings exclude each other; modifiers restrict, and opposites exclude each other.
-A sentence demands or forbids some kind of individual, so the class of a pair is decided exactly: a world is
-possible where each demand has a kind that nothing forbids. Every noun phrase of the pair denotes something,
+A sentence is a quantifier, a noun and a verb: "no ducks tango". Nouns and verbs are trees of hyponyms whose
+siblings exclude each other. A sentence demands or forbids some kind of individual, so the class of a pair is decided
+exactly: a world is possible where each demand has a kind that nothing forbids. Both nouns of a pair denote something,
 as syllogisms assume.
 """
 
@@ -11,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,66 +23,45 @@ if TYPE_CHECKING:
 
 KIND = "classification"
 CLASSES = ("entailment", "neutral", "contradiction")
-MAX_MISSES = 20_000
-"""Draws in a row that may fail before the grammar counts as used up."""
 
-
-@dataclass(frozen=True)
-class Lexicon:
-    """The words of a phrase: heads in a tree (word, hypernym or None), modifiers in pairs of opposites."""
-
-    heads: tuple[tuple[str, str | None], ...]
-    opposites: tuple[tuple[str, str], ...]
-
-    @property
-    def words(self) -> list[str]:
-        return [word for word, _ in self.heads]
-
-    @property
-    def modifiers(self) -> list[str]:
-        """All modifiers, and the empty one."""
-        return ["", *itertools.chain(*self.opposites)]
-
-    def is_a(self, word: str | None, head: str) -> bool:
-        """Whether `head` is the word itself or above it."""
-        return word is not None and (word == head or self.is_a(dict(self.heads)[word], head))
-
-    def kinds(self) -> list[tuple[str, ...]]:
-        """The kinds of individual: a word (itself, no hyponym of it), and one, the other or neither of opposites."""
-        return list(itertools.product(self.words, *((*pair, "") for pair in self.opposites)))
-
-    def denotation(self, modifier: str, head: str) -> frozenset[tuple[str, ...]]:
-        """The kinds of individual in a phrase."""
-        return frozenset(k for k in self.kinds() if self.is_a(k[0], head) and (not modifier or modifier in k[1:]))
-
-
-NOUNS = Lexicon(
-    heads=(("animals", None), ("dogs", "animals"), ("poodles", "dogs"), ("birds", "animals")),
-    opposites=(("small", "large"), ("old", "young"), ("black", "white")),
-)
-VERBS = Lexicon(
-    heads=(("move", None), ("walk", "move"), ("dance", "move"), ("waltz", "dance")),
-    opposites=(("slowly", "quickly"),),
-)
-QUANTIFIERS = {"all": (False, False), "some": (True, True), "no": (False, True), "not all": (True, False)}
-"""Quantifier -> whether it demands (or forbids) individuals of the noun phrase inside (or outside) the verb phrase."""
+NOUNS = {
+    "animals": None,
+    "dogs": "animals",
+    "poodles": "dogs",
+    "terriers": "dogs",
+    "birds": "animals",
+    "ducks": "birds",
+    "sparrows": "birds",
+    "cats": "animals",
+}
+"""Word -> its hypernym."""
+VERBS = {
+    "move": None,
+    "walk": "move",
+    "dance": "move",
+    "waltz": "dance",
+    "tango": "dance",
+    "run": "move",
+    "sprint": "run",
+    "jog": "run",
+}
+QUANTIFIERS = {"all": (False, False), "some": (True, True), "no": (False, True)}
+"""Quantifier -> whether it demands (or forbids) individuals of the noun inside (or outside) the verb."""
 
 
 class Sentence(NamedTuple):
-    """The parts of a sentence; adjective and adverb may be empty."""
+    """The parts of a sentence."""
 
     quantifier: str
-    adjective: str
     noun: str
     verb: str
-    adverb: str
 
     def __str__(self) -> str:
-        return " ".join(filter(None, self))
+        return " ".join(self)
 
 
 class Claim(NamedTuple):
-    """There is (or there is not) an individual in noun phrase `side` that is inside verb phrase `side` or not.
+    """There is (or there is not) an individual of noun `side` that is inside verb `side` or not.
 
     `side` is 0 for the premise, 1 for the hypothesis; `inside` None: whatever it does.
     """
@@ -95,62 +72,79 @@ class Claim(NamedTuple):
 
 
 Overlap = frozenset[tuple[bool, bool]]
-"""How two phrases lie to each other: the (in the first, in the second) that some kind of individual has."""
+"""How two words lie to each other: the (in the first, in the second) that some kind of individual has."""
+Pair = tuple[Sentence, Sentence]
 
 
 def generate(config: Generated) -> dict[str, list[Row]]:
-    """Splits of balanced classes that share no pair, in either order; a function of the seed and the sizes."""
+    """Splits of balanced classes that share no pair, in either order; a function of the seed and the sizes.
+
+    A hypothesis differs from its premise in one or two parts, either as often while there are pairs of both.
+    """
     rng = generator(config.seed, "natural-logic")
-    seen: set[frozenset[Sentence]] = set()
-    splits: dict[str, list[Row]] = {}
-    for name in SPLITS:
-        labels = [index % len(CLASSES) for index in range(getattr(config, name))]
-        rng.shuffle(labels)
-        splits[name] = [_draw(rng, label, seen, name) for label in labels]
-    return splits
+    labels = {split: _labels(rng, getattr(config, split)) for split in SPLITS}
+    pairs, seen = _pairs(), set[frozenset[Sentence]]()
+    drawn = [
+        _draw(rng, *pairs[label], sum(each.count(label) for each in labels.values()), name, seen)
+        for label, name in enumerate(CLASSES)
+    ]
+    return {split: [_row(drawn[label].pop(), label) for label in each] for split, each in labels.items()}
 
 
-def _draw(rng: random.Random, label: int, seen: set[frozenset[Sentence]], split: str) -> Row:
-    """A new pair of this class."""
-    for _ in range(MAX_MISSES):
-        premise = _sentence(rng)
-        hypothesis = _edited(premise, rng)
-        pair = frozenset((premise, hypothesis))
-        if len(pair) == 2 and pair not in seen and infer(premise, hypothesis) == CLASSES[label]:
-            seen.add(pair)
-            return ClassificationRow((str(premise), str(hypothesis)), label)
-    message = f"got more rows than the grammar has; it was used up after {len(seen)} pairs of all splits"
-    raise InputError([Problem(f"generated.{split}", message)])
+def _labels(rng: random.Random, number: int) -> list[int]:
+    labels = [index % len(CLASSES) for index in range(number)]
+    rng.shuffle(labels)
+    return labels
 
 
-def _sentence(rng: random.Random) -> Sentence:
-    return Sentence(
-        rng.choice(list(QUANTIFIERS)),
-        rng.choice(NOUNS.modifiers),
-        rng.choice(NOUNS.words),
-        rng.choice(VERBS.words),
-        rng.choice(VERBS.modifiers),
-    )
+def _pairs() -> list[tuple[list[Pair], list[Pair]]]:
+    """For each class the pairs that differ in one part, and in two."""
+    sentences = [Sentence(*parts) for parts in itertools.product(QUANTIFIERS, NOUNS, VERBS)]
+    pairs: list[tuple[list[Pair], list[Pair]]] = [([], []) for _ in CLASSES]
+    for premise, hypothesis in itertools.permutations(sentences, 2):
+        num_edits = sum(one != other for one, other in zip(premise, hypothesis, strict=True))
+        if num_edits <= 2:
+            pairs[CLASSES.index(infer(premise, hypothesis))][num_edits - 1].append((premise, hypothesis))
+    return pairs
 
 
-def _edited(premise: Sentence, rng: random.Random) -> Sentence:
-    """The premise with one or two of its parts drawn anew."""
-    drawn = _sentence(rng)
-    parts = rng.sample(Sentence._fields, rng.randint(1, 2))
-    return premise._replace(**{part: getattr(drawn, part) for part in parts})
+def _draw(
+    rng: random.Random, one: list[Pair], two: list[Pair], number: int, name: str, seen: set[frozenset[Sentence]]
+) -> list[Pair]:
+    """So many new pairs of a class, in random order, from those that differ in one part and in two by turns."""
+    turns = itertools.zip_longest(rng.sample(one, len(one)), rng.sample(two, len(two)))
+    drawn: list[Pair] = []
+    for pair in filter(None, itertools.chain.from_iterable(turns)):
+        if len(drawn) < number and frozenset(pair) not in seen:
+            seen.add(frozenset(pair))
+            drawn.append(pair)
+    if len(drawn) < number:
+        message = f"got sizes that need {number} pairs of the class {name}; the grammar has {len(drawn)} of them"
+        raise InputError([Problem("generated", message)])
+    rng.shuffle(drawn)
+    return drawn
+
+
+def _row(pair: Pair, label: int) -> Row:
+    return ClassificationRow((str(pair[0]), str(pair[1])), label)
 
 
 def infer(premise: Sentence, hypothesis: Sentence) -> str:
     """The class of a pair, decided exactly."""
-    things = _overlap(NOUNS, (premise.adjective, premise.noun), (hypothesis.adjective, hypothesis.noun))
-    deeds = _overlap(VERBS, (premise.adverb, premise.verb), (hypothesis.adverb, hypothesis.verb))
+    things = _overlap(premise.noun, hypothesis.noun)
+    deeds = _overlap(premise.verb, hypothesis.verb)
     return _decide(premise.quantifier, hypothesis.quantifier, things, deeds)
 
 
+def _is_a(word: str | None, head: str) -> bool:
+    """Whether `head` is the word itself or above it."""
+    return word is not None and (word == head or _is_a((NOUNS | VERBS)[word], head))
+
+
 @cache
-def _overlap(lexicon: Lexicon, first: tuple[str, str], second: tuple[str, str]) -> Overlap:
-    one, other = lexicon.denotation(*first), lexicon.denotation(*second)
-    return frozenset({(False, False)} | {(kind in one, kind in other) for kind in lexicon.kinds()})
+def _overlap(first: str, second: str) -> Overlap:
+    """Each word is a kind of individual: itself, and no hyponym of it."""
+    return frozenset({(False, False)} | {(_is_a(kind, first), _is_a(kind, second)) for kind in NOUNS | VERBS})
 
 
 @cache
