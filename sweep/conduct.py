@@ -65,6 +65,7 @@ class Conductor:
     environment: Facts = field(default_factory=environment.describe)
     parent: str = ""
     is_tracked: bool = True
+    publisher: published.Publisher | None = None
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """What is to be left once the sweep has ended, however it did."""
 
@@ -80,7 +81,6 @@ class Conductor:
         cells = self.plan.cells_to_run(retry_failed=retry)
         teachers = self.plan.teachers_to_make(self.plan.cells.values(), retry_failed=retry)
         if cells or teachers:
-            published.load_ahead()
             from sweep import gpus, work
 
             work.check_families(self.plan.cells.values())
@@ -90,6 +90,9 @@ class Conductor:
             self.console.print(Text(f"nothing to run: {plan.counts(self.plan)}"))
         self._open()
         if cells or teachers:
+            if self.is_tracked and not published.is_loaded():
+                self.publisher = published.Publisher()
+                self.at_end.callback(self.publisher.close)
             with terminal.Progress(self.console) as progress, self._watched():
                 self._work(teachers, cells, progress)
         keep.students(self.config.keep, self.plan.cells.values(), self.records)
@@ -191,7 +194,8 @@ class Conductor:
             return
         assert folder is not None
         try:
-            model_id = published.log(self.tracking, run_id, student, folder)
+            log = self.publisher.log if self.publisher else published.log
+            model_id = log(self.tracking, run_id, student, folder)
             self.console.print(Text(f"The best student in MLflow: models:/{model_id}"), soft_wrap=True)
             if name:
                 version = published.register(self.tracking, name, model_id, run_id, student)

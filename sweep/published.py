@@ -7,21 +7,28 @@ not there yet.
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Generator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module, metadata
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from sweep import card
-from sweep.experiment import CLIENT_ENVIRONMENT, guarded, prepare
+from sweep.experiment import CLIENT_ENVIRONMENT, TrackingError, guarded, prepare
 from sweep.tracking import Tracking
 from sweep.usage import Student, pipeline_task
 from trainables.families import FAMILIES
 
 NAME = "student"
+MODULES = ("mlflow.transformers", "transformers.pipelines")
+"""What `log` needs and takes seconds to load."""
 MAX_BYTES = 1_000_000_000
 """A larger student is logged only where it is registered: uploads of that size run into servers' time limits."""
 UPLOAD_SECONDS = "600"
@@ -38,17 +45,6 @@ def why_not(folder: Path | None, *, registering: bool) -> str | None:
     if size > MAX_BYTES and not registering:
         return f"it has {size / 1e9:.1f} GB; register: NAME logs and registers it"
     return None
-
-
-def load_ahead() -> None:
-    """Loads in the background what `log` needs, which takes seconds: while trials run, nobody waits for it."""
-    Thread(target=_load, name="load-ahead", daemon=True).start()
-
-
-def _load() -> None:
-    prepare()
-    for name in ("mlflow.transformers", "transformers.pipelines"):
-        import_module(name)
 
 
 @guarded
@@ -82,6 +78,49 @@ def log(tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
         client.log_model_artifacts(model.model_id, str(files))
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return model.model_id
+
+
+class Publisher:
+    """Logs in a process of its own, which loads torch while trials run: at the end of a sweep nobody waits for that."""
+
+    def __init__(self) -> None:
+        self._process = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start)
+        self._process.submit(_load)
+
+    def log(self, tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
+        """As `log`."""
+        try:
+            return self._process.submit(log, tracking, run_id, student, folder).result()
+        except BrokenProcessPool as error:
+            raise TrackingError("the process that logs the best student was ended") from error
+
+    def close(self) -> None:
+        self._process.shutdown(wait=False, cancel_futures=True)
+
+
+def is_loaded() -> bool:
+    """Whether this process has loaded what `log` needs."""
+    return all(name in sys.modules for name in MODULES)
+
+
+def _start() -> None:
+    """Trials come first; an interrupt is the sweep's to deal with; without the sweep there is nothing to do."""
+    os.nice(10)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sweep = parent_process()
+    assert sweep is not None
+
+    def end() -> None:
+        sweep.join()
+        os._exit(0)
+
+    Thread(target=end, daemon=True).start()
+
+
+def _load() -> None:
+    prepare()
+    for name in MODULES:
+        import_module(name)
 
 
 @guarded

@@ -97,35 +97,29 @@ def _wait_for_mlflow(cluster: Cluster) -> None:
     raise AssertionError("MLflow did not come back")
 
 
-def check_submitted_again(cluster: Cluster, name: str, expected: Numbers) -> None:
-    """The same sweep goes on from where it was cut off, and comes to the same numbers."""
-    status, shown = cluster.submit(*write_long(cluster, name))
-    assert status == 0, shown
-    assert numbers(cluster, name) == expected
-    check_runs(cluster, name, expected)
-
-
-def test_a_stopped_job(cluster: Cluster, undisturbed: Numbers) -> None:
+def test_a_stopped_job_and_then_a_lost_head(cluster: Cluster, undisturbed: Numbers) -> None:
     def stop(_: list[dict[str, Any]]) -> None:
         job = ["ray", "job", "stop", "--address", "http://127.0.0.1:8265", "stopped-1"]
         cluster.docker("exec", cluster.container("ray-head"), *job)
+
+    def lose(_: list[dict[str, Any]]) -> None:
+        cluster.docker("restart", "--time", "0", cluster.container("ray-head"))
 
     status, shown = disturb(cluster, "stopped", stop)
     assert status == 130, shown
     assert "Interrupted. What is finished is kept" in shown
     assert len(numbers(cluster, "stopped")) < 2
     assert not _running(cluster, "stopped")
-    check_submitted_again(cluster, "stopped", undisturbed)
-
-
-def test_a_lost_head(cluster: Cluster, undisturbed: Numbers) -> None:
-    def lose(_: list[dict[str, Any]]) -> None:
-        cluster.docker("restart", "--time", "0", cluster.container("ray-head"))
 
     try:
-        status, shown = disturb(cluster, "headless", lose)
+        status, shown = disturb(cluster, "stopped", lose)
     finally:
         cluster.make("up", "--workers", "2")
     assert status == 1, shown
     assert "ubmit again" in shown.splitlines()[-1]
-    check_submitted_again(cluster, "headless", undisturbed)
+    assert len(numbers(cluster, "stopped")) < 2
+
+    status, shown = cluster.submit(*write_long(cluster, "stopped"))
+    assert status == 0, shown
+    assert numbers(cluster, "stopped") == undisturbed
+    check_runs(cluster, "stopped", undisturbed)
