@@ -11,19 +11,18 @@ import signal
 import sys
 import tempfile
 from collections.abc import Generator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module, metadata
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from sweep import card
 from sweep.experiment import CLIENT_ENVIRONMENT, TrackingError, guarded, prepare
 from sweep.tracking import Tracking
 from sweep.usage import Student, pipeline_task
+from trainables import plugins
 from trainables.families import FAMILIES
 
 NAME = "student"
@@ -84,18 +83,25 @@ class Publisher:
     """Logs in a process of its own, which loads torch while trials run: at the end of a sweep nobody waits for that."""
 
     def __init__(self) -> None:
-        self._process = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start)
-        self._process.submit(_load)
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
 
     def log(self, tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
         """As `log`."""
         try:
-            return self._process.submit(log, tracking, run_id, student, folder).result()
-        except BrokenProcessPool as error:
+            self._connection.send((tracking, run_id, plugins.Carried(student), folder))
+            answer: str | TrackingError = self._connection.recv()
+        except (EOFError, OSError) as error:
             raise TrackingError("the process that logs the best student was ended") from error
+        if isinstance(answer, TrackingError):
+            raise answer
+        return answer
 
     def close(self) -> None:
-        self._process.shutdown(wait=False, cancel_futures=True)
+        self._process.kill()
 
 
 def is_loaded() -> bool:
@@ -103,24 +109,19 @@ def is_loaded() -> bool:
     return all(name in sys.modules for name in MODULES)
 
 
-def _start() -> None:
-    """Trials come first; an interrupt is the sweep's to deal with; without the sweep there is nothing to do."""
+def _serve(connection: Connection) -> None:
+    """Logs what comes, as long as there is a sweep. Trials come first; an interrupt is the sweep's to deal with."""
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sweep = parent_process()
-    assert sweep is not None
-
-    def end() -> None:
-        sweep.join()
-        os._exit(0)
-
-    Thread(target=end, daemon=True).start()
-
-
-def _load() -> None:
     prepare()
     for name in MODULES:
         import_module(name)
+    with suppress(EOFError):
+        while asked := connection.recv():
+            try:
+                connection.send(log(*asked))
+            except TrackingError as error:
+                connection.send(error)
 
 
 @guarded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,28 @@ def test_the_model_in_mlflow_gives_the_recorded_predictions(
     # Nothing is written again, and nothing is loaded for it.
     monkeypatch.setattr(published, "_write", pytest.fail)
     assert published.log(tracking, run_id, student, Path(student.path)) == model_id
+
+
+@pytest.fixture
+def publisher() -> Iterator[published.Publisher]:
+    publisher = published.Publisher()
+    yield publisher
+    publisher.close()
+
+
+@pytest.mark.parametrize("student_made", ["a pair"], indirect=True)
+def test_a_process_of_its_own_logs_the_same(
+    publisher: published.Publisher, tracking: Tracking, student: Student, run_id: str
+) -> None:
+    model_id = publisher.log(tracking, run_id, student, Path(student.path))
+    (model,) = models(tracking)
+    assert (model.model_id, model.status, model.source_run_id) == (model_id, "READY", run_id)
+    assert published.log(tracking, run_id, student, Path(student.path)) == model_id
+    with pytest.raises(TrackingError, match="no experiment"):
+        publisher.log(Tracking(tracking.uri, "another"), run_id, student, Path(student.path))
+    publisher.close()
+    with pytest.raises(TrackingError, match="the process that logs the best student was ended"):
+        publisher.log(tracking, run_id, student, Path(student.path))
 
 
 @pytest.mark.parametrize("student_made", ["a pair"], indirect=True)

@@ -21,7 +21,7 @@ class Generated(Frozen):
     """A task made on the spot, the same on every machine."""
 
     generator: str = Field(description="natural_logic, localisation, or one of a plug-in.")
-    train: Positive = 4000
+    train: Positive = 3000
     validation: Positive = 200
     test: Positive = 400
     seed: int = 0
