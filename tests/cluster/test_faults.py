@@ -13,6 +13,11 @@ from tests.cluster.conftest import LONG, write_long
 
 Numbers = dict[str, dict[str, float]]
 
+UNREAPED = """
+import psutil
+print([each.name() for each in psutil.process_iter() if each.ppid() == 1 and each.status() == psutil.STATUS_ZOMBIE])
+"""
+
 
 def numbers(cluster: Cluster, name: str) -> Numbers:
     """What the cells of a sweep came to, by fingerprint; without times and rates."""
@@ -99,8 +104,10 @@ def _wait_for_mlflow(cluster: Cluster) -> None:
 
 def test_a_stopped_job_and_then_a_lost_head(cluster: Cluster, undisturbed: Numbers) -> None:
     def stop(_: list[dict[str, Any]]) -> None:
-        job = ["ray", "job", "stop", "--address", "http://127.0.0.1:8265", "stopped-1"]
-        cluster.docker("exec", cluster.container("ray-head"), *job)
+        head = cluster.container("ray-head")
+        cluster.docker("exec", head, "ray", "job", "stop", "--address", "http://127.0.0.1:8265", "stopped-1")
+        # Ray takes them for alive, and kills the job when its time is over instead of letting it end.
+        assert cluster.docker("exec", head, "python", "-c", UNREAPED).strip() == "[]"
 
     def lose(_: list[dict[str, Any]]) -> None:
         cluster.docker("restart", "--time", "0", cluster.container("ray-head"))

@@ -6,6 +6,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import ray
 from mlflow.entities import Run
 
 import sweep
-from sweep import checks, labels, schedule
+from sweep import checks, labels, published, schedule
 from sweep.config import SweepConfig, load
 from sweep.grid import expand
 from sweep.run import main
@@ -155,6 +156,9 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smoke]:
         patch.setenv("COLUMNS", "120")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setattr("sweep.work.connected", lambda *_: nullcontext())
+        # Loaded here once, or each sweep would start a process that loads it beside its workers.
+        for module in published.MODULES:
+            import_module(module)
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
         try:
             for name in SIZES:
