@@ -15,7 +15,8 @@ Numbers = dict[str, dict[str, float]]
 
 UNREAPED = """
 import psutil
-print([each.name() for each in psutil.process_iter() if each.ppid() == 1 and each.status() == psutil.STATUS_ZOMBIE])
+known = [each.info for each in psutil.process_iter(["name", "ppid", "status"])]
+print([each["name"] for each in known if each["ppid"] == 1 and each["status"] == psutil.STATUS_ZOMBIE])
 """
 
 
