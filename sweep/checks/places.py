@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sqlite3
 import tempfile
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
@@ -38,9 +40,10 @@ def tracking_problems(config: SweepConfig) -> list[Problem]:
     if not config.tracking_required or url.startswith("databricks"):
         return []
     if url == f"sqlite:///{config.storage_url}/mlflow.db":
-        if "://" not in config.storage_url:
+        if "://" in config.storage_url:
+            return [Problem("tracking_uri", "got null with a storage that is no folder; the URI of a tracking server")]
+        if not Path(config.storage_url, "mlflow.db").exists():
             return []  # It is where the storage is, and that is checked.
-        return [Problem("tracking_uri", "got null with a storage that is no folder; the URI of a tracking server")]
     # Looking a name up has no time limit of its own, so all of it gets one.
     answers: list[str | None] = []
     thread = Thread(target=lambda: answers.append(_why_no_tracking(url)), daemon=True)
@@ -57,13 +60,29 @@ def _why_no_tracking(url: str) -> str | None:
         if scheme in ("http", "https"):
             return _why_no_answer(url)
         if scheme == "sqlite":
-            return _why_not_writable(Path(url.partition(":///")[2]).absolute().parent)
+            return _why_no_database(url.partition(":///")[2])
         if scheme in _PORTS:
             return _why_no_connection(parts.hostname or "localhost", parts.port or _PORTS[scheme])
     except (ValueError, http.client.InvalidURL) as error:
         # The error quotes what it takes for the port, which may be a part of the password.
         return "not a URI; %2F, %3F, %23 stand for /, ?, # in a password" if "@" in url else f"not a URI: {error}"
     return "http(s)://…, sqlite:///…, postgresql://…, mysql://… or databricks; MLflow keeps no runs in folders"
+
+
+def _why_no_database(name: str) -> str | None:
+    if name in ("", ":memory:"):
+        return "a database in memory is seen by no other process; sqlite:///…, with the path of a file"
+    path = Path(name.partition("?")[0]).absolute()
+    if path.is_dir():
+        return f"{path} is a folder; sqlite:///…, with the path of a file"
+    if path.exists():
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+                connection.execute("PRAGMA schema_version")
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # Another sweep writes.
+                return f"{path} cannot be read as an SQLite database: {error}"
+    return _why_not_writable(path.parent)
 
 
 def _why_not_writable(folder: Path) -> str | None:

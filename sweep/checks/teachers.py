@@ -49,15 +49,23 @@ def find(model: ModelConfig, family: Family, *, look_up: bool = True) -> Teacher
             raise InputError(problems)
         return _of_shape(Teacher(teacher.config, teacher.model_dump(mode="json"), None), model)
     if teacher.startswith(("/", ".", "~")) or Path(teacher).exists():
-        return _of_shape(_folder(Path(teacher)), model)
+        return _of_shape(_sized(_folder(Path(teacher)), family), model)
     if not look_up and model.shape is not None:
         identity = {"hub": teacher, "revision": model.revision, "shape": model.shape}
         return Teacher(model.shape, identity, teacher, model.revision, is_stated=True)
-    return _of_shape(_hub(teacher, model.revision), model)
+    return _of_shape(_sized(_hub(teacher, model.revision), family), model)
 
 
 def _in_shape(path: str) -> str:
     return path.replace("model.teacher.config", "model.shape", 1)
+
+
+def _sized(teacher: Teacher, family: Family) -> Teacher:
+    """The teacher, where the sizes in its config.json are sizes."""
+    wrong = fitting.wrong_sizes(family, teacher.config)
+    if wrong:
+        raise InputError([Problem("model.teacher", f"{key} in its config.json: {why}") for key, why in wrong.items()])
+    return teacher
 
 
 def _of_shape(teacher: Teacher, model: ModelConfig) -> Teacher:

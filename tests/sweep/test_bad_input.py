@@ -1,5 +1,6 @@
 """Every bad input that can be told before anything starts: one exact line each, all at once, nothing written."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from sweep.checks import prepare
+from sweep.messages import shown
 from tests.sweep.own_data import BASE, ROWS, write_all, write_rows, write_teacher
 from trainables import deadline
 from trainables.errors import InputError
@@ -198,6 +200,40 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
         f"base.model.teacher: got '{tmp_path}/teacher/config.json', which cannot be read: "
         "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
     ]
+
+
+def test_a_teacher_whose_sizes_are_none(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    file = tmp_path / "teacher" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "num_hidden_layers": "six", "hidden_size": 0}))
+    assert lines(path) == [
+        "base.model.teacher: hidden_size in its config.json: got 0; a whole number of at least 1",
+        "base.model.teacher: num_hidden_layers in its config.json: got 'six'; a whole number of at least 1",
+    ]
+
+
+def test_a_tracking_database_that_is_none(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    (tmp_path / "text.db").write_text("not a database, but a text that is longer than a header" * 9)
+    for name, reason in (
+        (f"{tmp_path}/text.db", f"{tmp_path}/text.db cannot be read as an SQLite database: file is not a database"),
+        (f"{tmp_path}", f"{tmp_path} is a folder; sqlite:///…, with the path of a file"),
+        (":memory:", "a database in memory is seen by no other process; sqlite:///…, with the path of a file"),
+    ):
+        uri = f"sqlite:///{name}"
+        assert lines(path, f"tracking_uri='{uri}'") == [f"tracking_uri: got {shown(uri)}; {reason}"]
+
+
+def test_the_storages_own_database_that_is_none(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    (tmp_path / "runs").mkdir()
+    database = tmp_path / "runs" / "mlflow.db"
+    database.write_text("not a database, but a text that is longer than a header" * 9)
+    assert lines(path, f"storage={tmp_path}/runs", "tracking_uri=null") == [
+        f"tracking_uri: got {shown(f'sqlite:///{database}')}; {database} cannot be read as an SQLite database: "
+        "file is not a database"
+    ]
+    assert [file.name for file in (tmp_path / "runs").iterdir()] == ["mlflow.db"]
 
 
 def test_a_hub_id_that_cannot_be_had(tmp_path: Path) -> None:

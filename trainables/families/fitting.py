@@ -50,13 +50,20 @@ def scratch_problems(family: Family, fields: Shape) -> list[Problem]:
     """Whether the fields of a teacher from scratch are known and make a model."""
     path = "model.teacher.config"
     problems = [Problem(f"{path}.{key}", _guess(family, key)) for key in fields if key not in family.config_fields]
+    problems += [Problem(f"{path}.{key}", message) for key, message in wrong_sizes(family, fields).items()]
+    return problems or _check_divisible(family, {**family.scratch_fields, **fields}, path)
+
+
+def wrong_sizes(family: Family, config: Shape) -> dict[str, str]:
+    """Config key -> what is wrong, of the sizes that are given."""
     sizes = [key for key in family.defaults if key not in family.token_ids]
     shape = [*sizes, *(key for blocks in family.stacks.values() for key in blocks.depth)]
-    for key in dict.fromkeys(shape):
-        value = fields.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            problems.append(Problem(f"{path}.{key}", f"got {value!r}; a whole number of at least 1"))
-    return problems or _check_divisible(family, {**family.scratch_fields, **fields}, path)
+    given = {key: config[key] for key in shape if config.get(key) is not None}
+    return {
+        key: f"got {value!r}; a whole number of at least 1"
+        for key, value in given.items()
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1
+    }
 
 
 def student_problems(family: Family, config: Shape, num_blocks: int, width: int | None, init: str) -> list[Problem]:
