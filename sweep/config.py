@@ -72,7 +72,9 @@ warnings.filterwarnings("ignore", 'Field name "register" in "SweepConfig" shadow
 class SweepConfig(Frozen):
     """One sweep."""
 
-    name: str = Field(pattern=r"^[\w.-]+$", description="The MLflow experiment: letters, digits, `.`, `_`, `-`.")
+    name: str = Field(
+        pattern=r"^[\w-][\w.-]*$", description="The MLflow experiment: letters, digits, `_`, `-`, and after these `.`."
+    )
     base: dict[str, Any] = Field(default={}, description="The trial config that all cells share.")
     axes: Axes = Field(default={}, description="Field of the trial config, by dotted path -> its values.")
     grids: list[PartSweep] | dict[str, PartSweep] = Field(

@@ -68,9 +68,9 @@ def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 # An axis holds a list of what stands there in the base.
-DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files\.\w+(\[\])?$")
+DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files(\[\])?\.\w+(\[\])?$")
 PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins\[\]$")
-FOLDER_OR_ID = re.compile(r"(^|\.)(model(\[\])?\.teacher|task(\[\])?\.hub\.path)(\[\])?$")
+FOLDER_OR_ID = re.compile(r"(^|\.)(model(\[\])?\.teacher|task(\[\])?\.hub(\[\])?\.path)(\[\])?$")
 
 
 def absolute(tree: Any, folder: Path, at: str = "") -> Any:

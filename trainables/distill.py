@@ -17,7 +17,7 @@ from trainables.errors import raise_all
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family, lora
 from trainables.families.making import load_tokenizer
-from trainables.loop import Metrics, Report, Training, measure
+from trainables.loop import Metrics, Report, Training, check_finite, measure
 from trainables.objective import Distillation
 from trainables.probe import Measurement, Probe
 from trainables.seeds import generator, stream
@@ -91,7 +91,13 @@ class Cell:
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
         self.evaluator = Evaluator(
-            self.family, config.task, self.tokenizer, self.device, self.dtype, config.train.batch_size
+            self.family,
+            config.task,
+            self.tokenizer,
+            self.device,
+            self.dtype,
+            config.train.batch_size,
+            len(data.classes),
         )
         self.eval_rows = data.validation[: config.task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
@@ -145,6 +151,7 @@ class Cell:
         task = self.evaluator(self.student.model, self.eval_rows)
         with devices.autocast(self.device, self.dtype):
             terms = measure(self.objective, self.eval_examples, self.pad_id, self.config.train.batch_size, self.device)
+        check_finite(step, terms)
         self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()} | measurement.metrics()
         self._keep(step, measurement)
         self.report(step, self.last)

@@ -35,6 +35,7 @@ class Evaluator:
     device: torch.device
     dtype: devices.Dtype
     batch_size: int
+    num_classes: int
 
     @property
     def main_metric(self) -> str:
@@ -47,7 +48,7 @@ class Evaluator:
     def score(self, rows: Sequence[Row], predicted: Sequence[Any]) -> dict[str, float]:
         """The task's metrics of answers, main one first, and behind them those of plug-ins."""
         kind = KINDS[self.task.kind]
-        metrics = kind.score(rows, predicted)
+        metrics = kind.score(rows, predicted, self.num_classes)
         return metrics | own_metrics.measured(kind.name, predicted, kind.references(rows), taken=metrics)
 
     def predict(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[Any]:

@@ -17,7 +17,7 @@ from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family, adapters
 from trainables.families.making import load_tokenizer
-from trainables.loop import Batch, Metrics, Report, Training, measure
+from trainables.loop import Batch, Metrics, Report, Training, check_finite, measure
 from trainables.seeds import stream
 from trainables.tasks.codec import Example
 from trainables.tasks.kinds import KINDS
@@ -101,7 +101,9 @@ class Teacher:
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
         self.batch_size = self.train.batch_size if self.train else 32
-        self.evaluator = Evaluator(self.family, task, self.tokenizer, self.device, dtype, self.batch_size)
+        self.evaluator = Evaluator(
+            self.family, task, self.tokenizer, self.device, dtype, self.batch_size, len(data.classes)
+        )
         self.eval_rows = data.validation[: task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
         self.objective = CrossEntropy(self.family, self.model)
@@ -157,6 +159,7 @@ class Teacher:
         task = self.evaluator(self.model, self.eval_rows)
         with devices.autocast(self.device, self.dtype):
             terms = measure(self.objective, self.eval_examples, self.pad_id, self.batch_size, self.device)
+        check_finite(step, terms)
         self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()}
         self.report(step, self.last)
         return task[self.evaluator.main_metric]

@@ -125,9 +125,7 @@ class Training:
             parts.append({name: term.item() for name, term in terms.items()})
         values = summed(parts)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm).item()
-        if not all(map(math.isfinite, [*values.values(), norm])):
-            shown = ", ".join(f"{name} {value:g}" for name, value in {**values, "grad_norm": norm}.items())
-            raise NotFinite(f"not finite at step {step}: {shown}")
+        check_finite(step, {**values, "grad_norm": norm})
         learning_rate = self.scheduler.get_last_lr()[0]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -153,6 +151,13 @@ class Training:
             "best": self.best,
         }
         torch.save(state, self.checkpoint)
+
+
+def check_finite(step: int, values: Metrics) -> None:
+    """Raises NotFinite, with the step and all values, where one of them is not."""
+    if not all(map(math.isfinite, values.values())):
+        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        raise NotFinite(f"not finite at step {step}: {shown}")
 
 
 def summed(parts: list[Metrics]) -> Metrics:

@@ -95,7 +95,7 @@ def _folder(folder: Path) -> Teacher:
         _check_vocabulary(config, folder / "tokenizer.json", folder / "vocab.json", folder / "vocab.txt")
     # transformers loads adapters that lie beside the weights they adapt.
     beside = ("tokenizer_config.json", "special_tokens_map.json", "adapter_config.json", "adapter_model.safetensors")
-    settings = [folder / name for name in ("config.json", *beside)]
+    settings = [folder / name for name in ("config.json", "generation_config.json", *beside)]
     content = [*filter(Path.is_file, settings), *tokenizer, *(weights[0] or weights[1])]
     return Teacher(config, {"folder": _content_hash(content)}, str(folder))
 

@@ -52,7 +52,8 @@ def lines(path: Path, *overrides: str) -> list[str]:
         ("grids=[4]", "grids[0]: got 4; a mapping"),
         ("grids={one: 4}", "grids.one: got 4; a mapping"),
         ("grids=4", "grids: got 4; a list or a mapping"),
-        ("name=a b", r"name: got 'a b'; a text that matches ^[\w.-]+$"),
+        ("name=a b", r"name: got 'a b'; a text that matches ^[\w-][\w.-]*$"),
+        ("name=..", r"name: got '..'; a text that matches ^[\w-][\w.-]*$"),
         ("axes.seed=[]", "axes.seed: got []; at least one value"),
         ("axes.seeds=[1]", "axes.seeds: got an axis that is no field; did you mean axes.seed?"),
         (

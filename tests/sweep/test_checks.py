@@ -53,13 +53,16 @@ def test_a_cell_is_known_by_content_not_by_place(tmp_path: Path) -> None:
     assert cell.config != moved.config
 
 
-@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors", "train.jsonl"])
+@pytest.mark.parametrize(
+    "file", ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors", "train.jsonl"]
+)
 def test_other_content_is_another_cell_and_teacher(tmp_path: Path, file: str) -> None:
     path = write_all(tmp_path)
     (cell,) = prepare(path, [f"storage={tmp_path}/runs"]).cells
     changed = tmp_path / ("" if file == "train.jsonl" else "teacher") / file
     if changed.suffix == ".json":
-        changed.write_text(json.dumps({**json.loads(changed.read_text()), "note": 1}))
+        content = json.loads(changed.read_text()) if changed.exists() else {}
+        changed.write_text(json.dumps({**content, "note": 1}))
     elif changed.suffix == ".jsonl":
         write_rows(changed, [*ROWS, {"text": "fine", "label": "yes"}])
     else:

@@ -81,6 +81,7 @@ def test_data_paths_of_the_file_are_taken_from_its_folder(tmp_path: Path, monkey
             {"axes": {"model.teacher": ["teacher", "teachers"]}},
             {"axes": {"task": [{"hub": {"path": "teacher"}}, {"hub": {"path": "org/data"}}]}},
             {"axes": {"task.hub.path": ["teacher", "org/data", "./none"]}},
+            {"axes": {"task.files": [{"train": "train.jsonl"}], "task.hub": [{"path": "./teacher"}]}},
         ],
         "storage": "runs",
     }
@@ -94,6 +95,8 @@ def test_data_paths_of_the_file_are_taken_from_its_folder(tmp_path: Path, monkey
     assert config.grids[0].axes == {"model.teacher": [f"{home}/teacher", "teachers"]}
     assert [task["hub"]["path"] for task in config.grids[1].axes["task"]] == [f"{home}/teacher", "org/data"]
     assert config.grids[2].axes == {"task.hub.path": [f"{home}/teacher", "org/data", f"{home}/none"]}
+    assert config.grids[3].axes["task.files"] == [{"train": f"{home}/train.jsonl"}]
+    assert config.grids[3].axes["task.hub"] == [{"path": f"{home}/teacher"}]
     assert config.storage_url == f"{here}/runs"
 
 

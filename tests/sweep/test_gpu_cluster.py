@@ -93,6 +93,13 @@ def test_eight_trials_share_four_gpus_at_once() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_trial_of_no_gpu_sees_none() -> None:
+    config = asking(failures=Failures(max_failures=0))
+    ends = schedule.run(attend, {"job": "trial"}, config, Unwatched(), meeting=Meeting.remote(1))
+    assert [facts["device"] for facts in ends.facts.values()] == [""]
+
+
+@pytest.mark.usefixtures("cluster")
 def test_resources_are_held_against_the_largest_node() -> None:
     for fits in (asking(gpus=0.5), asking(cpus=4, gpus=2)):
         schedule.check_resources(fits.resources)

@@ -11,6 +11,7 @@ import pytest
 from tests.trainables.golden import config, save_teacher
 from trainables import distill
 from trainables.angle_file import Angles, read
+from trainables.errors import NotFinite
 from trainables.loop import Metrics
 
 TRAIN = {"max_steps": 5, "batch_size": 2, "accumulation": 2, "learning_rate": 1e-2, "evaluate_every": 0.5}
@@ -34,6 +35,15 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, Metr
 
     distill.run(trial, data, folder / "teacher", folder / "made", report)
     return folder / "made", reported
+
+
+def test_a_student_that_its_last_step_breaks_is_not_finite(tmp_path: Path) -> None:
+    trial = config("bart", "forward", train={**TRAIN, "max_steps": 1, "learning_rate": 1e37}, init="random")
+    data = save_teacher(trial, tmp_path / "teacher")
+    (tmp_path / "made").mkdir()
+    with pytest.raises(NotFinite, match=r"^not finite at step 1: loss nan, "):
+        distill.run(trial, data, tmp_path / "teacher", tmp_path / "made", lambda step, metrics: None)
+    assert not (tmp_path / "made" / "student").exists()
 
 
 def pooled(values: np.ndarray, angles: Angles, index: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -63,7 +64,7 @@ class TaskConfig(Frozen):
     splits: dict[str, str] | None = Field(
         None,
         description="hub: what train, validation and test are, such as train[-2000:], or one of the others; "
-        "further names are further test splits. train is without what the others take of it.",
+        "further names, such as test_mismatched, are further test splits. train is without what the others take of it.",
     )
     sample: Sample | None = Field(None, description="files and hub: how much of the training split is used; null: all.")
     examples: Examples | None = Field(
@@ -113,6 +114,11 @@ class TaskConfig(Frozen):
             raise ValueError("files: give one of files, hub and generated")
         if self.hub is None and self.splits is not None:
             raise ValueError("splits: only a hub task has splits to choose from")
+        for name in self.splits or {}:
+            if name not in ("train", "validation") and not re.fullmatch(r"test(_[\w-]+)?", name):
+                raise ValueError(f"splits: got {name!r}; train, validation, test, or a name such as test_mismatched")
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes: got {', '.join(self.classes)}; each class once")
         if self.hub is None and self.examples is not None:
             raise ValueError("examples: only a hub task needs them")
         if self.generated is not None and self.sample is not None:

@@ -22,11 +22,20 @@ def find_classes(labels: Sequence[str | int]) -> tuple[str, ...]:
 
 
 def class_of(label: str | int, classes: Sequence[str]) -> int | None:
-    """The index of a label: a name by the classes' names, a number by their order; None: no class."""
-    if isinstance(label, str) and label in classes:
-        return classes.index(label)
-    number = int(label) if isinstance(label, int) or (label.isascii() and label.isdecimal()) else -1
-    return number if 0 <= number < len(classes) else None
+    """The index of a label; None: no class.
+
+    A class by its name. A number by the classes' order too, but where a name is a number: there 0 may not mean 1.
+    """
+    name = str(label)
+    if name in classes:
+        return classes.index(name)
+    if not _is_number(name) or any(map(_is_number, classes)):
+        return None
+    return int(name) if 0 <= int(name) < len(classes) else None
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.removeprefix("-").isdecimal()
 
 
 def _few(names: set[str]) -> str:

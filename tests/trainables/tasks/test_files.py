@@ -83,6 +83,8 @@ def test_a_parquet_list_of_references(tmp_path):
         (["pos", "neg"], ["pos", "neg"], ("pos", "neg"), [0, 1]),
         (["1", "0"], ["neg", "pos"], ("neg", "pos"), [1, 0]),
         (["1", "0"], ["1", "0"], ("1", "0"), [0, 1]),
+        ([1, 0], ["1", "0"], ("1", "0"), [0, 1]),
+        ([-1, 1], ["-1", "1"], ("-1", "1"), [0, 1]),
         ([1, 1], ["neg", "pos"], ("neg", "pos"), [1, 1]),
     ],
 )
@@ -211,6 +213,12 @@ def test_a_label_that_is_no_class(write, label, classes):
     task = write(TWO, test=[pair("a", 0), pair("b", label)], classes=classes)
     names = ", ".join(classes or ["0", "1"])
     assert problems(task) == [f"label: got 'label'; test.jsonl: the classes are {names} (row 2: {label!r})"]
+
+
+@pytest.mark.parametrize("label", [0, "0"])
+def test_a_number_is_no_place_among_classes_that_are_numbers(write, label):
+    task = write([pair("a", "1"), pair("b", "2")], test=[pair("a", label)], classes=["1", "2"])
+    assert problems(task) == [f"label: got 'label'; test.jsonl: the classes are 1, 2 (row 1: {label!r})"]
 
 
 @pytest.mark.parametrize(

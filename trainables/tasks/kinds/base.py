@@ -88,8 +88,8 @@ class Kind(ABC, Generic[R]):
         """What is right for each row: what a metric of a person's own takes beside the predictions."""
 
     @abstractmethod
-    def score(self, rows: Sequence[R], predicted: Sequence[Any]) -> dict[str, float]:
-        """The metrics of predictions for rows, the main one first."""
+    def score(self, rows: Sequence[R], predicted: Sequence[Any], num_classes: int = 0) -> dict[str, float]:
+        """The metrics of predictions for rows, the main one first; `num_classes` of the task, 0 where it has none."""
 
     @abstractmethod
     def chance(self, rows: Sequence[R]) -> float:

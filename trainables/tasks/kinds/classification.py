@@ -100,13 +100,15 @@ class Classification(Kind[ClassificationRow]):
         """The class of each row."""
         return [row.label for row in rows]
 
-    def score(self, rows: Sequence[ClassificationRow], predicted: Sequence[int]) -> dict[str, float]:
-        """Accuracy, and F1: of class 1 where there are two classes (QQP's), the mean over the classes elsewhere."""
+    def score(
+        self, rows: Sequence[ClassificationRow], predicted: Sequence[int], num_classes: int = 0
+    ) -> dict[str, float]:
+        """Accuracy, and F1: of class 1 in a task of two classes (QQP's), the mean over the classes elsewhere."""
         from sklearn.metrics import f1_score
 
         labels = self.references(rows)
         num_right = sum(p == label for p, label in zip(predicted, labels, strict=True))
-        average: Any = "binary" if set(predicted) | set(labels) <= {0, 1} else "macro"
+        average: Any = "binary" if num_classes == 2 else "macro"
         f1 = f1_score(labels, predicted, average=average, zero_division=0)  # pyright: ignore[reportArgumentType]: stubs say str
         return {"accuracy": num_right / len(labels), "f1": float(f1)}
 

@@ -75,7 +75,7 @@ class Generation(Kind[GenerationRow]):
         """All references of each row."""
         return [row.references for row in rows]
 
-    def score(self, rows: Sequence[GenerationRow], predicted: Sequence[str]) -> dict[str, float]:
+    def score(self, rows: Sequence[GenerationRow], predicted: Sequence[str], num_classes: int = 0) -> dict[str, float]:
         """sacreBLEU on all references (0 to 100), and the share that is exactly one of its references (0 to 1)."""
         references = self.references(rows)
         num_exact = sum(text in refs for text, refs in zip(predicted, references, strict=True))

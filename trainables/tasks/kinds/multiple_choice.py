@@ -70,7 +70,9 @@ class MultipleChoice(Kind[MultipleChoiceRow]):
         """The index of each row's right choice."""
         return [row.label for row in rows]
 
-    def score(self, rows: Sequence[MultipleChoiceRow], predicted: Sequence[Sequence[float]]) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[MultipleChoiceRow], predicted: Sequence[Sequence[float]], num_classes: int = 0
+    ) -> dict[str, float]:
         """The share of rows whose likeliest choice is right: by the plain sums, and by the sum per character."""
         plain = normalised = 0
         for row, sums in zip(rows, predicted, strict=True):

@@ -79,7 +79,7 @@ class QuestionAnswering(Kind[QuestionRow]):
         """All right answers of each row."""
         return [row.answers for row in rows]
 
-    def score(self, rows: Sequence[QuestionRow], predicted: Sequence[str]) -> dict[str, float]:
+    def score(self, rows: Sequence[QuestionRow], predicted: Sequence[str], num_classes: int = 0) -> dict[str, float]:
         """Exact match and F1 of words (0 to 1), each against the nearest of a row's answers."""
         pairs = list(zip(self.references(rows), predicted, strict=True))
         return {

@@ -47,18 +47,20 @@ def test_no_input_is_empty():
 
 
 @pytest.mark.parametrize(
-    ("labels", "predicted", "accuracy", "f1"),
+    ("num_classes", "labels", "predicted", "accuracy", "f1"),
     [
         # Two classes: class 1 alone, as QQP has it. 2 true, 1 false, 1 missed.
-        ([1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0], 4 / 6, 2 * 2 / (2 * 2 + 1 + 1)),
-        ([0, 0], [0, 0], 1.0, 0.0),
+        (2, [1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0], 4 / 6, 2 * 2 / (2 * 2 + 1 + 1)),
+        (2, [0, 0], [0, 0], 1.0, 0.0),
         # More: the mean of 2/3, 2/3 and 0.
-        ([0, 1, 2, 1], [0, 1, 0, 2], 2 / 4, (2 / 3 + 2 / 3 + 0) / 3),
+        (3, [0, 1, 2, 1], [0, 1, 0, 2], 2 / 4, (2 / 3 + 2 / 3 + 0) / 3),
+        # Three, of which one neither stands in the rows nor is predicted: still a mean, of 2/3 and 4/5.
+        (3, [0, 0, 1, 1], [0, 1, 1, 1], 3 / 4, (2 / 3 + 4 / 5) / 2),
     ],
 )
-def test_accuracy_and_f1(labels: list[int], predicted: list[int], accuracy: float, f1: float):
+def test_accuracy_and_f1(num_classes: int, labels: list[int], predicted: list[int], accuracy: float, f1: float):
     rows = [ClassificationRow(("a",), label) for label in labels]
-    assert KIND.score(rows, predicted) == {"accuracy": pytest.approx(accuracy), "f1": pytest.approx(f1)}
+    assert KIND.score(rows, predicted, num_classes) == {"accuracy": pytest.approx(accuracy), "f1": pytest.approx(f1)}
 
 
 def test_chance_is_the_share_of_the_commonest_class():

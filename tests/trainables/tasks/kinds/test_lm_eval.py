@@ -98,7 +98,7 @@ def test_each_choice_has_the_likelihood_that_the_harness_gives_it(write: Any, fa
     model = setting.family.build(config, "multiple_choice", seed=1).double().eval()
 
     # Batches of other sizes, so that padding differs too.
-    evaluator = Evaluator(setting.family, task, tokenizer, torch.device("cpu"), "fp32", batch_size=5)
+    evaluator = Evaluator(setting.family, task, tokenizer, torch.device("cpu"), "fp32", batch_size=5, num_classes=0)
     predicted = evaluator.predict(model, rows)
     found = evaluator(model, rows)
     backend: Any = "causal" if setting.family.form == "decoder" else "seq2seq"
