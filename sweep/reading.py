@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode
+from yaml.nodes import MappingNode, ScalarNode
 
 from trainables.errors import InputError, Problem
 
@@ -29,10 +29,15 @@ class Loader(yaml.SafeLoader):
         first: dict[str, int] = {}
         for key, _ in node.value:
             line, column = key.start_mark.line + 1, key.start_mark.column + 1
-            if key.value in first:
+            where = f"{self.source}, line {line}, column {column}"
+            if not isinstance(key, ScalarNode):
+                continue  # the constructor refuses it
+            if key.tag == "tag:yaml.org,2002:null":
+                self.problems.append(Problem(where, "got null for a key; a text"))
+            elif key.value in first:
                 message = f"got the key {key.value!r} again (first in line {first[key.value]}); give it once"
-                self.problems.append(Problem(f"{self.source}, line {line}, column {column}", message))
-            elif isinstance(key.value, str):
+                self.problems.append(Problem(where, message))
+            else:
                 first[key.value] = line
         return node
 

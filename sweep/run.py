@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
@@ -47,9 +48,13 @@ def main(arguments: Sequence[str]) -> int:
     except InputError as error:
         print("\n".join(map(str, error.problems)), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted before anything was started.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     status = main(sys.argv[1:])
     gc.freeze()  # Python would search all that Ray and MLflow have loaded for garbage, which takes 2 s
     sys.exit(status)

@@ -30,7 +30,7 @@ def read_sources(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
             found += error.problems
     for name in [value for key, value in settings if key == "profile"]:
         profiles = fields.get("profiles") or {}
-        if isinstance(profiles, dict) and isinstance(block := profiles.get(name), dict):
+        if isinstance(profiles, dict) and isinstance(block := profiles.get(str(name)), dict):
             fields = merge(fields, block)
         else:
             known = guess(str(name), profiles) if profiles else "this config has no profiles"

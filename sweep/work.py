@@ -33,8 +33,13 @@ from trainables.tasks.rows import Data
 def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -> Generator[None]:
     """Ray, joined or started. Raises InputError where a trial could not run, or reach its files."""
     try:
-        schedule.connect(address)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own handler aborts the process
+        try:
+            schedule.connect(address)
+        except SystemExit as error:
+            if error.code != signal.SIGTERM:
+                raise
+            raise KeyboardInterrupt from error  # Ray's own handler ends the process
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         schedule.check_resources(config.resources)
         reach.check(config, [cell.config for cell in cells])
         yield

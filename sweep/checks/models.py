@@ -71,10 +71,15 @@ def _check_task(
     is_found = teacher.source is not None and not teacher.is_stated
     problems = fitting.teacher_problems(family, teacher.config, kind, classes) if is_found else []
     longest = family.max_length(teacher.config)
-    if task is not None and longest is not None and task.max_length > longest:
+    if task is None or longest is None:
+        return problems
+    if task.max_length > longest:
         problems.append(
             Problem("task.max_length", f"got {task.max_length}; the teacher reads at most {longest} tokens")
         )
+    if kind and KINDS[kind].generates and task.max_new_tokens > longest:
+        message = f"got {task.max_new_tokens}; the teacher writes at most {longest} tokens"
+        problems.append(Problem("task.max_new_tokens", message))
     return problems
 
 

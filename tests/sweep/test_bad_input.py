@@ -90,6 +90,7 @@ def lines(path: Path, *overrides: str) -> list[str]:
         ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; No such file or directory"),
         ("plugins=a.py", "plugins: got 'a.py'; a list"),
         ("profile=quick", "profile: got 'quick'; this config has no profiles"),
+        ("profile=[quick]", "profile: got ['quick']; this config has no profiles"),
         ("storage=/proc/runs", "storage: got '/proc/runs'; /proc cannot be written to: No such file or directory"),
         ("tracking_uri=http://127.0.0.1:1",
          "tracking_uri: got 'http://127.0.0.1:1'; no answer: [Errno 111] Connection refused"),
@@ -181,6 +182,15 @@ def test_data_that_is_wrong(tmp_path: Path, rows: list[dict[str, Any]], line: st
     path = write_all(tmp_path)
     write_rows(tmp_path / "test.jsonl", rows)
     assert lines(path) == [f"base.task.{line.format(folder=tmp_path)}"]
+
+
+def test_a_teacher_that_cannot_write_as_much_as_the_task_asks(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    write_teacher(tmp_path / "teacher", model_type="bart", d_model=12, max_position_embeddings=32)
+    for split in ("train", "validation", "test"):
+        write_rows(tmp_path / f"{split}.jsonl", [{"source": "a", "target": "b"}])
+    asked = ("base.model.family=bart", "base.task.text=null", "base.task.kind=generation")
+    assert lines(path, *asked) == ["base.task.max_new_tokens: got 64; the teacher writes at most 32 tokens"]
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
@@ -336,6 +346,13 @@ def test_malformed_yaml_has_its_line_and_column(tmp_path: Path) -> None:
     assert lines(path) == [
         f"{path}, line 2, column 17: got the key 'seed' again (first in line 2); give it once",
         f"{path}, line 3, column 1: got the key 'name' again (first in line 1); give it once",
+    ]
+    path.write_text("null: x\nbase: {~: 1}\n? [a]\n: 1\n")
+    assert lines(path) == [f"{path}, line 3, column 3: malformed YAML: found unhashable key"]
+    path.write_text("null: x\nbase: {~: 1}\n")
+    assert lines(path) == [
+        f"{path}, line 2, column 8: got null for a key; a text",
+        f"{path}, line 1, column 1: got null for a key; a text",
     ]
     path.write_text("name: \x07\n")
     assert lines(path)[0].startswith(f"{path}: malformed YAML: unacceptable character #x0007")

@@ -160,6 +160,26 @@ def test_a_termination_is_an_interrupt(
     assert ended == [conduct.INTERRUPTED] * 2
 
 
+def test_a_termination_while_ray_starts_is_an_interrupt(
+    planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "sweep.yaml")
+    monkeypatch.setattr("sweep.schedule.connect", lambda _: sys.exit(signal.SIGTERM))
+    ended = conduct.run(*planned, command.parse([path]), [path], Console(quiet=True))
+    assert ended == conduct.INTERRUPTED
+
+
+def test_an_interrupt_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sweep.checks.prepare", prepare)
+    assert main([]) == conduct.INTERRUPTED
+    assert capsys.readouterr().err == "\nInterrupted before anything was started.\n"
+
+
 def test_the_machine_is_watched_while_cells_are_made(
     planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ def read_table(path: str, field: str, found: Findings) -> Table:
     except FileNotFoundError:
         found.add(field, path, "there is no such file")
         return Table(path, field, [])
-    except (OSError, ValueError) as error:  # pandas, pyarrow and the text decoder raise subclasses of ValueError
+    except (OSError, ValueError, csv.Error) as error:  # pandas, pyarrow and the decoder raise subclasses of ValueError
         found.add(field, path, f"it cannot be read: {' '.join(str(error).split())}")
         return Table(path, field, [])
     if not records and not found.about(field):

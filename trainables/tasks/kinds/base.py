@@ -50,6 +50,8 @@ class Kind(ABC, Generic[R]):
     """Its rows' class."""
     cut_at: ClassVar[Literal["left", "right"]] = "right"
     """The end of an input that is lost where it is too long."""
+    generates: ClassVar[bool] = False
+    """Whether its answers are generated, of `task.max_new_tokens` at most."""
 
     def check(self, task: TaskConfig) -> list[Problem]:
         """Fields of the config that a task of this kind lacks; paths relative to the task."""

@@ -28,6 +28,7 @@ class Generation(Kind[GenerationRow]):
     """An encoder-decoder writes the target; a decoder goes on from source and separator."""
 
     name = "generation"
+    generates = True
     main_metric = "bleu"
     row = GenerationRow
 

@@ -38,6 +38,7 @@ class QuestionAnswering(Kind[QuestionRow]):
     """Prompt, then answer and end. What does not fit is cut from the story's start."""
 
     name = "question_answering"
+    generates = True
     main_metric = "exact_match"
     row = QuestionRow
     cut_at = "left"
