@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from ray.tune.experiment import Trial
 
 from sweep.config import Resources, SweepConfig
 from sweep.order import AfterTeachers, NewestFirst
+from trainables.deadline import ANSWER_SECONDS
 from trainables.errors import InputError, Problem
 
 Trainable = Callable[..., None]
@@ -44,14 +46,21 @@ class Watcher(Protocol):
 
 
 def connect(address: str | None) -> None:
-    """Joins the Ray at `address`, or the job's own, or starts one on this machine alone."""
+    """Joins the Ray at `address`, or the job's own, or starts one on this machine alone. Raises InputError."""
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
-    address = address or os.environ.get("RAY_ADDRESS")
-    if address:
-        ray.init(address=address, **quiet)
-    else:
+    source, address = ("--address", address) if address else ("RAY_ADDRESS", os.environ.get("RAY_ADDRESS"))
+    if not address:
         ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdecimal():  # Ray itself would ask for minutes
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+        ray.init(address=address, **quiet)
+    except (OSError, OverflowError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError([Problem(source, f"got {address!r}; no Ray answers there: {reason}")]) from None
 
 
 def check_resources(resources: Resources) -> None:

@@ -31,7 +31,7 @@ class Storage:
         try:
             # A listing kept by this process would hide what the others have written since.
             fs, root = url_to_fs(url, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:
             raise InputError([Problem("storage", hidden(f"got {url!r}; {error}"))]) from None
         self._fs: Any = fs
         self._root = root.rstrip("/")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import operator
+from functools import reduce
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -23,7 +26,10 @@ class Values:
         self._read: dict[str, tuple[Any, list[Fault]]] = {}
 
     def read(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-        """The valid ones among the known fields, defaults for those not given, and the faults of the others."""
+        """The valid ones among the known fields, defaults for those not given, and the faults.
+
+        A field that is valid but for keys that nobody knows is read without them, so that the rest of it is checked.
+        """
         valid: dict[str, Any] = {}
         found: list[Fault] = []
         for name, info in TRIAL_FIELDS.items():
@@ -32,7 +38,7 @@ class Values:
                 continue
             value, wrong = self._one(name, fields[name])
             found += [Fault((name, *fault.path), fault.message) for fault in wrong]
-            valid |= {} if wrong else {name: value}
+            valid |= {} if value is None and wrong else {name: value}
         return valid, found
 
     def _one(self, name: str, given: Any) -> tuple[Any, list[Fault]]:
@@ -42,8 +48,22 @@ class Values:
                 self._read[key] = _ADAPTERS[name].validate_python(given, strict=True), []
             except ValidationError as error:
                 fields = opened(name, given) if isinstance(given, str) else given
-                self._read[key] = None, faults(error, fields or given, _models(name, fields))
+                known = _known_part(name, given, error)
+                self._read[key] = known, faults(error, fields or given, _models(name, fields))
         return self._read[key]
+
+
+def _known_part(name: str, given: Any, error: ValidationError) -> Any:
+    """The value without its unknown keys, where these are all that is wrong with it; else None."""
+    if not isinstance(given, dict) or any(each["type"] != "extra_forbidden" for each in error.errors()):
+        return None
+    known: Any = copy.deepcopy(given)
+    try:
+        for *path, last in (each["loc"] for each in error.errors()):
+            del reduce(operator.getitem, path, known)[last]
+        return _ADAPTERS[name].validate_python(known, strict=True)
+    except (LookupError, TypeError, ValidationError):  # the place of an error in a union names the branch too
+        return None
 
 
 def _models(name: str, fields: Any) -> list[type[BaseModel]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from operator import index
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
@@ -67,15 +68,22 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
                 f"student_blocks: got {stack.num_student}; the teacher's {stack.name} has {stack.num_teacher} blocks"
             )
         self.check(stack)
-        states = self.blocks(stack, rng)
-        if len(states) != stack.num_student or not all(0 <= state <= stack.num_teacher for state in states):
+        states = [index(state) for state in self.blocks(stack, rng)]  # a plug-in's may be floats
+        allowed = range(stack.num_teacher + 1)
+        if len(states) != stack.num_student or not all(state in allowed for state in states):
             raise ValueError(
                 f"kind: {self.kind} maps the {stack.num_student} student blocks of the {stack.name} to {states}; "
                 f"as many teacher states, of 0 to {stack.num_teacher}"
             )
         mapping = dict(enumerate(states, start=1))
         if match_embeddings if self.match_embeddings is None else self.match_embeddings:
-            mapping = {0: self.embedding_state(stack), **mapping}
+            state = index(self.embedding_state(stack))
+            if state not in allowed:
+                raise ValueError(
+                    f"kind: {self.kind} maps the embeddings of the {stack.name} to {state!r}; "
+                    f"a teacher state, of 0 to {stack.num_teacher}"
+                )
+            mapping = {0: state, **mapping}
         return mapping
 
 

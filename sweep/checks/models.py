@@ -88,18 +88,25 @@ def _check_student(family: Family, model: ModelConfig, teacher: Teacher, draft: 
         family, teacher.config, model.student_blocks, model.student_width, draft.valid.get("init", "random")
     )
     strategy: Strategy | None = draft.valid.get("strategy")
+    if strategy is None:
+        return problems
     for name, num_teacher in family.num_blocks(teacher.config).items():
-        try:
-            if strategy is None:
-                continue
-            stack = Stack(name, num_teacher, model.student_blocks)
-            strategy.check(stack)
-            if model.student_blocks <= num_teacher:
-                strategy.mapping(stack, generator(0, "check"), match_embeddings=family.match_embeddings)
-        except ValueError as error:
-            field, _, message = str(error).partition(": ")
-            problems.append(Problem(f"strategy.{field}", message))
+        stack = Stack(name, num_teacher, model.student_blocks)
+        problems += _strategy_problems(strategy, stack, match_embeddings=family.match_embeddings)
     return problems
+
+
+def _strategy_problems(strategy: Strategy, stack: Stack, *, match_embeddings: bool) -> list[Problem]:
+    try:
+        strategy.check(stack)
+        if stack.num_student <= stack.num_teacher:
+            strategy.mapping(stack, generator(0, "check"), match_embeddings=match_embeddings)
+    except Exception as error:  # a plug-in's own code may raise anything
+        field, separator, message = str(error).partition(": ")
+        if isinstance(error, ValueError) and separator:
+            return [Problem(f"strategy.{field}", message)]
+        return [Problem("strategy.kind", f"{strategy.kind} fails on the {stack.name}: {type(error).__name__}: {error}")]
+    return []
 
 
 def _key(model: ModelConfig) -> str:

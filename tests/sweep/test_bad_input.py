@@ -121,6 +121,17 @@ def test_an_override_that_is_wrong(tmp_path: Path, override: str, line: str) -> 
     assert lines(write_all(tmp_path), override) == [line]
 
 
+def test_an_unknown_key_hides_nothing_else(tmp_path: Path) -> None:
+    wrong = ("base.model.student_blocs=2", "base.model.teacher=/none", "base.task.max_lenght=8", "base.task.label=kind")
+    found = lines(write_all(tmp_path), *wrong)
+    assert found[:2] == [
+        "base.model.student_blocs: got an unknown key; did you mean student_blocks?",
+        "base.task.max_lenght: got an unknown key; did you mean max_length?",
+    ]
+    assert "base.model.teacher: got '/none'; there is no such folder" in found
+    assert any(line.startswith("base.task.label: got 'kind'; train.jsonl: there is no such field") for line in found)
+
+
 def test_a_known_profile_is_named(tmp_path: Path) -> None:
     path = write_all(tmp_path, profiles={"quick": {}})
     assert lines(path, "profile=quik") == ["profile: got 'quik'; did you mean quick?"]

@@ -169,6 +169,13 @@ def test_a_termination_while_ray_starts_is_an_interrupt(
     assert ended == conduct.INTERRUPTED
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
+def test_an_address_where_no_ray_is(planned: tuple[checks.Checked, Plan], tmp_path: Path, address: str) -> None:
+    arguments = [str(tmp_path / "sweep.yaml"), "--address", address]
+    with pytest.raises(InputError, match=f"^--address: got '{address}'; no Ray answers there: "):
+        conduct.run(*planned, command.parse(arguments), arguments, Console(quiet=True))
+
+
 def test_an_interrupt_before_anything_is_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,6 +55,37 @@ def test_a_plugins_parameters_are_axes_and_are_checked(tmp_path: Path) -> None:
     ]
 
 
+def giving(body: str) -> str:
+    """The example with another body of `blocks`."""
+    return STRATEGY[: STRATEGY.index("        end = ")] + f"        {body}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return {}[0]", "last fails on the encoder: KeyError: 0"),
+        ("return None", "last fails on the encoder: TypeError: 'NoneType' object is not iterable"),
+        ("return [1.0, 2.0, 3.0]", "last fails on the encoder: TypeError: 'float' object cannot be interpreted as an "
+         "integer"),
+        ("raise ValueError('none')", "last fails on the encoder: ValueError: none"),
+    ],
+)  # fmt: skip
+def test_a_strategy_that_fails_is_told_before_anything_starts(tmp_path: Path, body: str, message: str) -> None:
+    (tmp_path / "own.py").write_text(giving(body))
+    own: dict[str, Any] = {"plugins": ["own.py"], "base": {**BASE, "strategy": "last"}}
+    assert lines(tmp_path, **own) == [f"base.strategy.kind: {message}"]
+
+
+def test_a_state_for_the_embeddings_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        giving("return [1, 2, 3]\n\n    def embedding_state(self, stack):\n        return 77")
+    )
+    strategy = {"kind": "last", "match_embeddings": True}
+    assert lines(tmp_path, plugins=["own.py"], base={**BASE, "strategy": strategy}) == [
+        "base.strategy.kind: last maps the embeddings of the encoder to 77; a teacher state, of 0 to 12"
+    ]
+
+
 def test_a_sweep_that_does_not_name_it_does_not_know_it(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(STRATEGY)
     assert prepared(tmp_path, "base.strategy=last", plugins=["own.py"]).cells

@@ -244,6 +244,12 @@ def test_the_example_of_a_task() -> None:
             "which gives row 1 of train the label 2; it has 2 cl",
         ),
         (
+            "dict.fromkeys(('train', 'validation', 'test'), [ClassificationRow(('a',), 'no')])",
+            "which gives row 1 of train the label 'no'; it has 2 classes",
+        ),
+        ("None", "which fails: AttributeError: 'NoneType' object has no attribute 'items'"),
+        ("{}[0]", "which fails: KeyError: 0"),
+        (
             "dict.fromkeys(('train', 'validation', 'test'), ['a'])",
             "which gives row 1 of train as str; classification needs ClassificationRow",
         ),

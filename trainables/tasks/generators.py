@@ -51,7 +51,10 @@ def generated(config: Generated, kind: str) -> Data:
     if name not in GENERATORS:
         raise _wrong(f"got {name!r}; one of {', '.join([*BUILT_IN, *GENERATORS])}")
     generator = GENERATORS[name]
-    splits = {split: list(rows) for split, rows in generator.generate(config).items()}
+    try:
+        splits = {split: list(rows) for split, rows in generator.generate(config).items()}
+    except Exception as error:  # a plug-in's own code may raise anything
+        raise _wrong(f"got {name!r}, which fails: {type(error).__name__}: {error}") from error
     for split in SPLITS:
         if not splits.get(split):
             raise _wrong(f"got {name!r}, which gives no rows for {split}")

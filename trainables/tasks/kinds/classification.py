@@ -59,7 +59,9 @@ class Classification(Kind[ClassificationRow]):
 
     def fault(self, row: ClassificationRow, classes: Sequence[str]) -> str | None:
         """A label out of range."""
-        return None if 0 <= row.label < len(classes) else f"the label {row.label}; it has {len(classes)} classes"
+        if type(row.label) is int and 0 <= row.label < len(classes):
+            return None
+        return f"the label {row.label!r}; it has {len(classes)} classes"
 
     def texts(self, row: ClassificationRow) -> Iterable[str]:
         return row.texts
