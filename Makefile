@@ -53,7 +53,7 @@ cluster-purge: ## Remove the containers, all data and the secrets; asks first
 	$(PYTHON) docker/cluster.py purge
 
 submit: install ## A sweep as a job of the cluster, followed to its end (CONFIG=sweep.yaml ARGS="axes.seed=[0,1]")
-	@$(BIN)/python -m sweep.submit $(CONFIG) $(ARGS); status=$$?; \
+	@$(BIN)/python -m sweep.cluster.submit $(CONFIG) $(ARGS); status=$$?; \
 	[ $$status = 0 ] || echo "exit status $$status" >&2; exit $$status
 
 test-cluster: install ## The cluster, tried on a real engine (ENGINE=path/to/script that starts one)

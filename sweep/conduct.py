@@ -16,20 +16,24 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from sweep import environment, keep, plan, published, report, results, terminal, views
-from sweep.archive import Sweep
-from sweep.checks import Checked
-from sweep.command import Command
-from sweep.experiment import TrackingError
-from sweep.grid import Cell
-from sweep.messages import shown
-from sweep.passwords import hidden, hidden_in
-from sweep.plan import Plan
-from sweep.records import Facts, Records, now
-from sweep.runs import RunSpec
-from sweep.storage import Storage
-from sweep.tracking import Tracking
-from sweep.usage import Student
+from sweep.grid.cells import Cell
+from sweep.plan import states
+from sweep.plan.checks import Checked
+from sweep.plan.states import Plan
+from sweep.records import environment
+from sweep.records.archive import Sweep
+from sweep.records.records import Facts, Records, now
+from sweep.records.storage import Storage
+from sweep.report import page, results, terminal
+from sweep.report.usage import Student
+from sweep.spec.command import Command
+from sweep.spec.messages import shown
+from sweep.spec.passwords import hidden, hidden_in
+from sweep.students import keep, published
+from sweep.tracking import views
+from sweep.tracking.experiment import TrackingError
+from sweep.tracking.runs import RunSpec
+from sweep.tracking.tracking import Tracking
 from trainables import plugins
 from trainables.errors import InputError, Problem
 
@@ -81,13 +85,13 @@ class Conductor:
         cells = self.plan.cells_to_run(retry_failed=retry)
         teachers = self.plan.teachers_to_make(self.plan.cells.values(), retry_failed=retry)
         if cells or teachers:
-            from sweep import gpus, work
+            from sweep.jobs import gpus, work
 
             work.check_families(self.plan.cells.values())
             self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.asked.address))
             gpus.check(self.config.resources, self.checked.sizes().values())
         else:
-            self.console.print(Text(f"nothing to run: {plan.counts(self.plan)}"))
+            self.console.print(Text(f"nothing to run: {states.counts(self.plan)}"))
         self._open()
         if cells or teachers:
             if self.is_tracked and not published.is_loaded():
@@ -141,8 +145,8 @@ class Conductor:
         return self.tracking.system_metrics(self.parent) if self.is_tracked else contextlib.nullcontext()
 
     def _work(self, teachers: Sequence[Cell], cells: Sequence[Cell], progress: terminal.Progress) -> None:
-        from sweep import work
-        from sweep.attempts import Context
+        from sweep.jobs import work
+        from sweep.jobs.attempts import Context
 
         context = Context(
             sweep=self.config.name,
@@ -154,7 +158,7 @@ class Conductor:
         made = {cell.teacher for cell in teachers}
         taught = [cell for cell in cells if cell.teacher in made or self.records.teacher(cell.teacher).result()]
         for cell in taught:
-            plan.declare(cell, self.records)
+            states.declare(cell, self.records)
         num_late = work.make(
             [(cell, self._teacher_run(cell)) for cell in teachers],
             [(cell, self._cell_run(cell)) for cell in taught],
@@ -178,9 +182,9 @@ class Conductor:
         rows = results.rows(self.records, cells)
         place = (hidden(self.config.tracking_address), *self._fill())
         sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, *place, plugins.active())
-        written = report.write(self.storage, sweep, rows)
+        written = page.write(self.storage, sweep, rows)
         self._finish(rows)
-        student = report.best_student(rows, sweep, self.records)
+        student = page.best_student(rows, sweep, self.records)
         terminal.show_results(rows, self.console, student, [written.csv, written.html])
         if student and self.is_tracked:
             self._publish(student, sweep.runs[student.row.fingerprint])

@@ -14,6 +14,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
+
+if __name__ == "__main__":
+    # A script's own folder comes first: its `plan` or `report` would shadow a module that somebody else imports.
+    sys.path[0] = str(Path(__file__).absolute().parents[1])
 
 from rich.console import Console
 
@@ -22,9 +27,10 @@ from trainables.errors import InputError
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    from sweep import checks, command, costs, plan, schema
-    from sweep.records import Records
-    from sweep.storage import Storage
+    from sweep.plan import checks, costs, states
+    from sweep.records.records import Records
+    from sweep.records.storage import Storage
+    from sweep.spec import command, schema
 
     console = Console()
     try:
@@ -36,9 +42,9 @@ def main(arguments: Sequence[str]) -> int:
             print(json.dumps(schema.schema(), indent=2))
             return 0
         checked = checks.prepare(asked.config, asked.overrides, look_up=not asked.plan)
-        planned = plan.Plan.of(checked, Records(Storage(checked.config.storage_url)))
+        planned = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
         if asked.plan:
-            plan.show(planned, console)
+            states.show(planned, console)
             costs.show(checked, planned, console)
             return 0
         # Ray, MLflow and torch take seconds to load, which a plan and an error do without.

@@ -23,9 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sweep import views
-from sweep.config import load
-from sweep.passwords import hidden
+from sweep.spec.passwords import hidden
+from sweep.spec.sweep import load
+from sweep.tracking import views
 from trainables.errors import InputError
 
 HOST = "127.0.0.1"

@@ -1,6 +1,9 @@
-"""A module imports only from lower floors of its package, and trainables nothing of what is built on it."""
+"""The floors: a module imports only what lies below it, and trainables nothing of what is built on it."""
 
 import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,29 +12,18 @@ import sweep
 import trainables
 
 FLOORS = {
-    "sweep": [  # from the ground up
-        "passwords",
-        "environment fields fingerprint labels overlay plots reading storage views",
-        "messages records revisions",
-        "sources values",
-        "order upload",
-        "config",
-        "parts",
-        "axes",
+    "sweep": [  # the rooms, from the ground up
+        "spec",
         "grid",
-        "archive checks reach results runs",
-        "command experiment gpus keep plan schema summary",
-        "costs findings tracking",
-        "delivery drawing usage",
-        "attempts",
-        "card",
-        "published trial",
-        "teachers",
-        "terminal",
-        "report schedule",
-        "work",
+        "records",
+        "plan",
+        "tracking",
+        "report",
+        "students",
+        "jobs",
+        "cluster",
         "conduct",
-        "run submit ui",
+        "run ui",
     ],
     "trainables": [
         "angle_file deadline errors hub_tasks recipe seeds strategies vocabularies",
@@ -47,40 +39,74 @@ FLOORS = {
     ],
 }
 FLOOR_OF = {
-    f"{package}.{module}": floor
+    f"{package}.{unit}": floor
     for package, floors in FLOORS.items()
-    for floor, modules in enumerate(floors)
-    for module in modules.split()
+    for floor, units in enumerate(floors)
+    for unit in units.split()
 }
 ABOVE_TRAINABLES = {"sweep", "ray", "mlflow", "optuna"}
 FOLDERS = [Path(package.__path__[0]) for package in (sweep, trainables)]
-FILES = {str(path.relative_to(folder.parent)): path for folder in FOLDERS for path in sorted(folder.rglob("*.py"))}
+
+
+def name_of(path: Path, folder: Path) -> str:
+    """A module's dotted name; a package's is that of its folder."""
+    parts = path.relative_to(folder.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(path, folder): path for folder in FOLDERS for path in sorted(folder.rglob("*.py"))}
 
 
 def imported(path: Path) -> set[str]:
-    """The dotted names that a file imports, at its top or inside a function; `from a import b` as a.b."""
+    """The modules that a file imports, at its top or inside a function; what is no module of ours as it stands."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: modules are imported by full name"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            dotted = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in FILES else str(node.module) for name in dotted.values()}
     return names
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.count("/") > 1 or not file.endswith("/__init__.py")])
-def test_imports_go_down(file: str) -> None:
-    package, module = Path(file).with_suffix("").parts[:2]
-    own = f"{package}.{module}"
+IMPORTS = {name: imported(path) for name, path in FILES.items()}
+
+
+def unit_of(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "." in name])
+def test_imports_go_down(name: str) -> None:
+    package, own = name.split(".")[0], unit_of(name)
     assert own in FLOOR_OF, f"{own} has no floor"
-    for name in imported(FILES[file]):
-        unit = ".".join(name.split(".")[:2])
-        if name.split(".")[0] == package and unit != own:
-            assert FLOOR_OF[unit] < FLOOR_OF[own], f"{own} imports {name}, which is not below it"
-        assert package != "trainables" or name.split(".")[0] not in ABOVE_TRAINABLES, f"{own} imports {name}"
+    for other in IMPORTS[name]:
+        if other.split(".")[0] == package and unit_of(other) != own:
+            assert FLOOR_OF[unit_of(other)] < FLOOR_OF[own], f"{name} imports {other}, which is not below it"
+        assert package != "trainables" or other.split(".")[0] not in ABOVE_TRAINABLES, f"{name} imports {other}"
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_package_imports_nothing_by_itself(folder: Path) -> None:
-    assert imported(folder / "__init__.py") == set()
+def test_imports_make_no_circle() -> None:
+    own = {name for name in FILES if name.startswith("sweep")}
+    graph = {name: IMPORTS[name] & own for name in own}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(own)
+
+
+@pytest.mark.parametrize("package", ["sweep", "trainables"])
+def test_a_package_imports_nothing_by_itself(package: str) -> None:
+    assert IMPORTS[package] == set()
+
+
+def test_the_script_shadows_no_module() -> None:
+    """`python sweep/run.py` puts sweep/ first on the path, where `plan` or `report` would hide another's module."""
+    script = FOLDERS[0] / "run.py"
+    code = (
+        f"import runpy, sys; sys.path[0] = {str(script.parent)!r}; sys.argv = ['run.py', '--schema']\n"
+        f"try: runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "except SystemExit: print('PATH', *sys.path, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    path = done.stdout.split("PATH\n")[1].splitlines()
+    assert path[0] == str(script.parents[1])
+    assert str(script.parent) not in path

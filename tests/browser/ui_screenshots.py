@@ -26,7 +26,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from sweep import views
+from sweep.tracking import views
 
 FLAGS = (
     "--headless=new",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.compose import Cluster, copy_checkout
-from tests.sweep.jobs import free_ports
+from tests.sweep.heads import free_ports
 from tests.sweep.tiny import TASK_OF, TASKS, small
 
 ALL = "all-families"

@@ -11,8 +11,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from sweep import views
-from sweep.runs import DESCRIPTION
+from sweep.tracking import views
+from sweep.tracking.runs import DESCRIPTION
 from tests.browser.ui_screenshots import browser, shoot
 from tests.cluster.compose import ROOT, Cluster, tags_of
 from tests.cluster.conftest import ALL

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from sweep.records import Records
-from sweep.storage import Storage
-from sweep.tracking import Tracking
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.tracking.tracking import Tracking
 from tests.sweep.commands import Swept, command
-from tests.sweep.jobs import checkout, head  # noqa: F401  (fixtures)
+from tests.sweep.heads import checkout, head  # noqa: F401  (fixtures)
 from tests.sweep.tiny import TASK_OF, TASKS, small
 
 
@@ -56,3 +56,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     config = storage / "tiny.yaml"
     config.write_text(json.dumps(given))
     return config, command(str(config), storage=storage)
+
+
+@pytest.fixture
+def only_given_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the environment nor the hub supplies what a config leaves out."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("SWEEP_STORAGE", str(tmp_path / "runs"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

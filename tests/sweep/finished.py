@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from sweep.archive import Sweep
-from sweep.grid import Cell
-from sweep.records import Facts, JournalRow, Record, Records
-from sweep.storage import Storage
+from sweep.grid.cells import Cell
+from sweep.records.archive import Sweep
+from sweep.records.records import Facts, JournalRow, Record, Records
+from sweep.records.storage import Storage
 from trainables.angle_file import History
 from trainables.config import TrialConfig
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sweep.checks import Checked, prepare
+from sweep.plan.checks import Checked, prepare
 from trainables.errors import InputError
 
 SHAPE = {"hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 12, "max_position_embeddings": 32}
@@ -60,4 +60,13 @@ def lines(folder: Path, *overrides: str, **fields: Any) -> list[str]:
     """What is wrong, a line each."""
     with pytest.raises(InputError) as error:
         prepared(folder, *overrides, **fields)
+    return str(error.value).split("\n")
+
+
+def refused(path: Path, *overrides: str) -> list[str]:
+    """The errors of a config file, one per line; its folder is left as it was."""
+    before = sorted(path.parent.rglob("*"))
+    with pytest.raises(InputError) as error:
+        prepare(path, overrides)
+    assert sorted(path.parent.rglob("*")) == before
     return str(error.value).split("\n")

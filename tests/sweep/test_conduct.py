@@ -17,14 +17,18 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from sweep import checks, command, conduct, gpus, published
-from sweep.experiment import TrackingError
-from sweep.plan import Plan
-from sweep.records import Records
+from sweep import conduct
+from sweep.jobs import gpus
+from sweep.plan import checks
+from sweep.plan.states import Plan
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.report.usage import Student
 from sweep.run import main
-from sweep.storage import Storage
-from sweep.tracking import Tracking
-from sweep.usage import Student
+from sweep.spec import command
+from sweep.students import published
+from sweep.tracking.experiment import TrackingError
+from sweep.tracking.tracking import Tracking
 from tests.sweep.own_data import write_all
 from tests.sweep.tracked import make_result, make_rows
 from trainables.errors import InputError
@@ -151,10 +155,10 @@ def test_a_termination_is_an_interrupt(
         time.sleep(10)
 
     path, ended = str(tmp_path / "sweep.yaml"), []
-    for where in ("sweep.work.check_families", "sweep.reach.check"):
+    for where in ("sweep.jobs.work.check_families", "sweep.jobs.reach.check"):
         with monkeypatch.context() as patch:
-            patch.setattr("sweep.schedule.connect", connect)
-            patch.setattr("sweep.schedule.check_resources", lambda _: None)
+            patch.setattr("sweep.jobs.schedule.connect", connect)
+            patch.setattr("sweep.jobs.schedule.check_resources", lambda _: None)
             patch.setattr(where, check)
             ended.append(conduct.run(*planned, command.parse([path]), [path], Console(quiet=True)))
     assert ended == [conduct.INTERRUPTED] * 2
@@ -164,7 +168,7 @@ def test_a_termination_while_ray_starts_is_an_interrupt(
     planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "sweep.yaml")
-    monkeypatch.setattr("sweep.schedule.connect", lambda _: sys.exit(signal.SIGTERM))
+    monkeypatch.setattr("sweep.jobs.schedule.connect", lambda _: sys.exit(signal.SIGTERM))
     ended = conduct.run(*planned, command.parse([path]), [path], Console(quiet=True))
     assert ended == conduct.INTERRUPTED
 
@@ -182,7 +186,7 @@ def test_an_interrupt_before_anything_is_started(
     def prepare(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sweep.checks.prepare", prepare)
+    monkeypatch.setattr("sweep.plan.checks.prepare", prepare)
     assert main([]) == conduct.INTERRUPTED
     assert capsys.readouterr().err == "\nInterrupted before anything was started.\n"
 
@@ -191,7 +195,7 @@ def test_the_machine_is_watched_while_cells_are_made(
     planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
-    monkeypatch.setattr("sweep.work.connected", lambda *_: nullcontext())
+    monkeypatch.setattr("sweep.jobs.work.connected", lambda *_: nullcontext())
     seen: list[set[str]] = []
 
     def work(conductor: conduct.Conductor, *_: Any) -> None:
@@ -212,7 +216,7 @@ def test_what_fits_no_gpu_of_the_cluster_is_refused_before_anything_starts(
     """As `resources.gpu_gb` would have it, which says more than the cluster does where it is given."""
     there = [gpus.Gpu("node-1", "Small", 10**9), gpus.Gpu("node-2", "Large", 1_234_567_890)]
     monkeypatch.setattr(gpus, "found", lambda: there)
-    monkeypatch.setattr("sweep.work.connected", lambda *_: nullcontext())
+    monkeypatch.setattr("sweep.jobs.work.connected", lambda *_: nullcontext())
     monkeypatch.setattr(conduct.Conductor, "_open", lambda _: sys.exit("it starts"))
     monkeypatch.setenv("SWEEP_STORAGE", str(tmp_path / "runs"))
     path, small = str(write_all(tmp_path)), ["base.train.batch_size=1", "base.model.finetune.batch_size=1"]

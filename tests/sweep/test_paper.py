@@ -16,10 +16,13 @@ import ray
 from mlflow.entities import Run
 
 import sweep
-from sweep import checks, labels, published, schedule
-from sweep.config import SweepConfig, load
-from sweep.grid import expand
+from sweep.grid import labels
+from sweep.grid.cells import expand
+from sweep.jobs import schedule
+from sweep.plan import checks
 from sweep.run import main
+from sweep.spec.sweep import SweepConfig, load
+from sweep.students import published
 from tests.sweep.commands import cell_runs, runs
 from trainables.config import TrialConfig
 
@@ -155,7 +158,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smoke]:
         patch.setenv("SWEEP_STORAGE", str(storage))
         patch.setenv("COLUMNS", "120")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr("sweep.work.connected", lambda *_: nullcontext())
+        patch.setattr("sweep.jobs.work.connected", lambda *_: nullcontext())
         # Loaded here once, or each sweep would start a process that loads it beside its workers.
         for module in published.MODULES:
             import_module(module)
@@ -232,7 +235,7 @@ def test_what_the_tables_have_is_not_run_again(
     def refuse(*_: Any) -> AbstractContextManager[None]:
         raise AssertionError("there is nothing to connect for")
 
-    monkeypatch.setattr("sweep.work.connected", refuse)
+    monkeypatch.setattr("sweep.jobs.work.connected", refuse)
     done = "nothing to run: teachers: 3 done; cells: 6 done"
     assert smoke.shown["angles"].startswith(done)
     assert main([str(path("angles")), "profile=smoke", f"storage={smoke.storage}"]) == 0

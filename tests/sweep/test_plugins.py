@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sweep.archive import Sweep
+from sweep.records.archive import Sweep
+from sweep.records.storage import Storage
 from sweep.run import main
-from sweep.storage import Storage
 from tests.sweep.commands import ROOT, cell_runs, command, runs
 from tests.sweep.own_data import BASE, lines, prepared
 from trainables import plugins

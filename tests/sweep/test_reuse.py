@@ -12,14 +12,15 @@ import pytest
 import ray
 import torch
 
-from sweep import checks, plan, schedule
-from sweep.attempts import Context
-from sweep.records import Record, Records
-from sweep.runs import RunSpec
-from sweep.storage import Storage
-from sweep.teachers import train_teacher
-from sweep.trial import train_cell
-from sweep.work import Job, train
+from sweep.jobs import schedule
+from sweep.jobs.attempts import Context
+from sweep.jobs.teachers import train_teacher
+from sweep.jobs.trial import train_cell
+from sweep.jobs.work import Job, train
+from sweep.plan import checks, states
+from sweep.records.records import Record, Records
+from sweep.records.storage import Storage
+from sweep.tracking.runs import RunSpec
 from tests.sweep.tiny import Unwatched, base
 from trainables import distill, finetune
 from trainables.config import TrialConfig
@@ -50,7 +51,7 @@ def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swep
     config.write_text(json.dumps({"name": "one", "grids": grids, "storage": str(folder)}))
     checked = checks.prepare(config)
     records = Records(Storage(checked.config.storage_url))
-    planned = plan.Plan.of(checked, records)
+    planned = states.Plan.of(checked, records)
     context = Context("one", checked.config.storage_url, tracking=None, environment={}, num_threads=1)
     data = {key: ray.put(rows) for key, rows in checked.data.items()}
     teachers = {

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import sweep
-from sweep import checks
+from sweep.plan import checks
 from tests.sweep.own_data import write_rows, write_teacher
 
 CONFIGS = Path(sweep.__file__).parent / "configs"

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep import ui, views
+from sweep import ui
+from sweep.tracking import views
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.grid import Cell
-from sweep.records import Attempt, Facts, JournalRow, Record
-from sweep.runs import RunSpec
+from sweep.grid.cells import Cell
+from sweep.records.records import Attempt, Facts, JournalRow, Record
+from sweep.tracking.runs import RunSpec
 from trainables.config import TrialConfig
 
 STARTED = 1_700_000_000_000

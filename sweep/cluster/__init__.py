@@ -1,0 +1,1 @@
+"""A sweep sent to a cluster as a job of Ray."""

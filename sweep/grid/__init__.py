@@ -1,0 +1,1 @@
+"""The cells of a config and their identity. Pure."""

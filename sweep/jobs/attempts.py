@@ -1,0 +1,132 @@
+"""One attempt of a record on a worker: compute, write the journal, deliver it to MLflow, end as it ended."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sweep.records import environment
+from sweep.records.records import Attempt, Facts, JournalRow, Record, now
+from sweep.records.storage import Storage
+from sweep.tracking.delivery import Delivery
+from sweep.tracking.runs import RunSpec
+from sweep.tracking.tracking import Tracking
+from trainables.errors import NotFinite
+
+if TYPE_CHECKING:
+    from trainables.loop import Metrics, Report
+
+Progress = Callable[[Facts], None]
+"""Takes `step` and `loss` of a running trial, at most once a second."""
+
+FLUSH_SECONDS = 1.0
+CLOSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all trials of a sweep share. Plain and picklable: it travels to every node."""
+
+    sweep: str
+    storage_url: str
+    tracking: Tracking | None
+    environment: Facts
+    num_threads: int
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(self.storage_url)
+
+    @property
+    def computed_by(self) -> str:
+        return f"{self.sweep}@{environment.host()}"
+
+    def surroundings(self) -> Facts:
+        """The driver's commit and versions, and this worker's own machine."""
+        return {**self.environment, "host": environment.host(), "cpu": environment.cpu(), "gpus": environment.gpus()}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an attempt ended."""
+
+    done: bool
+    reason: str | None
+    delivered: bool
+
+    def facts(self) -> Facts:
+        return {"done": self.done, "reason": self.reason, "delivered": self.delivered}
+
+
+@dataclass
+class JournalWriter:
+    """Takes what is measured; writes it to the journal in segments and hands it on for delivery."""
+
+    attempt: Attempt
+    delivery: Delivery | None
+    progress: Progress
+    rows: list[JournalRow] = field(default_factory=list[JournalRow])
+    flushed: float = field(default_factory=time.monotonic)
+
+    def __call__(self, step: int, metrics: Metrics) -> None:
+        self.rows.append({"step": step, "time": now(), "metrics": metrics})
+        if time.monotonic() - self.flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self.rows:
+            return
+        self.attempt.journal.write(self.rows)
+        if self.delivery:
+            self.delivery.add(self.rows)
+        losses = [row["metrics"]["train/loss"] for row in self.rows if "train/loss" in row["metrics"]]
+        self.progress({"step": self.rows[-1]["step"], "loss": losses[-1] if losses else None})
+        self.rows, self.flushed = [], time.monotonic()
+
+
+def make(
+    record: Record,
+    run: RunSpec,
+    context: Context,
+    compute: Callable[[Attempt, Report], Facts],
+    progress: Progress,
+) -> Ended:
+    """Makes one attempt. `compute` works in the attempt's folder and gives the record's manifest.
+
+    What would fail again (a loss that is not finite, an error of the code) ends the record as failed and is
+    returned; what lies outside (OSError: disk, network) is raised, for another attempt.
+    """
+    attempt = record.begin({"host": environment.host(), "computed_by": context.computed_by, "sweep": context.sweep})
+    delivery = Delivery(context.tracking, run, attempt) if context.tracking else None
+    writer = JournalWriter(attempt, delivery, progress)
+    reason: str | None = None
+    try:
+        made = compute(attempt, writer)
+        writer.flush()
+        attempt.commit({**made, "computed_by": context.computed_by, "environment": context.surroundings()})
+    except OSError as error:
+        attempt.fail("input or output", str(error), traceback.format_exc(), by_itself=False)
+        if delivery:
+            delivery.close(CLOSE_SECONDS)
+        raise
+    except Exception as error:  # whatever a cell raises ends that cell alone, and is kept with its traceback
+        writer.flush()
+        reason = str(error) if isinstance(error, NotFinite) else f"{type(error).__name__}: {error}"
+        attempt.fail(reason, str(error), traceback.format_exc(), by_itself=True)
+    delivered = delivery.close(CLOSE_SECONDS) if delivery else True
+    return Ended(reason is None, reason, delivered)
+
+
+def manifest(outcome: Any, **facts: Any) -> Facts:
+    """What a cell and a teacher both say of their outcome."""
+    return {
+        "metrics": outcome.metrics,
+        "main_metric": outcome.main_metric,
+        "signature": outcome.signature,
+        "steps": outcome.num_steps,
+        "best_step": outcome.best_step,
+        **facts,
+    }

@@ -1,0 +1,70 @@
+"""Whether every node of a Ray cluster reaches the paths of a sweep: its storage and its teachers' folders."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from sweep.spec.sweep import SweepConfig
+from trainables.config import TrialConfig
+from trainables.errors import InputError, Problem
+
+JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""In the environment of a submitted job's driver."""
+
+
+def check(config: SweepConfig, cells: Iterable[TrialConfig]) -> None:
+    """Raises InputError for a storage or a teacher that some node does not reach. Ray is joined."""
+    problems = _relative(config) or _out_of_reach(config)
+    folders = {str(cell.model.teacher) for cell in cells if os.path.isdir(str(cell.model.teacher))}
+    problems += [problem for folder in sorted(folders) for problem in _missed("base.model.teacher", folder, folder)]
+    if problems:
+        raise InputError(problems)
+
+
+def _relative(config: SweepConfig) -> list[Problem]:
+    """A job's folder is removed after it, and each node has a working directory of its own."""
+    given = config.storage_given
+    is_job = JOB_VARIABLE in os.environ
+    if "://" in given or os.path.isabs(given) or not (is_job or len(_nodes()) > 1):
+        return []
+    right = f"{'in a submitted job' if is_job else 'on several nodes'}, an absolute path or a URL that all reach"
+    return [Problem("storage", f"got {given!r}, which is relative; {right}")]
+
+
+def _out_of_reach(config: SweepConfig) -> list[Problem]:
+    given = config.storage_given
+    if "://" in given or len(_nodes()) < 2:
+        return []
+    there = next(path for path in (Path(given), *Path(given).parents) if path.exists())
+    # A file that was not there before is in no node's cache of a shared folder.
+    with tempfile.NamedTemporaryFile(dir=there, prefix=".seen-by-every-node-") as marker:
+        return _missed("storage", given, marker.name)
+
+
+def _missed(field: str, given: str, path: str) -> list[Problem]:
+    """A problem where some node has no such path; each is asked by a task of its own."""
+    nodes = _nodes()
+    if len(nodes) < 2:
+        return []
+    pinned = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
+    asked = {node: _exists.options(scheduling_strategy=pinned[node]).remote(path) for node in nodes}
+    without = [nodes[node] for node, answer in asked.items() if not ray.get(answer)]
+    message = f"got {given!r}, which {', '.join(without)} does not reach; a path or a URL that every node reaches"
+    return [Problem(field, message)] if without else []
+
+
+@ray.remote(num_cpus=0)
+def _exists(path: str) -> bool:
+    return os.path.exists(path)
+
+
+def _nodes() -> dict[str, str]:
+    """The id of each node that is alive, and its host's name."""
+    nodes = ray.nodes() if ray.is_initialized() else []
+    return {node["NodeID"]: node["NodeManagerHostname"] for node in nodes if node["Alive"]}

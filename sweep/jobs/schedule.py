@@ -1,0 +1,178 @@
+"""A plan's jobs as Ray Tune trials: resources, failures, worker reuse, live progress."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+
+from sweep.jobs.order import AfterTeachers, NewestFirst
+from sweep.spec.sweep import Resources, SweepConfig
+from trainables.deadline import ANSWER_SECONDS
+from trainables.errors import InputError, Problem
+
+Trainable = Callable[..., None]
+
+OBJECT_STORE_BYTES = 256 * 2**20
+"""Of a Ray that is started here: task data alone passes through it."""
+
+ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial of no GPU sees none
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's own makes an interrupted `fit` look like a finished one
+    "TUNE_GLOBAL_CHECKPOINT_S": "600",  # Tune's own state is not used: a sweep goes on from its records
+}
+
+
+class Watcher(Protocol):
+    """Is told what the trials do."""
+
+    def started(self, name: str) -> None: ...
+    def update(self, name: str, step: int, loss: float | None) -> None: ...
+    def finished(self, name: str) -> None: ...
+    def failed(self, name: str, reason: str) -> None: ...
+
+
+def connect(address: str | None) -> None:
+    """Joins the Ray at `address`, or the job's own, or starts one on this machine alone. Raises InputError."""
+    os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+    quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+    source, address = ("--address", address) if address else ("RAY_ADDRESS", os.environ.get("RAY_ADDRESS"))
+    if not address:
+        ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdecimal():  # Ray itself would ask for minutes
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+        ray.init(address=address, **quiet)
+    except (OSError, OverflowError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError([Problem(source, f"got {address!r}; no Ray answers there: {reason}")]) from None
+
+
+def check_resources(resources: Resources) -> None:
+    """Raises InputError where no node could ever run a trial, saying what the cluster has."""
+    nodes = _nodes()
+    asked = {"CPU": ("cpus", resources.cpus), "GPU": ("gpus", resources.gpus)}
+    problems = [
+        Problem(f"resources.{name}", f"got {amount:g}; no node has more than {most:g} ({_describe(nodes)})")
+        for kind, (name, amount) in asked.items()
+        if amount > (most := max((node.get(kind, 0) for node in nodes), default=0))
+    ]
+    fits = any(node.get("CPU", 0) >= resources.cpus and node.get("GPU", 0) >= resources.gpus for node in nodes)
+    if not problems and not fits:
+        problems = [Problem("resources", f"no node has the CPUs and the GPUs of a trial ({_describe(nodes)})")]
+    if problems:
+        raise InputError(problems)
+
+
+def num_at_once(resources: Resources) -> int:
+    """How many trials the nodes that are alive have room for."""
+    asked = {"CPU": resources.cpus, "GPU": resources.gpus}
+    return sum(min(int(node.get(kind, 0) / most) for kind, most in asked.items() if most) for node in _nodes())
+
+
+def _nodes() -> list[dict[str, float]]:
+    """The resources of each node that is alive."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _describe(nodes: Sequence[Mapping[str, float]]) -> str:
+    shown = [f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes]
+    return f"the cluster has {len(nodes)} node{'s' * (len(nodes) != 1)}: {', '.join(shown)}"
+
+
+@dataclass
+class Ends:
+    """How the trials of a run ended, by the name of the job."""
+
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    errors: dict[str, str] = field(default_factory=dict[str, str])
+
+    def is_done(self, job: str) -> bool:
+        return job in self.facts and self.facts[job]["done"]
+
+
+class Progress(tune.Callback):
+    """Passes what Tune says of trials on to a watcher. Raises nothing: one exception here would end all trials."""
+
+    def __init__(self, watcher: Watcher, names: Mapping[str, str], ends: Ends) -> None:
+        self.watcher, self.names, self.ends = watcher, names, ends
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks for a restore, which is never made; a live terminal cannot be pickled."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self.watcher.started(self._name(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "delivered" in result:
+            self.ends.facts[trial.config["job"]] = {**result}  # Tune writes into its own at the end
+        elif "step" in result:
+            self.watcher.update(self._name(trial), result["step"], result["loss"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        end = self.ends.facts.get(trial.config["job"])
+        if end is None:
+            return
+        if end["done"]:
+            self.watcher.finished(self._name(trial))
+        else:
+            self.watcher.failed(self._name(trial), end["reason"])
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        reason = "its worker died" if trial.get_error() is None else str(trial.get_error()).splitlines()[0]
+        self.ends.errors[trial.config["job"]] = reason
+        self.watcher.failed(self._name(trial), reason)
+
+    def _name(self, trial: Trial) -> str:
+        return self.names[trial.config["job"]]
+
+
+def run(
+    trainable: Trainable,
+    names: Mapping[str, str],
+    config: SweepConfig,
+    watcher: Watcher,
+    needs: Mapping[str, str] | None = None,
+    **parameters: Any,
+) -> Ends:
+    """Runs one trial a job; `names` gives each job's short name, `parameters` go to the trainable as they are.
+
+    A job that stands in `needs` begins when the job given for it there is done; if that fails, it does not begin.
+
+    A trial whose worker dies is tried again `failures.max_failures` times, and ends no other trial.
+    """
+    ends = Ends()
+    resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
+    order = AfterTeachers(needs or {}, ends.is_done, partial(num_at_once, config.resources))
+    with tempfile.TemporaryDirectory(prefix="sweep-tune-") as folder:
+        tune.Tuner(
+            tune.with_resources(tune.with_parameters(trainable, **parameters), resources),
+            param_space={"job": tune.grid_search(list(names))},
+            tune_config=tune.TuneConfig(reuse_actors=True, search_alg=order, scheduler=NewestFirst()),
+            run_config=tune.RunConfig(
+                name=config.name,
+                storage_path=folder,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=config.failures.max_failures),
+                callbacks=[Progress(watcher, names, ends)],
+            ),
+        ).fit()
+    return ends

@@ -1,0 +1,37 @@
+"""A teacher on a worker: made once, for all cells that it teaches.
+
+The driver only names it: torch is imported where it is run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ray import tune
+
+from sweep.grid.cells import Cell
+from sweep.jobs import attempts
+from sweep.jobs.attempts import Context, Ended
+from sweep.records.records import Attempt, Facts, Records
+from sweep.tracking.runs import RunSpec
+from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Data
+
+if TYPE_CHECKING:
+    from trainables.loop import Report
+
+
+def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
+    """Makes the teacher of the cell, or measures one that is ready."""
+    from trainables import finetune
+
+    trial = cell.config
+
+    def compute(attempt: Attempt, report: Report) -> Facts:
+        assert trial.dtype != "auto"
+        outcome = finetune.run(trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads)
+        path = None if trial.model.finetune else trial.model.teacher
+        return attempts.manifest(outcome, path=path, chance=KINDS[trial.task.kind].chance(rows.test))
+
+    record = Records(context.storage).teacher(cell.teacher)
+    return attempts.make(record, run, context, compute, tune.report)

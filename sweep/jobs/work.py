@@ -1,0 +1,134 @@
+"""The teachers and cells of a plan that are not there yet, made on Ray. Loads Ray and torch, which takes seconds."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray import tune
+
+from sweep.grid import labels
+from sweep.grid.cells import Cell
+from sweep.jobs import reach, schedule
+from sweep.jobs.attempts import Context, Ended
+from sweep.jobs.teachers import train_teacher
+from sweep.jobs.trial import train_cell
+from sweep.report.terminal import Progress
+from sweep.spec.sweep import SweepConfig
+from sweep.tracking.runs import RunSpec
+from trainables import plugins
+from trainables.config import TrainConfig
+from trainables.errors import InputError, Problem
+from trainables.families import FAMILIES
+from trainables.plugins import Carried
+from trainables.steps import Schedule
+from trainables.tasks.rows import Data
+
+
+@contextmanager
+def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -> Generator[None]:
+    """Ray, joined or started. Raises InputError where a trial could not run, or reach its files."""
+    try:
+        try:
+            schedule.connect(address)
+        except SystemExit as error:
+            if error.code != signal.SIGTERM:
+                raise
+            raise KeyboardInterrupt from error  # Ray's own handler ends the process
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        schedule.check_resources(config.resources)
+        reach.check(config, [cell.config for cell in cells])
+        yield
+    finally:
+        ray.shutdown()
+
+
+def check_families(cells: Iterable[Cell]) -> None:
+    """Raises InputError where a family of a plug-in, which the cells use, breaks the contract."""
+    own = sorted({cell.config.model.family for cell in cells if plugins.is_own(cell.config.model.family)})
+    if not own:
+        return
+    from trainables import contract  # with torch, which takes seconds to load
+
+    problems: list[Problem] = []
+    for name in own:
+        try:
+            contract.check(FAMILIES[name])
+        except InputError as error:
+            problems += [Problem("plugins", str(problem)) for problem in error.problems]
+    if problems:
+        raise InputError(problems)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A teacher or a cell that is to be made."""
+
+    make: Callable[[Cell, RunSpec, Context, Data], Ended]
+    cell: Cell
+    run: RunSpec
+
+    @property
+    def label(self) -> str:
+        return (labels.cell_label if self.make is train_cell else labels.teacher_label)(self.cell.config)
+
+    @property
+    def train(self) -> TrainConfig | None:
+        config = self.cell.config
+        return config.train if self.make is train_cell else config.model.finetune
+
+
+def train(
+    config: dict[str, Any], context: Context, jobs: Mapping[str, Job], data: Mapping[str, ray.ObjectRef[Data]]
+) -> None:
+    """The Tune trainable: makes the job that `config["job"]` names; its last result says how that ended."""
+    job = jobs[config["job"]]
+    tune.report(job.make(job.cell, job.run, context, ray.get(data[job.cell.data])).facts())
+
+
+def make(
+    teachers: Iterable[tuple[Cell, RunSpec]],
+    cells: Iterable[tuple[Cell, RunSpec]],
+    config: SweepConfig,
+    context: Context,
+    data: Mapping[str, Data],
+    progress: Progress,
+) -> int:
+    """Makes the teacher of each of `teachers`, and each of `cells` once its teacher is there.
+
+    Returns how many runs could not be tracked in time.
+    """
+    found = {
+        "teachers": {cell.teacher: Job(train_teacher, cell, run) for cell, run in teachers},
+        "cells": {cell.fingerprint: Job(train_cell, cell, run) for cell, run in cells},
+    }
+    jobs = {key: job for each in found.values() for key, job in each.items()}
+    if not jobs:
+        return 0
+    names = distinct({key: job.label for key, job in jobs.items()})
+    num_train = {key: len(rows.train) for key, rows in data.items()}
+    progress.begin(
+        {
+            title: {names[key]: _steps(job.train, num_train[job.cell.data]) for key, job in each.items()}
+            for title, each in found.items()
+        }
+    )
+    needs = {key: job.cell.teacher for key, job in found["cells"].items() if job.cell.teacher in found["teachers"]}
+    shared = {key: ray.put(rows) for key, rows in data.items()}
+    ends = schedule.run(train, names, config, progress, needs, context=context, jobs=Carried(jobs), data=shared)
+    return sum(not facts["delivered"] for facts in ends.facts.values())
+
+
+def _steps(config: TrainConfig | None, num_examples: int) -> int | None:
+    return Schedule.of(config, num_examples).num_steps if config else None
+
+
+def distinct(names: Mapping[str, str]) -> dict[str, str]:
+    """The names of jobs, with the start of the job's hash where several have the same."""
+    counts = Counter(names.values())
+    return {job: name if counts[name] == 1 else f"{name} · {job[:6]}" for job, name in names.items()}

@@ -1,0 +1,86 @@
+"""Whether trials fit their GPU, by the arithmetic of trainables/memory.py, and what would help where one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sweep.plan.checks.sizes import Sizes
+from sweep.spec.sweep import Resources
+from trainables import memory
+from trainables.errors import Problem
+
+GB = 10**9
+_SMALLEST_SHOWN = GB // 20
+_LARGE = 0.1
+"""The share of the whole from which a part is worth an advice."""
+
+_HELP = {
+    "gradients": "model.lora.{lora}",
+    "optimizer": "{train}.optimizer: adafactor",
+    "activations": "{train}.gradient_checkpointing: true, or a smaller {train}.batch_size with accumulation",
+    "logits": "a smaller {train}.batch_size with accumulation",
+    "teacher states": "a smaller {train}.batch_size with accumulation",
+}
+
+
+@dataclass(frozen=True)
+class Need:
+    """The most that a trial of one model and task, or the making of its teacher, holds on its GPU."""
+
+    what: str
+    is_teacher: bool
+    parts: memory.Bytes
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts.values())
+
+    def __str__(self) -> str:
+        """`59.6 GB: teacher 32.8, student 12.3, …`"""
+        shown = {name: size for name, size in self.parts.items() if size >= _SMALLEST_SHOWN}
+        return f"{self.total / GB:.1f} GB: {', '.join(f'{name} {size / GB:.1f}' for name, size in shown.items())}"
+
+
+def needs(cells: Iterable[Sizes]) -> list[Need]:
+    """For each model and task the trial that needs most, and the teacher that does where it is trained."""
+    most: dict[tuple[str, bool], Need] = {}
+    for cell in cells:
+        model, task = cell.config.model, cell.config.task
+        given = (cell.config, cell.family, cell.shape, cell.num_classes)
+        found = [Need(f"{model.name} on {task.name}", is_teacher=False, parts=memory.of_trial(*given))]
+        if model.finetune is not None:
+            made = Need(f"teacher of {model.name} on {task.name}", is_teacher=True, parts=memory.of_teacher(*given))
+            found.insert(0, made)
+        for each in found:
+            key = (each.what, each.is_teacher)
+            most[key] = max(most.get(key, each), each, key=lambda need: need.total)
+    return list(most.values())
+
+
+def room(resources: Resources) -> float | None:
+    """Bytes of GPU memory that a trial has, which computes on one GPU; None where it is not said."""
+    if resources.gpu_gb is None or not resources.gpus:
+        return None
+    return min(1.0, resources.gpus) * resources.gpu_gb * GB
+
+
+def memory_problems(cells: Iterable[Sizes], resources: Resources, given: str = "") -> list[Problem]:
+    """A problem for each model and task, and each teacher, that cannot fit; `given` says whose memory it is."""
+    has = room(resources)
+    if has is None:
+        return []
+    return [_problem(need, f"{given} {has / GB:g}".lstrip(), resources) for need in needs(cells) if need.total > has]
+
+
+def _problem(need: Need, has: str, resources: Resources) -> Problem:
+    share = f" on {resources.gpus:g} of a GPU" if resources.gpus < 1 else ""
+    lora, train = ("teacher", "model.finetune") if need.is_teacher else ("student", "train")
+    helps = [
+        _HELP[name].format(lora=lora, train=train)
+        for name, size in sorted(need.parts.items(), key=lambda part: -part[1])
+        if name in _HELP and size > _LARGE * need.total
+    ]
+    what = f"{need.what} needs {need}"
+    advice = "; or ".join([*dict.fromkeys(helps), f"a GPU of {need.total / GB:.0f} GB"])
+    return Problem("resources.gpu_gb", f"got {has}{share}; {what}. What would help: {advice}")

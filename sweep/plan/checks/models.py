@@ -1,0 +1,118 @@
+"""Every teacher with its task, its students and its strategies; each combination is checked once."""
+
+from __future__ import annotations
+
+from sweep.grid.cells import Draft
+from sweep.grid.fingerprint import canonical
+from sweep.plan.checks.teachers import Teacher, find
+from sweep.spec.fields import guess
+from trainables import official
+from trainables.config import LossConfig, ModelConfig, TaskConfig
+from trainables.errors import InputError, Problem
+from trainables.families import FAMILIES, Family, fitting, lora
+from trainables.seeds import generator
+from trainables.strategies import Stack, Strategy
+from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Data
+
+
+class Models:
+    """Finds teachers and remembers them; None where one is not sound.
+
+    Without `look_up`, a teacher of the hub whose shape is stated is not asked for.
+    """
+
+    def __init__(self, *, look_up: bool = True) -> None:
+        self._look_up = look_up
+        self._teachers: dict[str, Teacher | None] = {}
+
+    def check(self, draft: Draft, data: Data | None) -> list[Problem]:
+        """What is wrong with the draft's model for its task, strategy and init, as far as these are sound."""
+        model: ModelConfig | None = draft.valid.get("model")
+        if model is None:
+            return []
+        family = FAMILIES.get(model.family)
+        if family is None:
+            return _placed(draft, [Problem("model.family", f"got {model.family!r}; {guess(model.family, FAMILIES)}")])
+        problems = self._find(model, family) + lora.check(family, model, draft.valid.get("init"))
+        task: TaskConfig | None = draft.valid.get("task")
+        if task is not None:
+            problems += fitting.kind_problems(family, task.kind) if task.kind in KINDS else []
+        losses: LossConfig | None = draft.valid.get("losses")
+        if losses is not None:
+            kind = task.kind if task is not None and task.kind in KINDS else None
+            problems += official.check(family.name, kind, losses)
+        teacher = self._teachers[_key(model)]
+        if teacher is not None:
+            problems += _check_task(family, model, teacher, task, data) + _check_student(family, model, teacher, draft)
+        return _placed(draft, problems)
+
+    def teacher(self, draft: Draft) -> Teacher | None:
+        """The teacher of the draft's model."""
+        model: ModelConfig | None = draft.valid.get("model")
+        return None if model is None else self._teachers.get(_key(model))
+
+    def _find(self, model: ModelConfig, family: Family) -> list[Problem]:
+        if _key(model) in self._teachers:
+            return []
+        self._teachers[_key(model)] = None
+        try:
+            self._teachers[_key(model)] = find(model, family, look_up=self._look_up)
+        except InputError as error:
+            return error.problems
+        return []
+
+
+def _check_task(
+    family: Family, model: ModelConfig, teacher: Teacher, task: TaskConfig | None, data: Data | None
+) -> list[Problem]:
+    kind = task.kind if task is not None and task.kind in family.kinds else ""
+    classes = data.classes if data is not None and model.finetune is None and kind else None
+    is_found = teacher.source is not None and not teacher.is_stated
+    problems = fitting.teacher_problems(family, teacher.config, kind, classes) if is_found else []
+    longest = family.max_length(teacher.config)
+    if task is None or longest is None:
+        return problems
+    if task.max_length > longest:
+        problems.append(
+            Problem("task.max_length", f"got {task.max_length}; the teacher reads at most {longest} tokens")
+        )
+    if kind and KINDS[kind].generates and task.max_new_tokens > longest:
+        message = f"got {task.max_new_tokens}; the teacher writes at most {longest} tokens"
+        problems.append(Problem("task.max_new_tokens", message))
+    return problems
+
+
+def _check_student(family: Family, model: ModelConfig, teacher: Teacher, draft: Draft) -> list[Problem]:
+    problems = fitting.student_problems(
+        family, teacher.config, model.student_blocks, model.student_width, draft.valid.get("init", "random")
+    )
+    strategy: Strategy | None = draft.valid.get("strategy")
+    if strategy is None:
+        return problems
+    for name, num_teacher in family.num_blocks(teacher.config).items():
+        stack = Stack(name, num_teacher, model.student_blocks)
+        problems += _strategy_problems(strategy, stack, match_embeddings=family.match_embeddings)
+    return problems
+
+
+def _strategy_problems(strategy: Strategy, stack: Stack, *, match_embeddings: bool) -> list[Problem]:
+    try:
+        strategy.check(stack)
+        if stack.num_student <= stack.num_teacher:
+            strategy.mapping(stack, generator(0, "check"), match_embeddings=match_embeddings)
+    except Exception as error:  # a plug-in's own code may raise anything
+        field, separator, message = str(error).partition(": ")
+        if isinstance(error, ValueError) and separator:
+            return [Problem(f"strategy.{field}", message)]
+        return [Problem("strategy.kind", f"{strategy.kind} fails on the {stack.name}: {type(error).__name__}: {error}")]
+    return []
+
+
+def _key(model: ModelConfig) -> str:
+    return canonical(model.model_dump(mode="json", include={"family", "teacher", "revision", "shape"}))
+
+
+def _placed(draft: Draft, problems: list[Problem]) -> list[Problem]:
+    """The problems, their paths as the user wrote them."""
+    return [Problem(draft.where(tuple(path.split("."))), message) for path, message in problems]

@@ -1,0 +1,53 @@
+"""The sizes of a cell that its memory and its cost follow from: its teacher's shape, classes, numbers of examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sweep.plan.checks.teachers import Teacher
+from trainables.config import FromScratch, ModelConfig, TrialConfig
+from trainables.families import FAMILIES, Family
+from trainables.tasks.rows import Data
+
+
+class Splits(NamedTuple):
+    """Examples of each split; all test splits are one here."""
+
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A cell by its sizes; its config's dtype is resolved."""
+
+    config: TrialConfig
+    family: Family
+    shape: dict[str, Any]
+    """Of the teacher."""
+    num_classes: int
+    splits: Splits
+
+
+def sizes(config: TrialConfig, teacher: Teacher, data: Data | None) -> Sizes | None:
+    """The sizes of a cell; None where its family, one of a plug-in, does not say what its parameters are."""
+    family, task = FAMILIES[config.model.family], config.task
+    if family.layout is None:
+        return None
+    if data is not None:
+        splits = Splits(len(data.train), len(data.validation), sum(map(len, data.tests.values())))
+        num_classes = len(data.classes)
+    else:
+        assert task.examples is not None, "data that is not looked up says how many examples it has"
+        splits = Splits(task.examples.train, task.examples.validation, task.examples.test)
+        num_classes = len(task.classes or ())
+    return Sizes(config, family, _shape(config.model, family, teacher), num_classes or 2, splits)
+
+
+def _shape(model: ModelConfig, family: Family, teacher: Teacher) -> dict[str, Any]:
+    """The teacher's config; one from scratch has at most as many tokens as its tokenizer may have."""
+    if not isinstance(model.teacher, FromScratch):
+        return teacher.config
+    return {"vocab_size": model.teacher.tokenizer.vocab_size, **family.scratch_fields, **teacher.config}

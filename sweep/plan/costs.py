@@ -1,0 +1,224 @@
+"""What a sweep costs, estimated from the shapes of its models: GPU hours and storage.
+
+A pass over a token takes 2 operations a weight that it is multiplied with, its backward pass twice that: one for the
+gradient of the weights, one for that of the inputs (Kaplan et al., 2020, section 2.1). Attention over the text is not
+counted; every text is as long as `task.max_length`, which it seldom is. So hours are an estimate from above, at
+`resources.gpu_tflops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from sweep.plan.checks import Checked
+from sweep.plan.checks.memory import needs
+from sweep.plan.checks.sizes import Sizes
+from sweep.plan.states import Plan
+from sweep.spec.sweep import Resources
+from trainables import memory
+from trainables.config import LoraConfig, TrainConfig
+from trainables.families.counts import count, student_shape
+from trainables.memory import WEIGHT
+from trainables.steps import Schedule
+
+GB = 10**9
+TFLOPS = 0.4 * 312
+"""Of a GPU, where nothing else is said: 40% of an A100's peak in bf16."""
+CHOICES = 4
+"""Texts that a multiple-choice question is asked with."""
+PAIR_BYTES, BIN_BYTES, NUM_BINS = 24, 8, 20
+"""Of angles.npz: three numbers a student state and pair of teacher states, and at the first and last a histogram."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a cell: all its parameters, and those that a token is multiplied with."""
+
+    total: int
+    used: int
+
+
+def student(cell: Sizes) -> Model:
+    """The student of a cell."""
+    return _model(cell, _student_shape(cell))
+
+
+def teacher(cell: Sizes) -> Model:
+    """The teacher of a cell."""
+    return _model(cell, cell.shape)
+
+
+def _student_shape(cell: Sizes) -> dict[str, Any]:
+    model = cell.config.model
+    return student_shape(cell.family, cell.shape, model.student_blocks, model.student_width)
+
+
+def _model(cell: Sizes, shape: dict[str, Any]) -> Model:
+    counted = count(cell.family, shape, cell.config.task.kind, cell.num_classes)
+    used = counted.blocks
+    if cell.config.task.kind != "classification":
+        used += cell.family.width(shape) * (shape.get("vocab_size") or cell.family.defaults["vocab_size"])
+    return Model(counted.total, used)
+
+
+def cell_operations(cell: Sizes) -> float:
+    """A student's training, its evaluations and its test, with the teacher's part."""
+    config = cell.config
+    made, taught = student(cell), teacher(cell)
+    schedule = Schedule.of(config.train, cell.splits.train)
+    each = training(made, config.model.student_lora, config.train) + 2 * taught.used
+    num_eval = _num_eval(cell)
+    measured = evaluation(cell, made) + 2 * (made.used + taught.used) * config.task.max_length
+    return (
+        _num_examples(schedule, config.train) * config.task.max_length * each
+        + _num_evaluations(schedule) * num_eval * measured
+        + cell.splits.test * evaluation(cell, made)
+    )
+
+
+def teacher_operations(cell: Sizes) -> float:
+    """The making of a teacher, or the test of a ready one."""
+    config, made = cell.config.model.finetune, teacher(cell)
+    test = cell.splits.test * evaluation(cell, made)
+    if config is None:
+        return test
+    length, schedule = cell.config.task.max_length, Schedule.of(config, cell.splits.train)
+    each = training(made, cell.config.model.teacher_lora, config)
+    measured = evaluation(cell, made) + 2 * made.used * length
+    return (
+        _num_examples(schedule, config) * length * each + _num_evaluations(schedule) * _num_eval(cell) * measured + test
+    )
+
+
+def training(model: Model, lora: LoraConfig | None, config: TrainConfig) -> float:
+    """Operations a token: forward and both gradients; adapters leave out that of the frozen weights."""
+    return (2 + 2 + 2 * (lora is None) + 2 * config.gradient_checkpointing) * model.used
+
+
+def evaluation(cell: Sizes, model: Model) -> float:
+    """Operations of one example's answer: one pass, one a choice, or one a prompt and each new token of each beam."""
+    task = cell.config.task
+    match task.kind:
+        case "classification":
+            tokens = task.max_length
+        case "multiple_choice":
+            tokens = CHOICES * task.max_length
+        case _:
+            tokens = task.max_length + task.num_beams * task.max_new_tokens
+    return 2.0 * model.used * tokens
+
+
+def hours(operations: float, tflops: float | None) -> float:
+    """GPU hours."""
+    return operations / ((tflops or TFLOPS) * 1e12 * 3600)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bytes of a sweep's storage by what they are."""
+
+    teachers: int
+    students: int
+    """Those that stay."""
+    angles: int
+    others: int
+    """Students that are there until the sweep has ended."""
+    checkpoint: int
+    """The largest of a trial, while it runs."""
+
+
+def storage(groups: Sequence[Sequence[Sizes]], keep: Literal["best", "all", "none"]) -> Storage:
+    """Of the cells of each teacher; of students, one of which stays, the largest is taken."""
+    cells = [cell for group in groups for cell in group]
+    made = [group[0] for group in groups if group[0].config.model.finetune is not None]
+    of_students = [[student(cell).total * WEIGHT for cell in group] for group in groups]
+    kept = {"best": sum(map(max, of_students)), "all": sum(map(sum, of_students)), "none": 0}[keep]
+    return Storage(
+        teachers=sum(teacher(cell).total * WEIGHT for cell in made),
+        students=kept,
+        angles=sum(map(_angles, cells)),
+        others=sum(map(sum, of_students)) - kept,
+        checkpoint=max([*map(_checkpoint, cells), *map(_teacher_checkpoint, made)]),
+    )
+
+
+def show(checked: Checked, plan: Plan, console: Console) -> None:
+    """What a plan costs: GPU hours of what is not done, GPU memory by model and task, storage of all."""
+    sizes = checked.sizes()
+    open_cells = [cell for key, cell in sizes.items() if plan.cell_states[key] != "done"]
+    groups: dict[str, list[Sizes]] = {}
+    for key, cell in sizes.items():
+        groups.setdefault(plan.cells[key].teacher, []).append(cell)
+    open_teachers = [group[0] for key, group in groups.items() if plan.teacher_states[key] != "done"]
+    resources = checked.config.resources
+    if resources.gpus and sizes:
+        console.print(Text(_hours(open_cells, open_teachers, resources)), soft_wrap=True)
+        given = "" if resources.gpu_gb else "; resources.gpu_gb is not given, so a plan refuses nothing"
+        console.print(Text(f"GPU memory of a trial, at most{given}:"), soft_wrap=True)
+        for need in needs(sizes.values()):
+            console.print(Text(f"  {need.what} {need}"), soft_wrap=True)
+    if sizes:
+        console.print(Text(_storage(storage(list(groups.values()), checked.config.keep))), soft_wrap=True)
+    if unknown := sorted({cell.config.model.family for key, cell in plan.cells.items() if key not in sizes}):
+        console.print(Text(f"without {', '.join(unknown)}: the family does not say what its parameters are"))
+
+
+def _hours(cells: Iterable[Sizes], teachers: Iterable[Sizes], resources: Resources) -> str:
+    asked = resources.gpu_tflops
+    of_cells = sum(hours(cell_operations(cell), asked) for cell in cells)
+    of_teachers = sum(hours(teacher_operations(cell), asked) for cell in teachers)
+    total, parts = _number(of_cells + of_teachers), f"teachers {_number(of_teachers)}, cells {_number(of_cells)}"
+    rate = f"{asked:g}" if asked else f"{TFLOPS:g}, 40% of an A100's"
+    return f"GPU hours: about {total} at most ({parts}; TFLOPs: {rate})"
+
+
+def _storage(found: Storage) -> str:
+    parts = {"teachers": found.teachers, "students": found.students, "angles": found.angles}
+    shown = ", ".join(f"{name} {_gb(size)}" for name, size in parts.items() if size)
+    passing = f"while it runs {_gb(found.others)} of students more, and up to {_gb(found.checkpoint)} a running trial"
+    return f"storage: about {_gb(sum(parts.values()))} GB ({shown}); {passing}"
+
+
+def _num_examples(schedule: Schedule, config: TrainConfig) -> int:
+    return schedule.num_steps * config.batch_size * config.accumulation
+
+
+def _num_evaluations(schedule: Schedule) -> int:
+    return -(-schedule.num_steps // schedule.evaluate_every)
+
+
+def _num_eval(cell: Sizes) -> int:
+    return min(cell.config.task.num_eval or cell.splits.validation, cell.splits.validation)
+
+
+def _angles(cell: Sizes) -> int:
+    """Before its compression."""
+    num_measured = 1 + _num_evaluations(Schedule.of(cell.config.train, cell.splits.train))
+    num_student = cell.config.model.student_blocks + 1
+    pairs = sum(num_student * (depth + 1) ** 2 for depth in cell.family.num_blocks(cell.shape).values())
+    return pairs * (num_measured * PAIR_BYTES + 2 * NUM_BINS * BIN_BYTES)
+
+
+def _checkpoint(cell: Sizes) -> int:
+    """Weights as they are held, and the optimizer's state of those that are trained."""
+    parts = memory.of_trial(cell.config, cell.family, cell.shape, cell.num_classes)
+    return parts["student"] + parts["optimizer"]
+
+
+def _teacher_checkpoint(cell: Sizes) -> int:
+    parts = memory.of_teacher(cell.config, cell.family, cell.shape, cell.num_classes)
+    return parts["teacher"] + parts["optimizer"]
+
+
+def _gb(size: float) -> str:
+    return _number(size / GB)
+
+
+def _number(value: float) -> str:
+    """Two digits that count: `0.013`, `4.7`, `120`."""
+    return f"{float(f'{value:.2g}'):.10g}"

@@ -1,0 +1,109 @@
+"""What a sweep has and what it lacks: its cells and teachers against the records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweep.grid import labels
+from sweep.grid.cells import Cell
+from sweep.plan.checks import Checked
+from sweep.plan.checks.tasks import NOT_LOOKED_UP
+from sweep.records.records import Records, State
+from trainables.config import TrialConfig
+
+Known = State | Literal["unknown"]
+"""The state of a cell or teacher; unknown where its data or teacher was not looked up, and so neither was it."""
+WORDS: dict[Known, str] = {"done": "done", "failed": "failed", "missing": "to do", "unknown": "not looked up"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a sweep, each once, and a cell of each teacher, with their states when they were read."""
+
+    cells: Mapping[str, Cell]
+    """By fingerprint."""
+    teachers: Mapping[str, Cell]
+    """By teacher hash: the first cell that has it."""
+    cell_states: Mapping[str, Known]
+    teacher_states: Mapping[str, Known]
+
+    @classmethod
+    def of(cls, checked: Checked, records: Records) -> Plan:
+        cells = {cell.fingerprint: cell for cell in checked.cells}
+        teachers: dict[str, Cell] = {}
+        for cell in cells.values():
+            teachers.setdefault(cell.teacher, cell)
+        return cls(
+            cells,
+            teachers,
+            {key: "unknown" if _unknown(cell) else records.cell(key).state() for key, cell in cells.items()},
+            {key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teachers.items()},
+        )
+
+    def cells_to_run(self, *, retry_failed: bool) -> list[Cell]:
+        """The cells without a result; those that failed by themselves only where they are asked for."""
+        return [self.cells[key] for key in _to_run(self.cell_states, retry_failed)]
+
+    def teachers_to_make(self, cells: Iterable[Cell], *, retry_failed: bool) -> list[Cell]:
+        """A cell for each teacher that these cells or the table need and that is not there yet."""
+        needed = {cell.teacher for cell in cells}
+        return [self.teachers[key] for key in _to_run(self.teacher_states, retry_failed) if key in needed]
+
+
+def _unknown(cell: Cell) -> bool:
+    return cell.data.startswith(NOT_LOOKED_UP) or cell.teacher.startswith(NOT_LOOKED_UP)
+
+
+def _to_run(states: Mapping[str, Known], retry_failed: bool) -> list[str]:
+    wanted = {"missing", "failed"} if retry_failed else {"missing"}
+    return [key for key, state in states.items() if state in wanted]
+
+
+def declare(cell: Cell, records: Records) -> None:
+    """Writes down what the cell is, before anyone works on it."""
+    facts = {"config": cell.config.model_dump(mode="json"), "data": cell.data, "teacher": cell.teacher}
+    records.cell(cell.fingerprint).declare(facts)
+
+
+def show(plan: Plan, console: Console) -> None:
+    """The plan as a table: a line a teacher and a line a cell, and how much is to do."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "cell", "state", "steps"):
+        table.add_column(column, no_wrap=True)
+    for key, cell in plan.teachers.items():
+        state = WORDS[plan.teacher_states[key]]
+        table.add_row("teacher", Text(labels.teacher_label(cell.config)), state, _teacher_steps(cell.config))
+    for key, cell in plan.cells.items():
+        state = WORDS[plan.cell_states[key]]
+        table.add_row("cell", Text(labels.cell_label(cell.config)), state, _steps(cell.config))
+    console.print(table)
+    console.print(Text(counts(plan)))
+
+
+def counts(plan: Plan) -> str:
+    """`teachers: 1 done; cells: 2 done, 3 to do`"""
+    return f"teachers: {_counts(plan.teacher_states)}; cells: {_counts(plan.cell_states)}"
+
+
+def _counts(states: Mapping[str, Known]) -> str:
+    counts = Counter(states.values())
+    return ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state]) or "none"
+
+
+def _steps(config: TrialConfig) -> str:
+    return str(config.train.max_steps) if config.train.max_steps else f"{config.train.epochs:g} epochs"
+
+
+def _teacher_steps(config: TrialConfig) -> str:
+    made = config.model.finetune
+    if made is None:
+        return "ready"
+    return str(made.max_steps) if made.max_steps else f"{made.epochs:g} epochs"

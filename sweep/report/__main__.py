@@ -1,0 +1,39 @@
+"""A sweep's report drawn again from its records: `python -m sweep.report STORAGE NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from sweep.records.archive import Sweep
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.report import page, results, terminal
+
+NO_SWEEP = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws a sweep's report again. Exit status: 0, or 2 where the storage has no such sweep."""
+    parser = argparse.ArgumentParser(prog="python -m sweep.report", description="Draws a sweep's report again.")
+    parser.add_argument("storage", help="path or fsspec URL")
+    parser.add_argument("name", help="the sweep's name")
+    given = parser.parse_args(arguments)
+    storage = Storage(given.storage)
+    sweep = Sweep.load(storage, given.name)
+    if sweep is None:
+        known = ", ".join(storage.list("sweeps")) or "none"
+        print(f"name: got {given.name!r}; the sweeps of {given.storage} are: {known}", file=sys.stderr)
+        return NO_SWEEP
+    records = Records(storage)
+    rows = results.rows(records, sweep.cells)
+    files = page.write(storage, sweep, rows)
+    terminal.show_results(rows, Console(), page.best_student(rows, sweep, records), [files.csv, files.html])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

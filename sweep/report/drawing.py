@@ -1,0 +1,128 @@
+"""The figures and the table of angles of one section of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.records.records import JournalRow, Records
+from sweep.report import plots
+from sweep.report.findings import findings
+from sweep.report.results import Row
+from sweep.report.summary import INITS, NO_MATCHING, Group, Section
+from trainables.angle_file import read, seen_from
+
+Ends = dict[str, NDArray[np.float64]]
+"""Stack -> mean cosines before training and at its end, [2, L, M, M]."""
+
+
+@dataclass(frozen=True)
+class Angle:
+    """Angles of the cells of one group in one stack: means over seeds at the start and at the end."""
+
+    group: Group
+    stack: str
+    start: dict[str, float]
+    end: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A section with its figures as data URIs."""
+
+    section: Section
+    findings: list[str]
+    scores: str
+    curves: str
+    angles: list[Angle]
+    lines: str
+    """The paper's own figure; empty where no cell has angles."""
+    maps: dict[str, str]
+
+
+def draw(section: Section, records: Records) -> Drawn:
+    """Draws a section; curves and angles come from the cells' records."""
+    scale = plots.Scale(section.metric, section.teacher_test, section.chance)
+    journals = {row.fingerprint: records.cell(row.fingerprint).journal() for row in section.rows}
+    curves = {
+        (group.strategy, group.init): plots.mean_curve(
+            _curve(journals[row.fingerprint], f"eval/{section.metric}") for row in group.rows if row.test is not None
+        )
+        for group in section.groups
+    }
+    scores = {(group.strategy, group.init): group.scores for group in section.groups}
+    measured = _measured(section, records)
+    lines = _lines(section, measured)
+    return Drawn(
+        section=section,
+        findings=findings(section),
+        scores=plots.svg_uri(plots.score_plot(scores, scale)) if any(scores.values()) else "",
+        curves=plots.svg_uri(plots.curve_plot(curves, scale)) if any(steps for steps, _ in curves.values()) else "",
+        angles=[
+            _angle(group, stack, journals)
+            for stack in section.stacks
+            for init in section.inits
+            for group in section.of(init)
+        ],
+        lines=plots.svg_uri(plots.angle_lines_plot(lines)) if lines else "",
+        maps={
+            stack: plots.svg_uri(plots.angle_plot(maps))
+            for stack in section.stacks
+            if (maps := _maps(section, stack, measured))
+        },
+    )
+
+
+def _curve(journal: Sequence[JournalRow], metric: str) -> plots.Curve:
+    points = {row["step"]: row["metrics"][metric] for row in journal if metric in row["metrics"]}
+    return list(points), list(points.values())
+
+
+def _angle(group: Group, stack: str, journals: Mapping[str, Sequence[JournalRow]]) -> Angle:
+    start: dict[str, float] = {}
+    end: dict[str, float] = {}
+    for name in ("cos_mean", "acute_share"):
+        curves = [_curve(journals[row.fingerprint], f"angle/{stack}/{name}")[1] for row in group.rows]
+        measured = [values for values in curves if values]
+        if measured:
+            start[name] = float(np.mean([values[0] for values in measured]))
+            end[name] = float(np.mean([values[-1] for values in measured]))
+    return Angle(group, stack, start, end)
+
+
+def _measured(section: Section, records: Records) -> list[tuple[Row, Ends]]:
+    """The angles of the cells that are done, those with matching first."""
+    done = [row for row in section.rows if row.status == "done"]
+    found: list[tuple[Row, Ends]] = []
+    for row in sorted(done, key=lambda row: row.strategy == NO_MATCHING):
+        file = records.cell(row.fingerprint).path("angles.npz")
+        if file is not None:
+            found.append((row, {stack: angles.cos_mean[[0, -1]] for stack, angles in read(file).items()}))
+    return found
+
+
+def _lines(section: Section, measured: Sequence[tuple[Row, Ends]]) -> list[plots.AngleLine]:
+    """Every cell before training and at its end, in each stack, where it has the paper's pairs."""
+    return [
+        plots.AngleLine(stack, row.init, row.strategy, untrained, tuple(cosines))
+        for stack in section.stacks
+        for row, ends in measured
+        if stack in ends
+        for untrained, cosines in zip((True, False), seen_from(ends[stack]), strict=True)
+        if not np.isnan(cosines).all()
+    ]
+
+
+def _maps(section: Section, stack: str, measured: Sequence[tuple[Row, Ends]]) -> dict[str, NDArray[np.float64]]:
+    """Mean cosines [L, M, M] before and after training, of one matching cell for each init."""
+    maps: dict[str, NDArray[np.float64]] = {}
+    for init in section.inits:
+        for row, ends in measured:
+            if row.init == init and stack in ends:
+                names = (f"{INITS[init]},\nuntrained", f"{INITS[init]},\nafter {row.strategy}")
+                maps |= dict(zip(names, ends[stack], strict=True))
+                break
+    return maps

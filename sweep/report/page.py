@@ -1,0 +1,77 @@
+"""The report of a sweep: one HTML page with its tables, figures and what they say. It needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sweep.records.archive import Sweep
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.report import findings, results, summary
+from sweep.report.drawing import draw
+from sweep.report.results import Row
+from sweep.report.usage import Student
+from sweep.spec.passwords import without_login
+from sweep.tracking import views
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of a report are."""
+
+    csv: str
+    html: str
+
+
+def write(storage: Storage, sweep: Sweep, rows: Sequence[Row]) -> Files:
+    """Stores what the report needs to be drawn again, the table as CSV, and the page."""
+    sweep.store(storage)
+    csv, html = f"{sweep.folder}/results.csv", f"{sweep.folder}/report.html"
+    results.write_csv(rows, storage, csv)
+    storage.write(html, page(rows, Records(storage), sweep).encode())
+    return Files(storage.full_url(csv), storage.full_url(html))
+
+
+def best_student(rows: Sequence[Row], sweep: Sweep, records: Records) -> Student | None:
+    """The cell that came nearest to its teacher, of those whose student was kept."""
+    configs = {cell.fingerprint: cell.config for cell in sweep.cells}
+    for row in summary.ranked(rows):
+        record = records.cell(row.fingerprint)
+        student = (record.result() or {}).get("student")
+        if student and records.storage.list(f"{record.root}/{student}"):
+            return Student(row, configs[row.fingerprint], records.storage.full_url(f"{record.root}/{student}"))
+    return None
+
+
+def page(rows: Sequence[Row], records: Records, sweep: Sweep) -> str:
+    """The whole page. Every text in it is escaped; figures are images."""
+    template = Environment(
+        loader=PackageLoader("sweep"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).get_template("report.html.j2")
+    sections = summary.sections(rows)
+    cells = [row for row in rows if row.kind == "cell"]
+    return template.render(
+        sweep=sweep,
+        date=datetime.fromtimestamp(sweep.time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        counts={status: sum(row.status == status for row in cells) for status in ("done", "failed", "missing")},
+        sections=[draw(section, records) for section in sections],
+        overview=findings.overview(sections),
+        failures=[row for row in rows if row.status == "failed" or row.reason],
+        cells=cells,
+        number=findings.number,
+        percent=findings.percent,
+        score=findings.score,
+        inits=summary.INITS,
+        run_link=lambda run_id: _run_link(sweep, run_id),
+    )
+
+
+def _run_link(sweep: Sweep, run_id: str) -> str:
+    """The address of a run, where the tracking URI is a server's."""
+    if not sweep.tracking_uri.startswith(("http://", "https://")) or not sweep.experiment_id:
+        return ""
+    return views.page(without_login(sweep.tracking_uri), f"experiments/{sweep.experiment_id}/runs/{run_id}")

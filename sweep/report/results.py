@@ -1,0 +1,169 @@
+"""Records as one tidy table: a row per teacher and per cell, whatever became of it. The only reader of results."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from sweep.grid import labels
+from sweep.grid.cells import Cell
+from sweep.records.records import Facts, Record, Records
+from sweep.records.storage import Storage
+
+Status = Literal["done", "failed", "missing"]
+Mappings = dict[str, dict[int, int]]
+"""Stack -> student state -> teacher state."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One teacher or one cell; None where it has no such value, or not yet."""
+
+    kind: Literal["teacher", "cell"]
+    model: str
+    task: str
+    strategy: str
+    init: str
+    seed: int | None
+    axes: dict[str, str]
+    """The other fields of the config that the sweep varies."""
+    status: Status
+    reason: str
+    main_metric: str
+    best: float | None
+    test: float | None
+    teacher_test: float | None
+    share_of_teacher: float | None
+    """(test - chance) / (teacher's test - chance)."""
+    metrics: dict[str, float]
+    """All final metrics: test/…, angle/…, seconds/…"""
+    mapping: Mappings
+    mapping_note: str
+    """For drawn permutations: identity, reversal or permutation of forward's, per stack."""
+    signature: str
+    seconds: float | None
+    computed_by: str
+    teacher: str
+    fingerprint: str
+
+
+def rows(records: Records, cells: Sequence[Cell]) -> list[Row]:
+    """The rows of the teachers of these cells, then those of the cells, in the order given."""
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        first.setdefault(cell.teacher, cell)
+    manifests = {teacher: records.teacher(teacher).manifest() for teacher in first}
+    axes = varied(cells)
+    teachers = [_teacher_row(records.teacher(teacher), cell, manifests[teacher]) for teacher, cell in first.items()]
+    return teachers + [_row(records.cell(cell.fingerprint), cell, manifests[cell.teacher], axes) for cell in cells]
+
+
+def write_csv(table: Iterable[Row], storage: Storage, path: str) -> None:
+    """The table as CSV: a column per field, and one per axis and per metric."""
+    lines = [(_flat(row), row.axes, row.metrics) for row in table]
+    columns = list(dict.fromkeys(column for parts in zip(*lines, strict=True) for part in parts for column in part))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(line | axes | metrics for line, axes, metrics in lines)
+    storage.write(path, text.getvalue().encode())
+
+
+def varied(cells: Sequence[Cell]) -> list[str]:
+    """The fields that tell apart cells of one model and task, besides strategy, init and seed."""
+    values: dict[tuple[str, str, str], set[str | None]] = {}
+    flat = [(cell.config.model.name, cell.config.task.name, _fields(cell)) for cell in cells]
+    for key in dict.fromkeys(key for _, _, config in flat for key in config):
+        for model, task, config in flat:
+            values.setdefault((key, model, task), set()).add(config.get(key))
+    return list(dict.fromkeys(key for (key, _, _), seen in values.items() if len(seen) > 1))
+
+
+def _fields(cell: Cell) -> dict[str, str]:
+    return labels.flatten(cell.config.model_dump(mode="json", exclude={"strategy", "init", "seed"}))
+
+
+def _teacher_row(record: Record, cell: Cell, manifest: Facts | None) -> Row:
+    """The row of the teacher of a cell."""
+    row = _row(record, cell, manifest, axes=[])
+    return replace(
+        row, kind="teacher", strategy="", init="", seed=None, share_of_teacher=None, mapping_note="", fingerprint=""
+    )
+
+
+def _row(record: Record, cell: Cell, teacher: Facts | None, axes: Sequence[str]) -> Row:
+    result = record.result()
+    failure = {} if result else record.last_failure() or {}
+    found = result or {}
+    config, given = cell.config, _fields(cell)
+    metrics: dict[str, float] = found.get("metrics", {})
+    main = found.get("main_metric", "")
+    test = metrics.get(f"test/{main}")
+    teacher_test = teacher["metrics"].get(f"test/{teacher['main_metric']}") if teacher else None
+    mapping = _mapping(found)
+    return Row(
+        kind="cell",
+        model=config.model.name,
+        task=config.task.name,
+        strategy=labels.strategy_label(config.strategy),
+        init=config.init,
+        seed=config.seed,
+        axes={key: given.get(key, "") for key in axes},
+        status=_status(result, failure),
+        reason=failure.get("reason", ""),
+        main_metric=main,
+        best=metrics.get(f"best/{main}"),
+        test=test,
+        teacher_test=teacher_test,
+        share_of_teacher=share(test, teacher_test, teacher.get("chance", 0.0) if teacher else 0.0),
+        metrics=metrics,
+        mapping=mapping,
+        mapping_note=_notes(mapping) if config.strategy.kind == "random" else "",
+        signature=found.get("signature") or "",
+        seconds=metrics.get("seconds/total"),
+        computed_by=found.get("computed_by", ""),
+        teacher=cell.teacher,
+        fingerprint=cell.fingerprint,
+    )
+
+
+def share(test: float | None, teacher: float | None, chance: float) -> float | None:
+    """How much of the way from chance to the teacher a student has come; None where there is no such way."""
+    if test is None or teacher is None or teacher <= chance:
+        return None
+    return (test - chance) / (teacher - chance)
+
+
+def permutation_note(mapping: dict[int, int]) -> str:
+    """What a permutation of forward's blocks came out as: identity, reversal or permutation."""
+    drawn = [mapping[state] for state in sorted(mapping) if state > 0]
+    if drawn == sorted(drawn):
+        return "identity"
+    return "reversal" if drawn == sorted(drawn, reverse=True) else "permutation"
+
+
+def _status(manifest: Facts | None, failure: Facts) -> Status:
+    if manifest is not None:
+        return "done"
+    return "failed" if failure.get("by_itself") else "missing"
+
+
+def _mapping(result: Facts) -> Mappings:
+    """The mappings with their states as numbers; JSON has made text of the keys."""
+    mappings: dict[str, dict[str, int]] = result.get("mapping") or {}
+    return {
+        stack: {int(student): teacher for student, teacher in mapping.items()} for stack, mapping in mappings.items()
+    }
+
+
+def _notes(mapping: Mappings) -> str:
+    return ", ".join(f"{stack}: {permutation_note(pairs)}" for stack, pairs in mapping.items())
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """The fields of a row that are one column each."""
+    flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in ("axes", "metrics")}
+    return flat | {"mapping": "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())}

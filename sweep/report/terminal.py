@@ -1,0 +1,230 @@
+"""What a sweep shows in the terminal: live progress, and the table of results at the end.
+
+On a terminal the progress is redrawn in place; elsewhere (a job's log) it is a line every few seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sweep.report.findings import number, overview, percent, score
+from sweep.report.results import Row
+from sweep.report.summary import Section, sections
+from sweep.report.usage import Student, usage
+
+FOOTER = "Ctrl-C is safe: run the same command again to continue"
+LOG_SECONDS = 10.0
+LEAST_SHARE = 0.02
+"""Of the work: before that much of it has come, most of the time was the workers' start."""
+MAX_SHOWN = 8
+MAX_REASONS = 20
+
+
+@dataclass
+class Running:
+    """A cell or teacher at work."""
+
+    steps: int | None
+    step: int = 0
+    loss: float | None = None
+
+    def __str__(self) -> str:
+        step = f"step {self.step}" + (f"/{self.steps}" if self.steps else "")
+        return step if self.loss is None else f"{step}  loss {self.loss:.4g}"
+
+
+@dataclass
+class Work:
+    """How far the teachers and cells of a sweep have come."""
+
+    groups: Mapping[str, Mapping[str, int | None]]
+    """`teachers` and `cells`: the steps of each, by its name; None: it has none."""
+    begun: float
+    running: dict[str, Running] = field(default_factory=dict[str, Running])
+    done: set[str] = field(default_factory=set[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        self.steps = {name: steps for group in self.groups.values() for name, steps in group.items()}
+
+    def line(self, now: float) -> str:
+        """`teachers 4/4, cells 12/40 done, 2 running, 0 failed · 1:05 elapsed, about 2:30 left`"""
+        counts = [
+            f"{title} {len(self.done & group.keys())}/{len(group)}" for title, group in self.groups.items() if group
+        ]
+        text = f"{', '.join(counts)} done, {len(self.running)} running, {len(self.failed)} failed"
+        left = self.seconds_left(now)
+        text += f" · {clock(now - self.begun)} elapsed"
+        return text if left is None else f"{text}, about {clock(left)} left"
+
+    def seconds_left(self, now: float) -> float | None:
+        """From the rate so far, which has the parallelism in it; None where it says nothing yet, and after the end.
+
+        Everything counts by its steps, and what runs as far as its steps have come.
+        """
+        ended = self.done | self.failed.keys()
+        total = sum(map(self._size, self.steps))
+        come = sum(map(self._size, ended))
+        come += sum(
+            self._size(name) * min(1.0, each.step / each.steps) for name, each in self.running.items() if each.steps
+        )
+        is_early = come < LEAST_SHARE * total
+        return None if is_early or len(ended) == len(self.steps) else (now - self.begun) * (total - come) / come
+
+    def _size(self, name: str) -> int:
+        return self.steps[name] or 1
+
+
+class Progress:
+    """Live progress, as a context; its methods are told what the trials do."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console or Console()
+        self._now = clock
+        self._work = Work({}, clock())
+        self._printed = float("-inf")
+        self._live = Live(
+            console=self.console, get_renderable=self._render, refresh_per_second=2, transient=True
+        ) if self.console.is_terminal else None  # fmt: skip
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        else:
+            self._print(FOOTER)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._work.steps:
+            self._print(self._work.line(self._now()))
+        if self._live:
+            self._live.stop()
+
+    def begin(self, groups: Mapping[str, Mapping[str, int | None]]) -> None:
+        """The work begins: by title (`teachers`, `cells`) the steps of each, by its name."""
+        self._work = Work(groups, self._now())
+        self._tell()
+
+    def started(self, name: str) -> None:
+        self._work.failed.pop(name, None)  # a retry
+        self._work.running[name] = Running(self._work.steps[name])
+        self._tell()
+
+    def update(self, name: str, step: int, loss: float | None) -> None:
+        self._work.running[name] = Running(self._work.steps[name], step, loss)
+        self._tell()
+
+    def finished(self, name: str) -> None:
+        self._work.running.pop(name, None)
+        self._work.done.add(name)
+        self._tell()
+
+    def failed(self, name: str, reason: str) -> None:
+        self._work.running.pop(name, None)
+        self._work.failed[name] = reason
+        self._print(f"failed: {name}: {reason}", style="red")
+
+    def _tell(self) -> None:
+        """Where nothing is redrawn: a line, once in a while."""
+        if self._live is None and self._now() - self._printed >= LOG_SECONDS:
+            self._printed = self._now()
+            shown = [f"{name}: {running}" for name, running in list(self._work.running.items())[:MAX_SHOWN]]
+            self._print(" | ".join([self._work.line(self._now()), *shown]))
+
+    def _print(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    def _render(self) -> Group:
+        # A copy: the drawing thread must not meet a change half way.
+        running = list(self._work.running.items())
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True)
+        for name, state in running[:MAX_SHOWN]:
+            table.add_row(Text(f"  {name}"), Text(str(state), style="cyan"))
+        more = [Text(f"  and {len(running) - MAX_SHOWN} more")] if len(running) > MAX_SHOWN else []
+        head = Text(self._work.line(self._now()), style="bold")
+        return Group(head, table, *more, Text(FOOTER, style="dim"))
+
+
+def show_results(
+    rows: Sequence[Row], console: Console, student: Student | None = None, files: Sequence[str] = ()
+) -> None:
+    """The tables of a sweep, its failures, what was found, the best student's use, and where to read on."""
+    found = sections(rows)
+    for section in found:
+        console.print(_table(section))
+    _show_failures(rows, console)
+    for sentence in overview(found):
+        console.print(Text(sentence))
+    if student:
+        came = percent(student.row.share_of_teacher)
+        console.print(
+            Text(f"\nBest student ({came} of the way from chance to its teacher): {student.path}", "bold"),
+            soft_wrap=True,
+        )
+        for line in usage(student.config, student.path):
+            console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
+    console.print()
+    for file in files:
+        console.print(Text(file), soft_wrap=True)
+    console.print(Text("make ui    opens the MLflow UI on these runs"))
+
+
+def _table(section: Section) -> Table:
+    table = Table(title=Text(section.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    acute = "/".join(stack[:3] for stack in section.stacks)
+    table.add_column("init", no_wrap=True)
+    table.add_column("strategy", overflow="fold")
+    table.add_column(f"test {section.metric}", justify="right", no_wrap=True)
+    table.add_column("of the\nway", justify="right")
+    table.add_column(f"acute\n{acute}", justify="right")
+    table.add_column("note", overflow="fold")
+    table.add_row("teacher", "", number(section.teacher_test, section.metric), "100%", "", "")
+    table.add_row("chance", "", number(section.chance, section.metric), "0%", "", "", end_section=True)
+    for init in section.inits:
+        groups = section.of(init)
+        for group in groups:
+            shares = [percent(group.metric(f"angle/{stack}/acute_share")) for stack in section.stacks]
+            notes = [short_note(row.mapping_note) for row in group.rows] + [
+                row.status for row in group.rows if row.status != "done"
+            ]
+            note = "; ".join(dict.fromkeys(filter(None, notes)))
+            cells = [init, group.strategy, score(group, section.metric), percent(group.share), "/".join(shares), note]
+            table.add_row(*map(Text, cells), end_section=group is groups[-1])
+    return table
+
+
+def _show_failures(rows: Sequence[Row], console: Console) -> None:
+    failed = [row for row in rows if row.status == "failed" or row.reason]
+    for row in failed[:MAX_REASONS]:
+        what = "teacher" if row.kind == "teacher" else f"{row.strategy} · {row.init} · s{row.seed}"
+        reason = row.reason or "no reason recorded"
+        console.print(Text(f"{row.status}: {row.model} · {what}: {reason}", style="red"), soft_wrap=True)
+    if len(failed) > MAX_REASONS:
+        console.print(Text(f"and {len(failed) - MAX_REASONS} more; all are in results.csv", style="red"))
+
+
+def short_note(note: str) -> str:
+    """`identity` for `encoder: identity, decoder: identity`; `identity/reversal` where the stacks differ."""
+    words = [part.partition(": ")[2] or part for part in note.split(", ")]
+    return "/".join(words if len(set(words)) > 1 else words[:1])
+
+
+def clock(seconds: float) -> str:
+    """`1:05`, `2:03:04`"""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,76 @@
+"""The command line: `run.py [CONFIG.yaml] [key.path=value …] [flags]`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from sweep.spec.fields import nearest
+from sweep.spec.messages import shown
+from trainables.errors import InputError, Problem
+
+_OVERRIDE = re.compile(r"[\w.-]+=")
+_USAGE = "python sweep/run.py [CONFIG.yaml] [key.path=value ...] [flags]"
+
+
+@dataclass(frozen=True)
+class Command:
+    """What was asked for. No config: the demo."""
+
+    config: Path | None
+    overrides: tuple[str, ...]
+    plan: bool
+    address: str | None
+    retry_failed: bool
+    example: bool
+    schema: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        flag, _, reason = message.removeprefix("argument ").partition(": ")
+        raise InputError([Problem(flag, reason) if reason else Problem("", message)])
+
+
+def _parser() -> _Parser:
+    parser = _Parser("sweep/run.py", usage=_USAGE, description=__doc__, allow_abbrev=False)
+    parser.add_argument("words", nargs="*", metavar="CONFIG.yaml | key.path=value | profile=NAME")
+    parser.add_argument("--plan", action="store_true", help="say what would run, and start nothing")
+    parser.add_argument("--address", metavar="RAY", help="the Ray cluster to join; none: RAY_ADDRESS, else an own one")
+    parser.add_argument("--retry-failed", action="store_true", help="run the cells that failed by themselves again")
+    parser.add_argument("--example", action="store_true", help="print a commented config to start from")
+    parser.add_argument("--schema", action="store_true", help="print the config's JSON schema, for editors")
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> Command:
+    """The command of these arguments. Raises InputError with every problem; --help prints and exits."""
+    parser = _parser()
+    given, rest = parser.parse_known_intermixed_args(arguments)
+    problems = [Problem(word.partition("=")[0], _unknown(word, parser)) for word in rest]
+    overrides = [word for word in given.words if _OVERRIDE.match(word)]
+    configs = [word for word in given.words if not _OVERRIDE.match(word)]
+    if len(configs) > 1:
+        problems.append(Problem("config", f"got {', '.join(map(shown, configs))}; one config, and key.path=value"))
+    if problems:
+        raise InputError(problems)
+    return Command(
+        config=Path(configs[0]) if configs else None,
+        overrides=tuple(overrides),
+        plan=given.plan,
+        address=given.address,
+        retry_failed=given.retry_failed,
+        example=given.example,
+        schema=given.schema,
+    )
+
+
+def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
+    flags = sorted(flag for action in parser._actions for flag in action.option_strings if flag.startswith("--"))
+    near = nearest(word.partition("=")[0], flags)
+    known = ", ".join(flags)
+    return f"got an unknown flag; did you mean {near}?" if near else f"got an unknown flag; known: {known}"

@@ -1,0 +1,90 @@
+"""The sources of a config: the file, the profile in it, the overrides of the command; merged to one mapping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sweep.spec.fields import guess
+from sweep.spec.messages import shown
+from sweep.spec.overlay import assign, merge
+from sweep.spec.reading import read_yaml
+from trainables.errors import InputError, Problem
+
+DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
+EXAMPLE = Path(__file__).parents[1] / "templates" / "example.yaml"
+
+
+def read_sources(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """File < profiles < overrides, as one mapping with absolute data paths. Raises InputError."""
+    fields = absolute(_read_file(path), path.absolute().parent)
+    found: list[Problem] = []
+    settings: list[tuple[str, Any]] = []
+    for override in overrides:
+        key, _, text = override.partition("=")
+        try:
+            settings.append((key, read_yaml(text, key)))
+        except InputError as error:
+            found += error.problems
+    for name in [value for key, value in settings if key == "profile"]:
+        profiles = fields.get("profiles") or {}
+        if isinstance(profiles, dict) and isinstance(block := profiles.get(str(name)), dict):
+            fields = merge(fields, block)
+        else:
+            known = guess(str(name), profiles) if profiles else "this config has no profiles"
+            found.append(Problem("profile", f"got {shown(name)}; {known}"))
+    for key, value in settings:
+        if key != "profile":
+            try:
+                fields = _overridden(fields, key, value)
+            except KeyError as error:
+                found.append(Problem(key, f"got a key inside of {error.args[0]}, which holds no keys"))
+    if found:
+        raise InputError(found)
+    return fields
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+        raise InputError([Problem("config", f"got {str(path)!r}; {reason}")]) from None
+    value = read_yaml(text, str(path))
+    if not isinstance(value, dict | None):
+        raise InputError([Problem(str(path), f"got {shown(value)}; a mapping, such as --example prints")])
+    return value or {}
+
+
+def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    # An axis is named by a dotted path, so all that follows `axes` is one key.
+    path = key.split(".", 1) if key.startswith("axes.") else key.split(".")
+    setting: Any = absolute(assign({}, path, value), Path.cwd())
+    for step in path:
+        setting = setting[step]
+    return assign(fields, path, setting)
+
+
+# An axis holds a list of what stands there in the base.
+DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files(\[\])?\.\w+(\[\])?$")
+PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins\[\]$")
+FOLDER_OR_ID = re.compile(r"(^|\.)(model(\[\])?\.teacher|task(\[\])?\.hub(\[\])?\.path)(\[\])?$")
+
+
+def absolute(tree: Any, folder: Path, at: str = "") -> Any:
+    """The tree with relative data files, plug-ins and folders taken from the folder.
+
+    A teacher or data set that is no folder there and does not start like a path stays as it is: a hub id.
+    """
+    if isinstance(tree, dict):
+        return {key: absolute(value, folder, f"{at}.{key}") for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [absolute(value, folder, f"{at}[]") for value in tree]
+    if not isinstance(tree, str) or "://" in tree or not tree:
+        return tree
+    path = folder / Path(tree).expanduser()
+    is_folder = FOLDER_OR_ID.search(at) and (tree.startswith((".", "/", "~")) or path.exists())
+    is_file = DATA_FILE.search(at) or PLUGIN.search(at)
+    return str(path.absolute()) if is_file or is_folder else tree

@@ -1,0 +1,1 @@
+"""The students that stay: which ones, their model cards, and the best one in MLflow."""

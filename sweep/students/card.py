@@ -1,0 +1,186 @@
+"""A student's model card: README.md beside its weights, with the metadata block of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData, try_to_load_from_cache
+
+from sweep.grid import labels
+from sweep.grid.cells import Cell
+from sweep.records.records import Facts
+from sweep.report.results import share
+from sweep.report.usage import pipeline_task, usage
+from sweep.spec.passwords import hidden_in
+from trainables.config import FromScratch, TaskConfig, TrialConfig
+from trainables.tasks.kinds import KINDS
+
+FILE = "README.md"
+REMARKS = {
+    "multiple_choice": "A choice's score is the sum of log p over its tokens, after the context and one space.",
+    "question_answering": "The answer is the first line of what is written.",
+}
+
+
+def card(cell: Cell, made: Facts, teacher: Facts) -> str:
+    """The card of a cell's student; `made` and `teacher` are the results of the cell and of its teacher.
+
+    Folders of the machine are named by their last part alone.
+    """
+    config, task = cell.config, cell.config.task
+    remarks = [REMARKS.get(task.kind, ""), _precision(config)]
+    return ModelCard.from_template(
+        _metadata(cell, made),
+        template_str=files("sweep").joinpath("templates", "card.md.j2").read_text(),
+        title=labels.cell_label(config),
+        blocks=config.model.student_blocks,
+        width=f" and width {config.model.student_width}" if config.model.student_width else "",
+        teacher=_teacher(config),
+        data=task.name,
+        share=_share(made, teacher),
+        usage=usage(config, "."),
+        max_length=task.max_length,
+        cut_at=KINDS[task.kind].cut_at,
+        remarks=[remark for remark in remarks if remark],
+        metrics=_lines(_metrics(made, teacher)),
+        signature=made["signature"],
+        best_step=made["best_step"],
+        steps=made["steps"],
+        facts=_lines(_facts(cell, made)),
+        config=yaml.safe_dump(_shown(config), sort_keys=False, allow_unicode=True).rstrip(),
+    ).content
+
+
+def _metadata(cell: Cell, made: Facts) -> ModelCardData:
+    """The hub's block; a licence only where the teacher's own card has one."""
+    config, task = cell.config, cell.config.task
+    hub, teacher = task.hub, _hub_id(config)
+    datasets = [hub.path] if hub and not _is_folder(hub.path) else None
+    kind = pipeline_task(config) or task.kind.replace("_", "-")
+    results = [
+        EvalResult(
+            task_type=kind,
+            dataset_type=datasets[0] if datasets else task.name,
+            dataset_name=task.name,
+            dataset_config=hub.name if hub else None,
+            dataset_split=split,
+            dataset_revision=hub.revision if hub else None,
+            metric_type=name,
+            metric_value=value,
+        )
+        for split, name, value in _measured(made)
+    ]
+    return ModelCardData(
+        base_model=teacher,
+        datasets=datasets,
+        eval_results=results,
+        library_name="transformers",
+        license=_licence(config),
+        model_name=labels.cell_label(config),
+        pipeline_tag=pipeline_task(config),
+        tags=["knowledge-distillation", f"strategy:{config.strategy.kind}", f"init:{config.init}"],
+    )
+
+
+def _measured(made: Facts) -> list[tuple[str, str, float]]:
+    """Split, metric and value: validation by the main metric, and every test split."""
+    metrics: dict[str, float] = made["metrics"]
+    found = [(*key.split("/", 1), value) for key, value in metrics.items() if key.startswith(("best/", "test"))]
+    return [("validation" if split == "best" else split, name, value) for split, name, value in found]
+
+
+def _lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of a table."""
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _metrics(made: Facts, teacher: Facts) -> list[tuple[str, str, str]]:
+    """A row a metric: what was measured, the student's value and the teacher's, which a ready one may lack."""
+    theirs = {(split, name): value for split, name, value in _measured(teacher)}
+    return [
+        (f"{split}, {name}", f"{value:.4f}", f"{theirs[split, name]:.4f}" if (split, name) in theirs else "-")
+        for split, name, value in _measured(made)
+    ]
+
+
+def _facts(cell: Cell, made: Facts) -> list[tuple[str, str]]:
+    config = cell.config
+    mappings: dict[str, dict[str, int]] = made["mapping"]
+    mapping = "; ".join(f"{stack} {labels.pairs(pairs) or 'none'}" for stack, pairs in mappings.items())
+    return [
+        ("teacher", f"{_teacher(config)}, `{cell.teacher}`"),
+        ("strategy", labels.strategy_label(config.strategy)),
+        ("mapping, student state : teacher state", mapping),
+        ("init", config.init),
+        ("data", _data(config.task)),
+        ("content of the data", f"`{cell.data}`"),
+        ("seed", str(config.seed)),
+        ("dtype", config.dtype),
+        ("fingerprint", f"`{cell.fingerprint}`"),
+    ]
+
+
+def _data(task: TaskConfig) -> str:
+    if task.hub:
+        path = Path(task.hub.path).name if _is_folder(task.hub.path) else task.hub.path
+        parts = [path, task.hub.name, task.hub.revision and f"revision {task.hub.revision}"]
+        return f"{task.name}: {', '.join(part for part in parts if part)}"
+    if task.generated:
+        return f"{task.name}: generated by {task.generated.generator}, seed {task.generated.seed}"
+    assert task.files is not None
+    return f"{task.name}: {', '.join(Path(file).name for file in task.files.model_dump().values())}"
+
+
+def _teacher(config: TrialConfig) -> str:
+    teacher = config.model.teacher
+    if isinstance(teacher, FromScratch):
+        return f"{config.model.name}, trained from scratch"
+    if _is_folder(teacher):
+        return Path(teacher).name
+    return f"{teacher}, revision {config.model.revision}" if config.model.revision else teacher
+
+
+def _hub_id(config: TrialConfig) -> str | None:
+    teacher = config.model.teacher
+    return teacher if isinstance(teacher, str) and not _is_folder(teacher) else None
+
+
+def _licence(config: TrialConfig) -> str | None:
+    """That of the card beside the teacher's weights, on this machine; None where there is no such word."""
+    teacher, hub = config.model.teacher, _hub_id(config)
+    if isinstance(teacher, FromScratch):
+        return None
+    file = try_to_load_from_cache(hub, FILE, revision=config.model.revision) if hub else str(Path(teacher, FILE))
+    if not isinstance(file, str) or not Path(file).is_file():
+        return None
+    return ModelCard(Path(file).read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("license")
+
+
+def _precision(config: TrialConfig) -> str:
+    if config.dtype != "bf16":
+        return ""
+    return "It was measured under `torch.autocast` to bfloat16; in full precision an answer may differ here and there."
+
+
+def _share(made: Facts, teacher: Facts) -> str:
+    test, theirs = (facts["metrics"].get(f"test/{facts['main_metric']}") for facts in (made, teacher))
+    come = share(test, theirs, teacher.get("chance", 0.0))
+    return "an unknown part" if come is None else f"{come:.0%}"
+
+
+def _shown(config: TrialConfig) -> dict[str, Any]:
+    """The config without passwords; folders by their names."""
+    fields: dict[str, Any] = hidden_in(config.model_dump(mode="json"))
+    if isinstance(config.model.teacher, str) and _is_folder(config.model.teacher):
+        fields["model"]["teacher"] = Path(config.model.teacher).name
+    if config.task.files:
+        fields["task"]["files"] = {split: Path(file).name for split, file in fields["task"]["files"].items()}
+    return fields
+
+
+def _is_folder(place: str) -> bool:
+    return Path(place).is_absolute() or Path(place).exists()

@@ -1,0 +1,109 @@
+"""A journal on its way to MLflow, in the background of a trial. Training neither waits for it nor fails with it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable
+
+from sweep.records.records import Attempt, JournalRow
+from sweep.tracking.experiment import MAX_POINTS, TrackingError
+from sweep.tracking.runs import Point, RunSpec, read_points
+from sweep.tracking.tracking import Tracking
+
+MAX_PAUSE_SECONDS = 30.0
+LAST_TRY_SECONDS = 5.0
+"""For a server that was out when a delivery closes: enough to see that it is back."""
+
+
+class Delivery:
+    """Opens the run of an attempt, sends what is added at most once an interval, and ends the run as its record.
+
+    While the server is out, rows are kept and tried again, at longer and longer intervals. What is undelivered
+    at the end stays in the journal, for `Tracking.fill` to draw.
+    """
+
+    def __init__(self, tracking: Tracking, run: RunSpec, attempt: Attempt, interval_seconds: float = 1.0) -> None:
+        self.error: str | None = None
+        """Why the last request failed; None: it did not."""
+        self._tracking, self._run, self._attempt = tracking, run, attempt
+        self._interval = interval_seconds
+        self._run_id: str | None = None
+        self._points: list[Point] = []
+        self._keys: set[str] = set()
+        self._left_out: list[str] = []
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._given_up = threading.Event()
+        self._delivered = False
+        self._watched = contextlib.ExitStack()
+        self._thread = threading.Thread(target=self._work, name="delivery", daemon=True)
+        self._thread.start()
+
+    def add(self, rows: Iterable[JournalRow]) -> None:
+        """Takes rows that have been written to the journal."""
+        points, left_out = read_points(rows)
+        with self._lock:
+            self._points += points
+            self._keys |= {point.key for point in points}
+            self._left_out += left_out
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Once the attempt has been committed or failed: delivers the rest; whether all came through in time.
+
+        A server that is known to be out gets one more try, and is not waited for.
+        """
+        self._closing.set()
+        if self.error:
+            self._thread.join(LAST_TRY_SECONDS)
+        if not self.error:
+            self._thread.join(timeout_seconds)
+        self._given_up.set()
+        return self._delivered
+
+    def _work(self) -> None:
+        with self._watched:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        pause = self._interval
+        while not self._given_up.is_set():
+            closing = self._closing.is_set()
+            try:
+                self._send()
+                self.error, pause = None, self._interval
+                if closing:
+                    self._finish()
+                    self._delivered = True
+                    return
+            except TrackingError as error:
+                self.error = str(error)
+                if closing:
+                    return
+                pause = min(2 * pause, MAX_PAUSE_SECONDS)
+            self._closing.wait(pause)
+
+    def _send(self) -> None:
+        """One request's worth of points, at first with the run itself."""
+        if self._run_id is None:
+            opened = self._tracking.open_run(self._run, self._attempt.record, self._attempt.number)
+            self._run_id = opened.run_id
+            if self._run.kind == "teacher":  # a cell is short, and one of many
+                self._watched.enter_context(self._tracking.system_metrics(self._run_id))
+        with self._lock:
+            batch = self._points[:MAX_POINTS]
+        if batch:
+            self._tracking.send(self._run_id, batch)
+            with self._lock:
+                del self._points[: len(batch)]
+
+    def _finish(self) -> None:
+        """The remaining points and the end of the run; where another attempt has won, that one is drawn."""
+        record = self._attempt.record
+        if record.shown_attempt() != self._attempt.number:
+            self._tracking.fill(self._run, record)
+            return
+        while self._points:
+            self._send()
+        assert self._run_id is not None
+        self._tracking.conclude(self._run_id, record, self._keys, self._left_out)

@@ -1,0 +1,167 @@
+"""Records drawn in MLflow: one parent run a sweep, under it one run a cell and one a teacher.
+
+A run shows one attempt of one record. Everything in it can be drawn again from the record, and drawing again
+changes nothing: points are sent with the time they were measured at, which MLflow stores once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sweep.records import environment
+from sweep.records.records import Record
+from sweep.tracking.experiment import MAX_POINTS, Experiment, Status, guarded
+from sweep.tracking.runs import DESCRIPTION, Point, RunSpec, identity_tag, mapping_params, read_points, result_tags
+from trainables import predictions
+
+ARTIFACTS = ("angles.npz", "per_state.json", predictions.FILE)
+MAX_ARTIFACT_BYTES = 10_000_000
+"""What is larger stays in the storage alone: large uploads through a server run into its time limits."""
+PARENT = "mlflow.parentRunId"
+
+
+class Opened(NamedTuple):
+    run_id: str
+    ended: bool
+
+
+class Tracking(Experiment):
+    """The records of one sweep in its experiment. Can be pickled. Methods raise TrackingError."""
+
+    @guarded
+    def open_sweep(self, tags: Mapping[str, str], description: str, artifacts: Mapping[str, str]) -> str:
+        """The parent run of the sweep, RUNNING; `artifacts` are texts by file name.
+
+        Makes the experiment, so it is for the driver alone. A sweep that is continued goes on in its old run,
+        and runs that a dead process left RUNNING under it are ended.
+        """
+        experiment_id = self._make_experiment()
+        about = {**tags, "kind": "sweep", "host": environment.host(), DESCRIPTION: description}
+        found = next(self._search("tags.kind = 'sweep'"), None)
+        if found is None:
+            run_id = self.client.create_run(experiment_id, tags=about, run_name=self.experiment).info.run_id
+        else:
+            run_id = found.info.run_id
+            self.client.update_run(run_id, status="RUNNING")
+            self._log(run_id, tags=about)
+            if "reason" in found.data.tags:
+                self.client.delete_tag(run_id, "reason")
+            self._end_children(run_id)
+        for name, text in artifacts.items():
+            self.client.log_text(run_id, text, name)
+        return run_id
+
+    @guarded
+    def interrupt(self, parent: str) -> None:
+        """Ends a sweep's own run and those of its cells and teachers that are under way: no process works on them."""
+        self._end_children(parent)
+        self._end(parent, "KILLED", reason="interrupted")
+
+    def _end_children(self, parent: str) -> None:
+        for child in self._search(f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{parent}'"):
+            self._end(child.info.run_id, "FAILED", reason="cut off")
+
+    @guarded
+    def tag_experiment(self, tags: Mapping[str, str]) -> None:
+        """Sets tags of the experiment: the ready-made views of its runs."""
+        for key, value in tags.items():
+            self.client.set_experiment_tag(self.experiment_id, key, value)
+
+    @guarded
+    def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
+        """The run that shows this attempt; one that shows another attempt of the record is replaced."""
+        about = record.attempt(attempt) if attempt else record.result() or {}
+        where = f"tags.{identity_tag(run.kind)} = '{run.identity}' and tags.kind = '{run.kind}'"
+        for found in self._search(f"{where} and tags.`{PARENT}` = '{run.parent}'"):
+            if found.info.start_time == about["time"]:
+                self._log(found.info.run_id, params=_without(run.params, found.data.params))
+                return Opened(found.info.run_id, found.info.status != "RUNNING")
+            self.client.delete_run(found.info.run_id)
+        tags = {**run.tags, "kind": run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
+        tags |= {name: about[name] for name in ("host", "computed_by") if name in about}
+        created = self.client.create_run(self.experiment_id, about["time"], tags, run.name)
+        self._log(created.info.run_id, params=run.params)
+        return Opened(created.info.run_id, ended=False)
+
+    @guarded
+    def send(self, run_id: str, points: Sequence[Point]) -> None:
+        """Up to 1,000 points in one request; points that are there already change nothing."""
+        assert len(points) <= MAX_POINTS
+        self._log(run_id, points=points)
+
+    @guarded
+    def conclude(self, run_id: str, record: Record, sent: Iterable[str], left_out: Sequence[str]) -> None:
+        """Ends a run as its record ended. `sent`: metrics that the journal has brought already."""
+        if left_out:
+            self._log(run_id, tags={"not_finite": f"{len(left_out)} values left out: {', '.join(left_out)}"})
+        result = record.result()
+        if result is None:
+            failure = record.last_failure() or {"reason": "cut off", "traceback": "", "time": None}
+            self._end(run_id, "FAILED", failure["reason"], failure["traceback"], failure["time"])
+            return
+        points, _ = read_points(
+            [{"step": result.get("steps", 0), "time": result["time"], "metrics": result["metrics"]}]
+        )
+        known = set(sent)
+        self._log(
+            run_id,
+            points=[point for point in points if point.key not in known],
+            params=mapping_params(result),
+            tags=result_tags(result, record),
+        )
+        for name in ARTIFACTS:
+            file = record.path(name)
+            if file and file.stat().st_size <= MAX_ARTIFACT_BYTES:
+                self.client.log_artifact(run_id, str(file))
+        self._end(run_id, "FINISHED", time=result["time"])
+
+    def fill(self, run: RunSpec, record: Record) -> str:
+        """Draws the whole run of a record that has come to an end; returns the run's id."""
+        opened = self.open_run(run, record, record.shown_attempt())
+        if not opened.ended:
+            points, left_out = read_points(record.journal())
+            for start in range(0, len(points), MAX_POINTS):
+                self.send(opened.run_id, points[start : start + MAX_POINTS])
+            self.conclude(opened.run_id, record, {point.key for point in points}, left_out)
+        return opened.run_id
+
+    def fill_missing(self, parent: str, runs: Iterable[tuple[RunSpec, Record]]) -> int:
+        """Draws those runs of ended records that do not stand under the parent yet; returns how many."""
+        standing = self.ended(parent)
+        missing = [
+            (run, record)
+            for run, record in runs
+            if (end := record.result() or record.last_failure()) and (run.identity, end["time"]) not in standing
+        ]
+        for run, record in missing:
+            self.fill(run, record)
+        return len(missing)
+
+    @guarded
+    def ended(self, parent: str) -> dict[tuple[str, int], str]:
+        """Identity and end time of each run under the parent that shows its record to the end -> the run's id."""
+        return {
+            (run.data.tags.get(identity_tag(run.data.tags["kind"]), ""), run.info.end_time or 0): run.info.run_id
+            for run in self._search(f"attributes.status != 'RUNNING' and tags.`{PARENT}` = '{parent}'")
+        }
+
+    @guarded
+    def finish(self, run_id: str, status: Status, reason: str | None = None, traceback: str | None = None) -> None:
+        """Ends a run, with the reason as a tag and the traceback as an artifact where it failed."""
+        self._end(run_id, status, reason, traceback)
+
+    @guarded
+    def add_artifact(self, run_id: str, file: Path) -> None:
+        self.client.log_artifact(run_id, str(file))
+
+    @guarded
+    def add_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time: int) -> None:
+        """Metrics of the sweep itself."""
+        points, _ = read_points([{"step": step, "time": time, "metrics": dict(metrics)}])
+        self._log(run_id, points=points)
+
+
+def _without(params: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in params.items() if key not in known}

@@ -1,0 +1,99 @@
+"""Which job is given to Tune when: a cell once its teacher is there, and never where that has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from ray import tune
+from ray.tune.experiment import Experiment, Trial
+
+from sweep.jobs.order import AfterTeachers, NewestFirst
+
+NEEDS = {"a1": "a", "a2": "a", "b1": "b"}
+JOBS = ["a", "b", "a1", "b1", "ready", "a2"]
+
+
+class Jobs:
+    """The order of these jobs, by name: what Tune would do with it."""
+
+    def __init__(self, num_at_once: int = len(JOBS)) -> None:
+        self.succeeded: set[str] = set()
+        self.order = AfterTeachers(NEEDS, self.succeeded.__contains__, lambda: num_at_once)
+        self.order.add_configurations(Experiment("jobs", print, config={"job": tune.grid_search(JOBS)}))
+        self.ids: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """All that may begin by now."""
+        while trial := self.order.next_trial():
+            self.ids[trial.config["job"]] = trial.trial_id
+            yield trial.config["job"]
+
+    def end(self, job: str, *, succeeds: bool = True) -> None:
+        self.succeeded |= {job} if succeeds else set()
+        self.order.on_trial_complete(self.ids[job], {"done": True})
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    return Jobs()
+
+
+def test_a_cell_begins_once_its_own_teacher_is_there(jobs: Jobs) -> None:
+    assert [*jobs] == ["a", "b", "ready"]
+    assert [*jobs] == []
+    jobs.end("b")
+    assert [*jobs] == ["b1"]
+    jobs.end("ready")
+    jobs.end("b1")
+    assert not jobs.order.is_finished()
+    jobs.end("a")
+    assert [*jobs] == ["a1", "a2"]
+    assert jobs.order.is_finished()
+
+
+def test_without_its_teacher_no_cell_begins(jobs: Jobs) -> None:
+    assert [*jobs] == ["a", "b", "ready"]
+    jobs.end("a", succeeds=False)
+    assert [*jobs] == []
+    assert not jobs.order.is_finished()
+    for _ in range(2):  # as Tune does where it cannot stop a trial
+        jobs.order.on_trial_complete(jobs.ids["b"], error=True)
+    assert [*jobs] == []
+    assert jobs.order.is_finished()
+
+
+def test_no_more_begin_than_there_is_room_for() -> None:
+    jobs = Jobs(num_at_once=2)
+    assert [*jobs] == ["a", "b"]
+    jobs.end("b")
+    assert [*jobs] == ["b1"]
+    jobs.end("b1")
+    jobs.end("b1")
+    assert [*jobs] == ["ready"]
+    assert not jobs.order.is_finished()
+
+
+def test_one_begins_where_no_node_has_room() -> None:
+    assert [*Jobs(num_at_once=0)] == ["a"]
+
+
+@dataclass
+class Controller:
+    """Tune's controller, as far as a scheduler looks at it."""
+
+    trials: list[Trial]
+
+    def get_trials(self) -> list[Trial]:
+        return self.trials
+
+
+def test_a_free_worker_takes_the_newest_trial() -> None:
+    trials = [Trial("jobs", stub=True) for _ in range(4)]
+    trials[0].status = trials[3].status = Trial.RUNNING
+    all_of_them: Any = Controller(trials)
+    none_pending: Any = Controller([trials[0], trials[3]])
+    assert NewestFirst().choose_trial_to_run(all_of_them) is trials[2]
+    assert NewestFirst().choose_trial_to_run(none_pending) is None

@@ -1,0 +1,94 @@
+"""Jobs as they go to the scheduler and to the terminal."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from sweep.grid.cells import Cell
+from sweep.jobs import schedule, work
+from sweep.jobs.attempts import Context
+from sweep.jobs.work import distinct
+from sweep.spec.sweep import SweepConfig
+from sweep.tracking.runs import RunSpec
+from tests.sweep.tracked import make_cell
+from trainables.tasks.kinds.classification import ClassificationRow
+from trainables.tasks.rows import Data
+
+
+class Begun:
+    """A terminal.Progress that only hears what begins."""
+
+    def __init__(self) -> None:
+        self.groups: list[dict[str, dict[str, int | None]]] = []
+
+    def begin(self, groups: dict[str, dict[str, int | None]]) -> None:
+        self.groups.append(groups)
+
+
+DATA = {
+    "da7a": Data(rows := [ClassificationRow((str(number),), 0) for number in range(100)], rows, rows, ("a",), "da7a")
+}
+CONTEXT = Context("own", "runs", None, {}, 1)
+
+
+def runs_of(cells: list[Cell]) -> list[tuple[Cell, RunSpec]]:
+    return [(cell, RunSpec.of_cell(cell, "parent", {})) for cell in cells]
+
+
+def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[tuple[list[str], dict[str, str]]] = []
+
+    def run(
+        trainable: Any, names: dict[str, str], config: Any, watcher: Any, needs: dict[str, str], **parameters: Any
+    ) -> schedule.Ends:
+        jobs = pickle.loads(pickle.dumps(parameters["jobs"]))  # as a worker gets them
+        made.append(([*jobs], needs))
+        return schedule.Ends({job: {"delivered": job == "one"} for job in names})
+
+    monkeypatch.setattr(schedule, "run", run)
+    monkeypatch.setattr("ray.put", lambda value: value)
+    progress: Any = Begun()
+    ready = make_cell("one", train={"epochs": 3, "batch_size": 8, "accumulation": 2})
+    trained = make_cell(
+        "two",
+        teacher="made",
+        train={"max_steps": 15},
+        model={"name": "t5", "finetune": {"epochs": 1, "batch_size": 50}},
+    )
+    cells = [ready, trained, make_cell("three", strategy="none", train={"max_steps": 5})]
+    config = SweepConfig(name="own")
+    assert work.make(runs_of([trained]), runs_of(cells), config, CONTEXT, DATA, progress) == 3
+    assert work.make([], [], config, CONTEXT, DATA, progress) == 0
+    assert made == [(["made", "one", "two", "three"], {"two": "made"})]
+    assert progress.groups == [
+        {
+            "teachers": {"t5 · teacher · natural-logic": 2},
+            "cells": {
+                "bert · forward · teacher · s0": 21,
+                "t5 · forward · teacher · s0": 15,
+                "bert · none · teacher · s0": 5,
+            },
+        }
+    ]
+
+
+def test_jobs_of_one_name_are_told_apart() -> None:
+    names = {"c0ffee00": "a", "decaf000": "b", "facade00": "a"}
+    assert distinct(names) == {"c0ffee00": "a · c0ffee", "decaf000": "b", "facade00": "a · facade"}
+
+
+def test_the_driver_names_what_workers_run_without_loading_it() -> None:
+    """Torch and transformers' model classes take longer to load than Ray, and only a worker needs them."""
+    code = (
+        "import sys, sweep.conduct, sweep.jobs.work\n"
+        "print([name for name in ('torch', 'transformers', 'peft', 'sklearn', 'mlflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

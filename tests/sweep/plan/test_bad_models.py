@@ -1,0 +1,140 @@
+"""Teachers and students that cannot be: what is said before anything starts."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.plan.checks import prepare
+from tests.sweep.own_data import refused, write_all, write_rows, write_teacher
+from trainables import deadline
+
+pytestmark = pytest.mark.usefixtures("only_given_places")
+
+
+def test_a_width_that_cannot_be(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    heads = "base.model.student_width: got 10; a multiple of num_attention_heads, 3"
+    copied = "got 6 with init: teacher; weights can be copied to the teacher's 12 only"
+    assert refused(path, "base.model.student_width=10", "base.init=random") == [heads]
+    assert refused(path, "axes.model.student_width=[12, 6]") == [f"axes.model.student_width[1]: {copied}"]
+
+
+def test_a_family_that_does_not_fit(tmp_path: Path) -> None:
+    assert refused(write_all(tmp_path), "base.model.family=t5") == [
+        "base.model.family: got t5 for a classification task; "
+        "t5 serves generation, multiple_choice and question_answering",
+        "base.model.teacher: got a model of type 'bert'; t5 needs 't5'",
+    ]
+
+
+def test_a_teacher_that_cannot_write_as_much_as_the_task_asks(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    write_teacher(tmp_path / "teacher", model_type="bart", d_model=12, max_position_embeddings=32)
+    for split in ("train", "validation", "test"):
+        write_rows(tmp_path / f"{split}.jsonl", [{"source": "a", "target": "b"}])
+    asked = ("base.model.family=bart", "base.task.text=null", "base.task.kind=generation")
+    assert refused(path, *asked) == ["base.task.max_new_tokens: got 64; the teacher writes at most 32 tokens"]
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    for file in (tmp_path / "teacher").iterdir():
+        file.unlink()
+    assert refused(path) == [
+        f"base.model.teacher: got '{tmp_path}/teacher', a folder that is no model: "
+        "it has no config.json, no weights (model.safetensors), no tokenizer (tokenizer.json)"
+    ]
+    assert refused(path, f"axes.model.teacher=[{tmp_path}/none]") == [
+        f"axes.model.teacher[0]: got '{tmp_path}/none'; there is no such folder"
+    ]
+    (tmp_path / "teacher" / "config.json").write_text("{")
+    (tmp_path / "teacher" / "model.safetensors").touch()
+    (tmp_path / "teacher" / "vocab.txt").touch()
+    assert refused(path) == [
+        f"base.model.teacher: got '{tmp_path}/teacher/config.json', which cannot be read: "
+        "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+    ]
+
+
+def test_a_teacher_whose_sizes_are_none(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    file = tmp_path / "teacher" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "num_hidden_layers": "six", "hidden_size": 0}))
+    assert refused(path) == [
+        "base.model.teacher: hidden_size in its config.json: got 0; a whole number of at least 1",
+        "base.model.teacher: num_hidden_layers in its config.json: got 'six'; a whole number of at least 1",
+    ]
+
+
+def test_a_hub_id_that_cannot_be_had(tmp_path: Path) -> None:
+    (line,) = refused(write_all(tmp_path), "base.model.teacher=org/none")
+    assert line.startswith("base.model.teacher: got 'org/none'; no folder of this name, and from the hub: ")
+    assert line.endswith("; give a folder in save_pretrained form instead, or a config to train a teacher from")
+
+
+def test_a_hub_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(name: str, *_: str, **__: Any) -> str:
+        time.sleep(3)
+        return name
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.2)
+    began = time.monotonic()
+    (line,) = refused(write_all(tmp_path), "base.model.teacher=org/slow")
+    assert "; no folder of this name, and from the hub: no answer in 0.2 seconds; give a folder " in line
+    assert time.monotonic() - began < 2.5
+
+
+def test_a_tokenizer_that_is_not_the_teachers(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    write_teacher(tmp_path / "teacher", num_tokens=7)
+    message = "got a model for 5 tokens with a tokenizer of 7, without a row for 'w5' (5), '[PAD]' (6)"
+    assert refused(path) == [f"base.model.teacher: {message}; a tokenizer that is the model's"]
+
+
+@pytest.mark.parametrize(("name", "text"), [("vocab.json", '{"w0": 0, "w2": 1, "x": 2}'), ("vocab.txt", "w0\nw2\nx\n")])
+def test_a_folder_with_the_vocabularies_of_two_models(tmp_path: Path, name: str, text: str) -> None:
+    path = write_all(tmp_path)
+    (tmp_path / "teacher" / name).write_text(text)
+    message = f"got a tokenizer.json and a {name} that differ: 'w2' is 2, not 1, 'x' is no token, not 2"
+    assert refused(path) == [f"base.model.teacher: {message}"]
+    same = '{"w0": 0, "w1": 1}' if name == "vocab.json" else "w0\nw1\n"
+    (tmp_path / "teacher" / name).write_text(same)  # without what was added later
+    assert len(prepare(path).cells) == 1
+
+
+def test_a_ready_teacher_of_other_classes(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    names = {"0": "a", "1": "b", "2": "c"}
+    write_teacher(tmp_path / "teacher", architectures=["BertForSequenceClassification"], id2label=names)
+    message = "got a classifier of 3 classes; the task has 2: give finetune, or another teacher"
+    assert refused(path, "base.model.finetune=null") == [f"base.model.teacher: {message}"]
+
+
+def test_a_ready_teacher_whose_classes_stand_in_another_order(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    names = {"0": "yes", "1": "no"}
+    write_teacher(tmp_path / "teacher", architectures=["BertForSequenceClassification"], id2label=names)
+    message = (
+        "got the classes yes, no; the task's are no, yes, in this order: "
+        "give task.classes and the labels in the teacher's order, or finetune"
+    )
+    assert refused(path, "base.model.finetune=null") == [f"base.model.teacher: {message}"]
+    assert len(prepare(path, ["base.model.finetune=null", "base.task.classes=[yes, no]"]).cells) == 1
+    assert len(prepare(path).cells) == 1  # fine-tuning draws a new head
+
+
+def test_a_teacher_from_scratch_that_cannot_be_built(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    assert refused(path, "base.model.teacher={config: {hiden_size: 12}}") == [
+        "base.model.teacher.config.hiden_size: no such field of BertConfig; did you mean 'hidden_size'?"
+    ]
+    assert refused(path, "base.model.teacher={config: {}, tokenizer: {vocab_size: 0}}", "base.model.finetune=null") == [
+        "base.model.teacher.tokenizer.vocab_size: got 0; at least 1",
+    ]
+    assert refused(path, "base.model.teacher={config: {}}", "base.model.finetune=null") == [
+        "base.model.finetune: got null; a teacher built from a config has to be trained"
+    ]

@@ -1,0 +1,293 @@
+"""What is read to know that a sweep can start, and what is asked of the places it writes to."""
+
+import http.server
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sweep.plan.checks import places, prepare
+from sweep.plan.states import Plan, counts
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.spec.sources import EXAMPLE
+from tests.sweep.own_data import BASE, ROWS, SHAPE, lines, prepared, write_all, write_rows, write_teacher
+from trainables.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def _no_places_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def test_data_and_teacher_are_shared_and_cells_are_told_apart(tmp_path: Path) -> None:
+    checked = prepared(tmp_path, axes={"strategy": ["none", "forward"], "task.max_length": [8, 16]})
+    assert len({cell.fingerprint for cell in checked.cells}) == 4
+    (data,) = checked.data.values()
+    assert (data.classes, len(data.train)) == (("no", "yes"), 2)
+    assert {cell.data for cell in checked.cells} == {data.hash}
+    assert len(checked.teachers) == 2  # one is fine-tuned at each length
+    assert {cell.teacher for cell in checked.cells} == checked.teachers.keys()
+    assert {teacher.source for teacher in checked.teachers.values()} == {f"{tmp_path}/teacher"}
+
+
+def test_dtype_is_resolved_in_the_cells(tmp_path: Path) -> None:
+    assert {cell.config.dtype for cell in prepared(tmp_path, "resources.gpus=1").cells} == {"bf16"}
+    assert {cell.config.dtype for cell in prepared(tmp_path, "base.dtype=fp32").cells} == {"fp32"}
+
+
+def test_a_cell_is_known_by_content_not_by_place(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (cell,) = prepared(here).cells
+    (moved,) = prepared(there, "base.task.name=other", "base.model.name=other", "name=other").cells
+    assert (cell.fingerprint, cell.teacher) == (moved.fingerprint, moved.teacher)
+    assert cell.config != moved.config
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors", "train.jsonl"]
+)
+def test_other_content_is_another_cell_and_teacher(tmp_path: Path, file: str) -> None:
+    path = write_all(tmp_path)
+    (cell,) = prepare(path, [f"storage={tmp_path}/runs"]).cells
+    changed = tmp_path / ("" if file == "train.jsonl" else "teacher") / file
+    if changed.suffix == ".json":
+        content = json.loads(changed.read_text()) if changed.exists() else {}
+        changed.write_text(json.dumps({**content, "note": 1}))
+    elif changed.suffix == ".jsonl":
+        write_rows(changed, [*ROWS, {"text": "fine", "label": "yes"}])
+    else:
+        changed.write_bytes(b"others")
+    (other,) = prepare(path, [f"storage={tmp_path}/runs"]).cells
+    assert cell.fingerprint != other.fingerprint
+    assert cell.teacher != other.teacher
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    prepare(path, [f"storage={tmp_path}/new/runs", f"tracking_uri=sqlite:///{tmp_path}/db/mlflow.db"])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_example_is_a_sweep_of_ten_cells_once_its_files_are_there(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    for split in ("train", "dev", "test"):
+        write_rows(tmp_path / f"{split}.jsonl", [{"sentence": row["text"], "label": row["label"]} for row in ROWS])
+    write_teacher(tmp_path / "teacher", max_position_embeddings=128)
+    path.write_text(EXAMPLE.read_text())
+    assert len(prepare(path, [f"storage={tmp_path}/runs"]).cells) == 10
+    assert len(prepare(path, [f"storage={tmp_path}/runs", "profile=quick"]).cells) == 5
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    example = yaml.safe_load(EXAMPLE.read_text())
+    explicit = {key: value for key, value in example["base"].items() if key not in ("model", "task")}
+    (cell,) = prepared(tmp_path).cells
+    (written,) = prepared(tmp_path, base={**BASE, **explicit}).cells
+    assert cell == written
+
+
+def test_what_the_public_code_does_not_have_is_refused_at_once(tmp_path: Path) -> None:
+    losses = {"semantics": "official", "hidden_norm": "layernorm"}
+    assert lines(tmp_path, base={**BASE, "losses": losses}, axes={"losses.temperature": [1, 2, 4]}) == [
+        "base.losses.hidden_norm: got layernorm; the public code of bert has none",
+        "axes.losses.temperature[1]: got 2; the public code of bert has no temperature: give 1",
+        "axes.losses.temperature[2]: got 4; the public code of bert has no temperature: give 1",
+    ]
+    assert len(prepared(tmp_path, axes={"losses.semantics": ["clean", "official"]}).cells) == 2
+
+
+@pytest.mark.parametrize(("size", "is_right"), [(5, True), (64, True), (4, False), (65, False), (576, False)])
+def test_the_embedding_table_may_be_padded_a_little(tmp_path: Path, size: int, is_right: bool) -> None:
+    path = write_all(tmp_path)
+    write_teacher(tmp_path / "teacher", vocab_size=size)
+    if is_right:
+        assert len(prepare(path, [f"storage={tmp_path}/runs"]).cells) == 1
+        return
+    with pytest.raises(InputError) as error:
+        prepare(path, [f"storage={tmp_path}/runs"])
+    rowless = ", without a row for '[PAD]' (4)" if size == 4 else ""
+    message = f"got a model for {size} tokens with a tokenizer of 5{rowless}; a tokenizer that is the model's"
+    assert str(error.value) == f"base.model.teacher: {message}"
+
+
+def test_the_vocabulary_of_a_unigram_tokenizer_is_a_list(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    tokenizer = {"model": {"vocab": [["a", -1.0]] * 4}, "added_tokens": [{"id": 4, "content": "<x>"}]}
+    (tmp_path / "teacher/tokenizer.json").write_text(json.dumps(tokenizer))
+    assert len(prepare(path, [f"storage={tmp_path}/runs"]).cells) == 1
+
+
+def test_a_teacher_from_scratch(tmp_path: Path) -> None:
+    teacher = {"config": SHAPE, "tokenizer": {"kind": "word", "vocab_size": 50}}
+    checked = prepared(tmp_path, base={**BASE, "model": {**BASE["model"], "teacher": teacher}})
+    (found,) = checked.teachers.values()
+    assert (found.source, found.config) == (None, SHAPE)
+    wider = prepared(tmp_path, base={**BASE, "model": {**BASE["model"], "teacher": {**teacher, "tokenizer": {}}}})
+    assert checked.teachers.keys() != wider.teachers.keys()
+
+
+def test_a_hub_id_is_pinned_to_the_commit_that_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = tmp_path / "cache" / "snapshots" / "c0ffee"
+    snapshot.parent.mkdir(parents=True)
+    write_teacher(snapshot)
+    asked: list[tuple[str, str, str | None]] = []
+
+    def download(name: str, file: str, revision: str | None) -> str:
+        asked.append((name, file, revision))
+        return str(snapshot / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    checked = prepared(tmp_path, "base.model.teacher=org/name", "base.model.revision=v1")
+    assert asked == [("org/name", "config.json", "v1"), ("org/name", "tokenizer.json", "c0ffee")]
+    assert checked.cells[0].config.model.revision == "c0ffee"
+    (teacher,) = checked.teachers.values()
+    assert (teacher.source, teacher.revision) == ("org/name", "c0ffee")
+
+
+def test_data_of_a_wrong_cell_is_still_checked(tmp_path: Path) -> None:
+    found = lines(tmp_path, "base.train.batch_size=0", "base.task.text=[txt]", "base.model.student_blocks=13")
+    no_field = "there is no such field (row 1: it has text, label), and 1 more"
+    assert found == [
+        "base.train.batch_size: got 0; at least 1",
+        *(f"base.task.text[0]: got 'txt'; {split}.jsonl: {no_field}" for split in ("train", "validation", "test")),
+        "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks",
+    ]
+
+
+class _Answers(http.server.BaseHTTPRequestHandler):
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/health" else 404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with http.server.HTTPServer(("127.0.0.1", 0), _Answers) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+def test_a_tracking_server_that_is_well(tmp_path: Path, server: str, silent: int) -> None:
+    assert len(prepared(tmp_path, f"tracking_uri={server}/").cells) == 1
+    assert len(prepared(tmp_path, f"tracking_uri=postgresql://me@127.0.0.1:{silent}/db").cells) == 1
+    assert len(prepared(tmp_path, "tracking_uri=databricks").cells) == 1
+
+
+def test_a_server_that_is_not_well(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Answers, "status", 500)
+    message = f"got '{server}'; a server is there but its /health gives 500; is it MLflow?"
+    assert lines(tmp_path, f"tracking_uri={server}") == [f"tracking_uri: {message}"]
+
+
+@pytest.mark.parametrize("dripping", [False, True])
+def test_a_server_that_never_answers_is_given_up(
+    tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch, dripping: bool
+) -> None:
+    assert places._TRIES * places._TRY_SECONDS + 0.5 <= 10
+    monkeypatch.setattr(places, "_TRY_SECONDS", 0.1)
+    if dripping:  # no single wait is long, all of them are
+        monkeypatch.setattr(places, "_why_no_answer", lambda url: time.sleep(3))
+    began = time.monotonic()
+    url = f"http://127.0.0.1:{silent}"
+    assert lines(tmp_path, f"tracking_uri={url}") == [f"tracking_uri: got '{url}'; no answer: timed out"]
+    assert time.monotonic() - began < 2.5
+
+
+def test_tracking_that_is_not_required_is_not_asked(tmp_path: Path) -> None:
+    assert len(prepared(tmp_path, "tracking_uri=http://127.0.0.1:1", "tracking_required=false").cells) == 1
+
+
+def test_a_remote_storage_needs_a_tracking_server(tmp_path: Path) -> None:
+    message = "got null with a storage that is no folder; the URI of a tracking server"
+    assert lines(tmp_path, "storage=memory://runs") == [f"tracking_uri: {message}"]
+    assert len(prepared(tmp_path, "storage=memory://runs", "tracking_uri=databricks").cells) == 1
+
+
+def test_adapters_that_cannot_be_are_all_named_where_they_were_written(tmp_path: Path) -> None:
+    layers = "the blocks' linear layers are query, key, value, dense"
+    drawn = (
+        "got adapters with init: random; weights that are drawn and then frozen learn nothing: "
+        "init: teacher, or model.lora.student: null"
+    )
+    model = {**BASE["model"], "lora": {"teacher": {"r": 8, "targets": ["query", "wq", "wk"]}}}
+    axes = {
+        "init": ["teacher", "random"],
+        "model.lora.student": [None, {"r": 8}, {"r": 8, "targets": ["v_proj"]}],
+    }
+    assert lines(tmp_path, base={**BASE, "model": model}, axes=axes) == [
+        f"base.model.lora.teacher.targets: got wq, wk; {layers}",
+        f"axes.model.lora.student[2].targets: got v_proj; {layers}",
+        f"axes.model.lora.student[1]: {drawn}",
+        f"axes.model.lora.student[2]: {drawn}",
+    ]
+
+
+def test_adapters_beside_a_teachers_weights_are_part_of_it(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    places = [f"storage={tmp_path}/runs"]
+    (plain,) = prepare(path, places).cells
+    (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"a")
+    (one,) = prepare(path, places).cells
+    (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"b")
+    (other,) = prepare(path, places).cells
+    assert len({plain.teacher, one.teacher, other.teacher}) == 3
+
+
+# The shape of a teacher, so that a plan needs no download.
+
+HUB = {**BASE["model"], "teacher": "org/name", "shape": SHAPE}
+
+
+def test_a_plan_does_without_the_teacher_where_its_shape_is_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    places = [f"storage={tmp_path}/runs"]
+    path = write_all(tmp_path, base={**BASE, "model": HUB})
+    planned = prepare(path, places, look_up=False)
+    (cell,) = planned.cells
+    assert [teacher.config for teacher in planned.teachers.values()] == [SHAPE]
+    plan = Plan.of(planned, Records(Storage(planned.config.storage_url)))
+    assert counts(plan) == "teachers: 1 not looked up; cells: 1 not looked up"
+    with pytest.raises(InputError, match=r"^base\.model\.teacher: got 'org/name'; no folder of this name"):
+        prepare(path, places)
+    with pytest.raises(InputError, match=r"^base\.model\.student_blocks: got 13; the teacher's encoder has 12 blocks"):
+        prepare(path, [*places, "base.model.student_blocks=13"], look_up=False)
+    with pytest.raises(InputError, match=r"^base\.model\.shape\.hiden_size: no such field of BertConfig; did you mean"):
+        prepare(path, [*places, "base.model.shape.hiden_size=8"], look_up=False)
+    other = prepare(path, [*places, "base.model.shape.hidden_size=24"], look_up=False)
+    assert other.cells[0].fingerprint != cell.fingerprint
+
+
+def test_what_is_run_has_to_be_of_the_stated_shape(tmp_path: Path) -> None:
+    shaped = {**BASE["model"], "shape": {**SHAPE, "num_hidden_layers": 11}}
+    assert lines(tmp_path, base={**BASE, "model": shaped}) == [
+        "base.model.shape.num_hidden_layers: got 11; the teacher has 12"
+    ]
+    (plain,) = prepared(tmp_path).cells
+    (stated,) = prepared(tmp_path, base={**BASE, "model": {**shaped, "shape": SHAPE}}).cells
+    assert stated.fingerprint == plain.fingerprint

@@ -1,0 +1,132 @@
+"""The report: one page that stands alone, says the numbers of the records, and lets nothing in unescaped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from sweep.records.archive import Sweep
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.report import page, results
+from sweep.report.__main__ import main
+from tests.sweep.finished import BART, BERT, finished_sweep
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text of each table row."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.inside = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.rows[-1][-1] += data.strip()
+
+
+@pytest.fixture
+def storage() -> Storage:
+    return Storage(f"memory://{uuid4().hex}")
+
+
+def written(storage: Storage, sweep: Sweep) -> str:
+    rows = results.rows(Records(storage), sweep.cells)
+    page.write(storage, sweep, rows)
+    html = storage.read("sweeps/demo/report.html")
+    assert html is not None
+    return html.decode()
+
+
+def test_the_page_says_the_numbers_of_the_records(storage: Storage) -> None:
+    sweep = finished_sweep(storage, {"tiny-bert": BERT}, failing=["reverse"])
+    page = Page(written(storage, sweep))
+    rows = results.rows(Records(storage), sweep.cells)
+    test = {(row.strategy, row.init): f"{row.test:.3f}" for row in rows if row.kind == "cell" and row.test is not None}
+    shares = {(row.strategy, row.init): f"{row.share_of_teacher:.0%}" for row in rows if row.share_of_teacher}
+    assert ["teacher", "0.900", "100%", "0.900", "100%"] in page.rows
+    assert ["chance", "0.400", "0%", "0.400", "0%"] in page.rows
+    key = [("forward", "random"), ("forward", "teacher")]
+    assert ["forward", test[key[0]], shares[key[0]], test[key[1]], shares[key[1]]] in page.rows
+    key = ("reverse", "teacher")
+    assert ["reverse", "-", "-", test[key], shares[key]] in page.rows
+    assert ["tiny-bert", "natural-logic", "reverse · random · seed 0", "failed", "loss not finite"] in page.rows
+    angle = next(row for row in rows if (row.strategy, row.init) == ("forward", "teacher")).metrics
+    end = angle["angle/encoder/acute_share"]
+    found = next(row for row in page.rows if row[:3] == ["encoder", "teacher's weights", "forward"])
+    assert found[3:5] == [f"{round(end / 2, 4):.3f}", f"{end:.3f}"]
+    cell = next(row for row in page.rows if row[:4] == ["tiny-bert", "natural-logic", "forward", "random"])
+    assert cell[8] == "encoder 0→0 1→2 2→4 3→6"
+    assert ["command", "python sweep/run.py demo.yaml"] in page.rows
+
+
+def test_the_page_stands_alone(storage: Storage) -> None:
+    html = written(storage, finished_sweep(storage, {"tiny-bart": BART}))
+    page = Page(html)
+    assert "One seed a cell cannot tell" in html
+    sources = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
+    assert len(sources) == 5  # scores, curves, angles by k, all angles of two stacks
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    links = [attributes["href"] or "" for tag, attributes in page.tags if "href" in attributes]
+    assert links == [f"http://127.0.0.1:5000/#/experiments/1/runs/run{number:04x}" for number in range(10)]
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object"}
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_nothing_comes_in_unescaped(storage: Storage) -> None:
+    evil = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
+    sweep = finished_sweep(storage, {evil: BERT}, seeds=(0, 1), failing=["forward"], inits=["random"])
+    environment = {**sweep.environment, "cpu": evil}
+    html = written(storage, replace(sweep, command=evil, environment=environment))
+    assert len(re.findall(r"\d\.\d{3} ± \d\.\d{3} \(2\)", html)) == 4
+    assert "<script" not in html
+    assert "onerror=alert" in html  # as text
+    for tag, attributes in Page(html).tags:
+        assert tag != "script"
+        assert not any(name.startswith("on") for name in attributes)
+        assert tag != "img" or (attributes["src"] or "").startswith("data:image/svg+xml;base64,")
+
+
+def test_a_sweep_with_nothing_done_has_a_report(storage: Storage) -> None:
+    full = Storage(f"memory://{uuid4().hex}")
+    html = written(storage, finished_sweep(full, {"tiny-bert": BERT}))
+    assert "0 cells done, 0 failed, 10 missing" in html
+    assert "<img" not in html
+
+
+def test_it_is_drawn_again_alone(storage: Storage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    local = Storage(str(tmp_path))
+    first = written(local, finished_sweep(local, {"tiny-bert": BERT}, inits=["random"]))
+    (tmp_path / "sweeps/demo/report.html").unlink()
+    assert main([str(tmp_path), "demo"]) == 0
+    assert (tmp_path / "sweeps/demo/report.html").read_text() == first
+    assert "tiny-bert on natural-logic" in capsys.readouterr().out
+    assert main([str(tmp_path), "other"]) == 2
+    assert "the sweeps of" in capsys.readouterr().err
+
+
+def test_the_archive_gives_back_what_it_was_given(storage: Storage) -> None:
+    sweep = finished_sweep(storage, {"tiny-bert": BERT})
+    sweep.store(storage)
+    assert Sweep.load(storage, "demo") == sweep
+    assert Sweep.load(storage, "other") is None

@@ -1,0 +1,164 @@
+"""One tidy row per teacher and per cell, whatever became of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweep.grid.cells import Cell
+from sweep.records.records import Records
+from sweep.report.results import Row, permutation_note, rows, share, varied, write_csv
+from tests.sweep.tracked import make_cell
+
+
+def finish(records: Records, cell: Cell, **facts: Any) -> None:
+    metrics = {"best/accuracy": 0.75, "test/accuracy": 0.5, "angle/encoder/cos_mean": 0.25, "seconds/total": 12.5}
+    mapping = {"encoder": {"0": 0, "1": 8, "2": 4, "3": 12}}
+    result = {"metrics": metrics, "main_metric": "accuracy", "mapping": mapping, "computed_by": "s@h", **facts}
+    records.cell(cell.fingerprint).begin({}).commit(result)
+
+
+def finish_teacher(records: Records, test: float = 0.75, chance: float = 0.25) -> None:
+    manifest = {"metrics": {"test/accuracy": test}, "main_metric": "accuracy", "chance": chance, "path": "hub/id"}
+    records.teacher("7eac4e4").close(manifest)
+
+
+def test_a_row_for_every_cell_and_teacher(records: Records) -> None:
+    cells = [make_cell(name, seed=seed) for seed, name in enumerate(("done", "failed", "elsewhere", "cut off", "new"))]
+    finish_teacher(records)
+    finish(records, cells[0])
+    records.cell("failed").begin({}).fail("loss not finite", "", by_itself=True)
+    records.cell("elsewhere").begin({}).fail("disk full", "", by_itself=False)
+    records.cell("cut off").begin({})
+    table = rows(records, cells)
+    assert [(row.kind, row.seed, row.status, row.reason) for row in table] == [
+        ("teacher", None, "done", ""),
+        ("cell", 0, "done", ""),
+        ("cell", 1, "failed", "loss not finite"),
+        ("cell", 2, "missing", "disk full"),
+        ("cell", 3, "missing", ""),
+        ("cell", 4, "missing", ""),
+    ]
+
+
+def test_what_a_row_says(records: Records) -> None:
+    cell = make_cell(strategy="random", init="random", seed=3)
+    finish_teacher(records)
+    finish(records, cell)
+    teacher, row = rows(records, [cell])
+    assert row == Row(
+        kind="cell",
+        model="bert",
+        task="natural-logic",
+        strategy="random",
+        init="random",
+        seed=3,
+        axes={},
+        status="done",
+        reason="",
+        main_metric="accuracy",
+        best=0.75,
+        test=0.5,
+        teacher_test=0.75,
+        share_of_teacher=0.5,
+        metrics={
+            "best/accuracy": 0.75,
+            "test/accuracy": 0.5,
+            "angle/encoder/cos_mean": 0.25,
+            "seconds/total": 12.5,
+        },
+        mapping={"encoder": {0: 0, 1: 8, 2: 4, 3: 12}},
+        mapping_note="encoder: permutation",
+        signature="",
+        seconds=12.5,
+        computed_by="s@h",
+        teacher="7eac4e4",
+        fingerprint="c0ffee",
+    )
+    assert (teacher.kind, teacher.test, teacher.teacher_test, teacher.strategy, teacher.fingerprint) == (
+        "teacher",
+        0.75,
+        0.75,
+        "",
+        "",
+    )
+
+
+def test_teachers_come_once_each_in_the_order_of_the_cells(records: Records) -> None:
+    cells = [make_cell(name, teacher) for name, teacher in (("a", "t2"), ("b", "t1"), ("c", "t2"))]
+    table = rows(records, cells)
+    assert [row.teacher for row in table] == ["t2", "t1", "t2", "t1", "t2"]
+    assert [row.kind for row in table] == ["teacher"] * 2 + ["cell"] * 3
+    assert all(row.status == "missing" for row in table)
+
+
+def test_only_drawn_mappings_have_a_note(records: Records) -> None:
+    finish(records, make_cell())
+    assert rows(records, [make_cell()])[1].mapping_note == ""
+
+
+@pytest.mark.parametrize(
+    ("drawn", "note"),
+    [
+        ({1: 4, 2: 8, 3: 12}, "identity"),
+        ({0: 0, 1: 4, 2: 8, 3: 12}, "identity"),
+        ({0: 0, 1: 12, 2: 8, 3: 4}, "reversal"),
+        ({1: 8, 2: 4, 3: 12}, "permutation"),
+        ({3: 12, 1: 4, 2: 8}, "identity"),
+    ],
+)
+def test_permutation_notes(drawn: dict[int, int], note: str) -> None:
+    assert permutation_note(drawn) == note
+
+
+@given(chance=st.floats(0, 0.5), gap=st.floats(0.01, 0.5), part=st.floats(-1, 2))
+def test_share_is_linear_from_chance_to_teacher(chance: float, gap: float, part: float) -> None:
+    assert share(chance + part * gap, chance + gap, chance) == pytest.approx(part, abs=1e-12 / gap)
+
+
+def test_share_where_there_is_no_way_to_go() -> None:
+    assert share(0.5, 0.5, 0.5) is None
+    assert share(None, 0.9, 0.5) is None
+    assert share(0.5, None, 0.5) is None
+
+
+def test_axes_are_the_fields_that_tell_cells_of_one_model_and_task_apart() -> None:
+    rate = [make_cell(train={"learning_rate": rate}) for rate in (1e-4, 2e-4)]
+    assert varied(rate) == ["train.learning_rate"]
+    assert (
+        varied([make_cell(seed=seed, init="random", strategy=name) for seed in (0, 1) for name in ("none", "reverse")])
+        == []
+    )
+    two_models = [make_cell(model={"name": name, "student_blocks": blocks}) for name, blocks in (("a", 3), ("b", 6))]
+    assert varied(two_models) == []
+    deeper = [make_cell(model={"student_blocks": blocks}) for blocks in (3, 6)]
+    assert varied([*two_models, *deeper]) == ["model.student_blocks"]
+
+
+def test_csv(records: Records) -> None:
+    cells = [make_cell(f"{rate}", train={"learning_rate": rate}) for rate in (1e-4, 2e-4)]
+    finish_teacher(records)
+    finish(records, cells[0], signature="nrefs:1|case:mixed")
+    write_csv(rows(records, cells), records.storage, "sweeps/x/results.csv")
+    data = records.storage.read("sweeps/x/results.csv")
+    assert data is not None
+    teacher, done, missing = csv.DictReader(io.StringIO(data.decode()))
+    assert list(done)[:6] == ["kind", "model", "task", "strategy", "init", "seed"]
+    assert list(done)[-5:] == [
+        "train.learning_rate",
+        "test/accuracy",
+        "best/accuracy",
+        "angle/encoder/cos_mean",
+        "seconds/total",
+    ]
+    assert teacher["kind"] == "teacher"
+    assert teacher["train.learning_rate"] == ""
+    assert done["train.learning_rate"] == "0.0001"
+    assert done["mapping"] == "encoder 0:0 1:8 2:4 3:12"
+    assert (done["test"], done["share_of_teacher"], done["signature"]) == ("0.5", "0.5", "nrefs:1|case:mixed")
+    assert (missing["status"], missing["test"]) == ("missing", "")

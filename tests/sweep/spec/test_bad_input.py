@@ -1,0 +1,215 @@
+"""Every bad input that can be told before anything starts: one exact line each, all at once, nothing written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sweep.own_data import BASE, ROWS, refused, write_all, write_rows
+
+pytestmark = pytest.mark.usefixtures("only_given_places")
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("base.train.batchsize=8", "base.train.batchsize: got an unknown key; did you mean batch_size?"),
+        ("resource=3", "resource: got an unknown key; did you mean resources?"),
+        ("base.learning_rate=3", "base.learning_rate: got an unknown key; did you mean base.train.learning_rate?"),
+        ("seed=3", "seed: got an unknown key; did you mean base.seed?"),
+        ("base.train.epochs=many", "base.train.epochs: got 'many'; a number"),
+        ("base.train.batch_size=2.5", "base.train.batch_size: got 2.5; a whole number"),
+        ("base.train.batch_size=true", "base.train.batch_size: got true; a whole number"),
+        ("base.model=3", "base.model: got 3; a mapping"),
+        ("base.task=sst3",
+         "base.task: got 'sst3'; no built-in task 'sst3'; one of "
+         "natural-logic, localisation, mnli, qqp, qnli, sst2, wmt16-en-ro, dart, hellaswag, coqa, commonsense_qa, "
+         "or a mapping"),
+        ("base.model.teacher=3", "base.model.teacher: got 3; a text or a mapping"),
+        ("axes.seed=3", "axes.seed: got 3; a list"),
+        ("axes.model=3", "axes.model: got 3; a list"),
+        ("base=[]", "base: got []; a mapping"),
+        ("grids=[4]", "grids[0]: got 4; a mapping"),
+        ("grids={one: 4}", "grids.one: got 4; a mapping"),
+        ("grids=4", "grids: got 4; a list or a mapping"),
+        ("name=a b", r"name: got 'a b'; a text that matches ^[\w-][\w.-]*$"),
+        ("name=..", r"name: got '..'; a text that matches ^[\w-][\w.-]*$"),
+        ("axes.seed=[]", "axes.seed: got []; at least one value"),
+        ("axes.seeds=[1]", "axes.seeds: got an axis that is no field; did you mean axes.seed?"),
+        (
+            "axes.learning_rate=[1]",
+            "axes.learning_rate: got an axis that is no field; did you mean axes.train.learning_rate?",
+        ),
+        ("axes.init=[teacher, teacher]", "axes.init[1]: got 'teacher' again (first at [0]); give each value once"),
+        ("axes.init=[teacher, both]", "axes.init[1]: got 'both'; one of 'random' or 'teacher'"),
+        ("base.train.batch_size=0", "base.train.batch_size: got 0; at least 1"),
+        ("axes.train.batch_size=[4, 0]", "axes.train.batch_size[1]: got 0; at least 1"),
+        ("base.losses.kl=-1", "base.losses.kl: got -1; at least 0"),
+        ("base.losses={ce: 0, kl: 0}", "base.losses.ce: got 0 beside kl: 0; the output layer needs one of them"),
+        ("base.strategy=forwards", "base.strategy: got 'forwards'; no strategy 'forwards'; did you mean 'forward'? "
+         "One of none, forward, reverse, all_to_one, random, in_order_random, custom"),
+        ("base.strategy={kind: custom}", "base.strategy.states: got nothing; this key is needed"),
+        ("base.strategy={kind: none, teacher_state: 1}",
+         "base.strategy.teacher_state: got an unknown key; known: kind, match_embeddings"),
+        (
+            "base.strategy={kind: all_to_one, teacher_state: 40}",
+            "base.strategy.teacher_state: got 40; the teacher's encoder has states 0 to 12",
+        ),
+        (
+            "axes.strategy=[none, {kind: custom, states: [1, 2]}]",
+            "axes.strategy[1].states: got 2 states; the student's encoder has 3 blocks",
+        ),
+        ("base.model.student_blocks=13", "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks"),
+        ("base.model.finetune=null", "base.model.teacher: got a model without a classifier "
+         "(BertForSequenceClassification); give finetune, or a fine-tuned teacher"),
+        ("base.model.family=bret", "base.model.family: got 'bret'; did you mean bert?"),
+        ("base.task.max_length=64", "base.task.max_length: got 64; the teacher reads at most 32 tokens"),
+        ("resources.gpus=1.5", "resources.gpus: got 1.5; 0, a fraction below 1, or a whole number"),
+        ("resources.cpus=0", "resources.cpus: got 0; at least 1"),
+        ("search={trials: 3}", "search: got {'trials': 3}; only null is supported"),
+        ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; No such file or directory"),
+        ("plugins=a.py", "plugins: got 'a.py'; a list"),
+        ("profile=quick", "profile: got 'quick'; this config has no profiles"),
+        ("profile=[quick]", "profile: got ['quick']; this config has no profiles"),
+        ("storage=/proc/runs", "storage: got '/proc/runs'; /proc cannot be written to: No such file or directory"),
+        ("tracking_uri=http://127.0.0.1:1",
+         "tracking_uri: got 'http://127.0.0.1:1'; no answer: [Errno 111] Connection refused"),
+        ("tracking_uri=mysql://me:secret@127.0.0.1:1/x",
+         "tracking_uri: got 'mysql://me:***@127.0.0.1:1/x'; no answer: [Errno 111] Connection refused"),
+        ("tracking_uri=mysql://me:secret/part@127.0.0.1:1/x", "tracking_uri: got 'mysql://me:***@127.0.0.1:1/x'; "
+         "not a URI; %2F, %3F, %23 stand for /, ?, # in a password"),
+        ("tracking_uri=x://me:secret@h", "tracking_uri: got 'x://me:***@h'; http(s)://…, sqlite:///…, postgresql://…, "
+         "mysql://… or databricks; MLflow keeps no runs in folders"),
+        ("tracking_uri=http://me:secret@127.0.0.1:1",
+         "tracking_uri: got 'http://me:***@127.0.0.1:1'; no answer: [Errno 111] Connection refused"),
+        (f"keep=http://me:{'secret' * 20}@h", "keep: got 'http://me:***@h'; one of 'best', 'all' or 'none'"),
+        ("tracking_uri=http://a:b", "tracking_uri: got 'http://a:b'; not a URI: nonnumeric port: 'b'"),
+        ("tracking_uri=postgresql://a:b/x", "tracking_uri: got 'postgresql://a:b/x'; not a URI: "
+         "Port could not be cast to integer value as 'b'"),
+        ("storage=/proc/version", "storage: got '/proc/version'; /proc/version cannot be written to: Not a directory"),
+        ("tracking_uri=sqlite:////proc/x/mlflow.db",
+         "tracking_uri: got 'sqlite:////proc/x/mlflow.db'; /proc cannot be written to: No such file or directory"),
+        ("tracking_uri=./mlruns", "tracking_uri: got './mlruns'; http(s)://…, sqlite:///…, postgresql://…, mysql://… "
+         "or databricks; MLflow keeps no runs in folders"),
+        ("base.train=[", "base.train, line 1, column 2: malformed YAML: "
+         "expected the node content, but found '<stream end>'"),
+        ("base.seed.x=1", "base.seed: got {'x': 1}; a whole number"),
+        ("base.task.name.x=1", "base.task.name.x: got a key inside of base.task.name, which holds no keys"),
+    ],
+)  # fmt: skip
+def test_an_override_that_is_wrong(tmp_path: Path, override: str, line: str) -> None:
+    assert refused(write_all(tmp_path), override) == [line]
+
+
+def test_an_unknown_key_hides_nothing_else(tmp_path: Path) -> None:
+    wrong = ("base.model.student_blocs=2", "base.model.teacher=/none", "base.task.max_lenght=8", "base.task.label=kind")
+    found = refused(write_all(tmp_path), *wrong)
+    assert found[:2] == [
+        "base.model.student_blocs: got an unknown key; did you mean student_blocks?",
+        "base.task.max_lenght: got an unknown key; did you mean max_length?",
+    ]
+    assert "base.model.teacher: got '/none'; there is no such folder" in found
+    assert any(line.startswith("base.task.label: got 'kind'; train.jsonl: there is no such field") for line in found)
+
+
+def test_a_known_profile_is_named(tmp_path: Path) -> None:
+    path = write_all(tmp_path, profiles={"quick": {}})
+    assert refused(path, "profile=quik") == ["profile: got 'quik'; did you mean quick?"]
+
+
+def test_a_missing_and_an_unreadable_data_file(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    (tmp_path / "test.jsonl").unlink()
+    rows = (tmp_path / "train.jsonl").read_text()
+    (tmp_path / "train.jsonl").write_text(rows + '{"text"\n')
+    assert refused(path) == [
+        f"base.task.files.train: got {tmp_path}/train.jsonl; each line has to be a JSON object "
+        "(line 3: Expecting ':' delimiter)",
+        f"base.task.files.test: got {tmp_path}/test.jsonl; there is no such file",
+    ]
+    (tmp_path / "test.jsonl").write_text(rows)
+    (tmp_path / "train.jsonl").write_text(rows.splitlines()[0] + '\n{"text"\n')
+    assert refused(path) == [
+        f"base.task.files.train: got {tmp_path}/train.jsonl; each line has to be a JSON object "
+        "(line 2: Expecting ':' delimiter)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ([], "files.test: got {folder}/test.jsonl; it has no rows, and a split needs one"),
+        ([{"text": "a", "label": "maybe"}], "label: got 'label'; test.jsonl: the classes are no, yes (row 1: 'maybe')"),
+        (
+            [*ROWS, {"text": "a", "lable": "yes"}],
+            "label: got 'label'; test.jsonl: there is no such field (row 3: it has text, lable)",
+        ),
+    ],
+)
+def test_data_that_is_wrong(tmp_path: Path, rows: list[dict[str, Any]], line: str) -> None:
+    path = write_all(tmp_path)
+    write_rows(tmp_path / "test.jsonl", rows)
+    assert refused(path) == [f"base.task.{line.format(folder=tmp_path)}"]
+
+
+def test_an_empty_config(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.touch()
+    assert refused(path) == [
+        "name: got nothing; this key is needed",
+        "base.model: got nothing; this key is needed",
+        "base.task: got nothing; this key is needed",
+    ]
+
+
+def test_a_config_that_is_no_config(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    assert refused(path) == [f"config: got '{path}'; No such file or directory"]
+    path.write_bytes(b"\xff")
+    assert refused(path) == [f"config: got '{path}'; not a text in UTF-8"]
+    path.write_text("- a\n")
+    assert refused(path) == [f"{path}: got ['a']; a mapping, such as --example prints"]
+    assert refused(tmp_path) == [f"config: got '{tmp_path}'; Is a directory"]
+
+
+def test_malformed_yaml_has_its_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text("name: x\nbase: {seed: 1\naxes: {}\n")
+    assert refused(path) == [f"{path}, line 3, column 5: malformed YAML: expected ',' or '}}', but got ':'"]
+    path.write_text("name: x\nbase: {seed: 1, seed: 2}\nname: y\n")
+    assert refused(path) == [
+        f"{path}, line 2, column 17: got the key 'seed' again (first in line 2); give it once",
+        f"{path}, line 3, column 1: got the key 'name' again (first in line 1); give it once",
+    ]
+    path.write_text("null: x\nbase: {~: 1}\n? [a]\n: 1\n")
+    assert refused(path) == [f"{path}, line 3, column 3: malformed YAML: found unhashable key"]
+    path.write_text("null: x\nbase: {~: 1}\n")
+    assert refused(path) == [
+        f"{path}, line 2, column 8: got null for a key; a text",
+        f"{path}, line 1, column 1: got null for a key; a text",
+    ]
+    path.write_text("name: \x07\n")
+    assert refused(path)[0].startswith(f"{path}: malformed YAML: unacceptable character #x0007")
+
+
+def test_all_problems_of_all_sorts_come_at_once(tmp_path: Path) -> None:
+    base = {**BASE, "train": {"batch_size": 0, "lr": 1}, "losses": {"hidden": -3}}
+    strategies = ["none", {"kind": "all_to_one", "teacher_state": 40}]
+    path = write_all(tmp_path, base=base, axes={"seed": [], "strategy": strategies}, keep="some", resource={})
+    (tmp_path / "validation.jsonl").unlink()
+    assert refused(path, "base.model.student_blocks=13", "storage=/proc/x", "tracking_uri=file:runs") == [
+        "keep: got 'some'; one of 'best', 'all' or 'none'",
+        "resource: got an unknown key; did you mean resources?",
+        "axes.seed: got []; at least one value",
+        "base.train.batch_size: got 0; at least 1",
+        "base.train.lr: got an unknown key; known: accumulation, batch_size, checkpoint_minutes, clip_norm, epochs, "
+        "evaluate_every, freeze_embeddings, gradient_checkpointing, learning_rate, max_steps, optimizer, "
+        "scale_parameter, warmup_steps, weight_decay",
+        "base.losses.hidden: got -3; at least 0",
+        f"base.task.files.validation: got {tmp_path}/validation.jsonl; there is no such file",
+        "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks",
+        "axes.strategy[1].teacher_state: got 40; the teacher's encoder has states 0 to 12",
+        "storage: got '/proc/x'; /proc cannot be written to: No such file or directory",
+        "tracking_uri: got 'file:runs'; http(s)://…, sqlite:///…, postgresql://…, mysql://… or databricks; "
+        "MLflow keeps no runs in folders",
+    ]

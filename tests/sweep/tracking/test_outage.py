@@ -1,0 +1,187 @@
+"""A tracking server that goes away and comes back: nothing is lost, and training never waits for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from mlflow import MlflowClient
+
+from sweep.records.records import Record, Records
+from sweep.tracking import delivery
+from sweep.tracking.delivery import Delivery
+from sweep.tracking.experiment import TrackingError
+from sweep.tracking.runs import RunSpec
+from sweep.tracking.tracking import Opened, Tracking
+from tests.sweep.tracked import STARTED, make_cell, make_result, make_rows, spec
+
+
+class Server:
+    """A real `mlflow server` of one worker on a free port of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        store = ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
+        place = ["--artifacts-destination", str(self.folder / "artifacts")]
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port), *store, *place]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                start_new_session=True,
+            )
+        for _ in range(400):
+            if self.answers():
+                return
+            time.sleep(0.1)
+        raise RuntimeError((self.folder / "server.log").read_text())
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=1) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def server(database: Path, tmp_path: Path) -> Iterator[Server]:
+    shutil.copy(database, tmp_path / "mlflow.db")
+    server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+def test_an_outage_loses_nothing(server: Server, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    server.start()
+    tracking = Tracking(server.url, uuid4().hex)
+    parent = tracking.open_sweep({}, "", {"config.yaml": "name: x\n"})
+    client = MlflowClient(tracking_uri=server.url)
+
+    survivor = records.cell("survivor")
+    attempt = survivor.begin({})
+    delivery = Delivery(tracking, spec(parent, make_cell("survivor")), attempt, interval_seconds=0.05)
+    delivery.add(make_rows(1, 10))
+    attempt.journal.write(make_rows(1, 10))
+    wait_until(lambda: bool(tracking_runs(client, parent)))
+
+    server.kill()
+    slowest = 0.0
+    for first in range(11, 51, 10):
+        started = time.perf_counter()
+        delivery.add(make_rows(first, first + 9))
+        slowest = max(slowest, time.perf_counter() - started)
+        attempt.journal.write(make_rows(first, first + 9))
+    wait_until(lambda: delivery.error is not None)
+    assert slowest < 0.05
+
+    lost = records.cell("lost").begin({})
+    without_server = Delivery(tracking, spec(parent, make_cell("lost")), lost, interval_seconds=0.05)
+    without_server.add(make_rows(1, 5))
+    lost.journal.write(make_rows(1, 5))
+    lost.commit(make_result(lost))
+    assert not without_server.close(0.5)
+    with pytest.raises(TrackingError):
+        tracking.fill(spec(parent, make_cell("lost")), records.cell("lost"))
+
+    server.start()
+    (attempt.folder / "angles.npz").write_bytes(b"angles")
+    attempt.commit(make_result(attempt))
+    assert delivery.close(30)
+    assert delivery.error is None
+    runs = [(spec(parent, make_cell(name)), records.cell(name)) for name in ("survivor", "lost")]
+    assert tracking.fill_missing(parent, runs) == 1
+
+    found = tracking_runs(client, parent)
+    assert {name: len(ids) for name, ids in found.items()} == {"survivor": 1, "lost": 1}
+    for name, num_steps in (("survivor", 50), ("lost", 5)):
+        run = client.get_run(found[name][0])
+        points = client.get_metric_history(run.info.run_id, "train/loss")
+        expected = [(step, STARTED + step, 1 / step) for step in range(1, num_steps + 1)]
+        assert sorted((point.step, point.timestamp, point.value) for point in points) == expected
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["test/accuracy"] == 0.75
+    assert [file.path for file in client.list_artifacts(found["survivor"][0])] == ["angles.npz"]
+
+
+@dataclass(frozen=True)
+class Out(Tracking):
+    """Keeps each request waiting, then refuses it."""
+
+    seconds: list[float] = field(default_factory=list[float])
+    """How long for each request to come; the last one for all that follow."""
+    tries: list[str] = field(default_factory=list[str])
+
+    def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
+        self.tries.append(run.identity)
+        time.sleep(self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0])
+        raise TrackingError("no answer")
+
+
+def test_a_server_that_is_known_to_be_out_is_not_waited_for(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "LAST_TRY_SECONDS", 0.2)
+    out = Out("http://nowhere", "x", seconds=[0.0, 3.0])
+    late = Delivery(out, spec("parent"), records.cell("c0ffee").begin({}))
+    wait_until(lambda: late.error is not None)
+    started = time.perf_counter()
+    assert not late.close(10)
+    assert time.perf_counter() - started < 2
+    wait_until(lambda: not late._thread.is_alive())
+    assert out.tries == ["c0ffee"] * 2  # one more, which might have found the server back
+
+
+def test_a_server_that_refuses_at_the_end_is_not_waited_for(records: Records) -> None:
+    out = Out("http://nowhere", "x", seconds=[0.5, 0.0])
+    late = Delivery(out, spec("parent"), records.cell("c0ffee").begin({}))
+    started = time.perf_counter()
+    assert not late.close(10)
+    assert time.perf_counter() - started < 3
+    assert len(out.tries) == 2
+
+
+def tracking_runs(client: MlflowClient, parent: str) -> dict[str, list[str]]:
+    """The ids of the runs under the parent, by cell."""
+    experiment = client.get_run(parent).info.experiment_id
+    found: dict[str, list[str]] = {}
+    for run in client.search_runs([experiment], "tags.kind = 'cell'"):
+        found.setdefault(run.data.tags["cell"], []).append(run.info.run_id)
+    return found
+
+
+def wait_until(condition: object, seconds: float = 20.0) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
