@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import os
 import shlex
 import signal
 from collections.abc import Sequence
@@ -16,11 +18,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from sweep.grid import labels
 from sweep.grid.cells import Cell
 from sweep.plan import states
 from sweep.plan.checks import Checked
 from sweep.plan.states import Plan
-from sweep.records import environment
+from sweep.records import environment, log
 from sweep.records.archive import Sweep
 from sweep.records.records import Facts, Records, now
 from sweep.records.storage import Storage
@@ -37,6 +40,8 @@ from sweep.tracking.tracking import Tracking
 from trainables import plugins
 from trainables.errors import InputError, Problem
 
+logger = logging.getLogger(__name__)
+
 INTERRUPTED = 130
 
 
@@ -48,6 +53,7 @@ def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str
     try:
         return conductor.run()
     except KeyboardInterrupt:
+        logger.warning("the sweep is interrupted")
         conductor.at_end.close()  # with the workers, so that nothing is written to what is ended here
         conductor.interrupted()
         console.print(Text("\nInterrupted. What is finished is kept: run the same command again to continue.", "bold"))
@@ -129,6 +135,23 @@ class Conductor:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
             self._untracked(error)
+        self.at_end.enter_context(log.stored(self.storage, f"sweeps/{self.config.name}/logs/{log.start_name()}"))
+        self._log_start()
+
+    def _log_start(self) -> None:
+        """What the command is, where it runs, and what is to be done."""
+        logger.info("the command is: %s", self.command)
+        logger.info("it runs on %s as process %d", self.environment["host"], os.getpid())
+        logger.info("the sweep %s has %s", self.config.name, states.counts(self.plan))
+        for kind, cells, name in (
+            ("teachers", self.plan.teachers, labels.teacher_label),
+            ("cells", self.plan.cells, labels.cell_label),
+        ):
+            for key, cell in cells.items():
+                logger.info("%s/%s is %s", kind, key, name(cell.config))
+        logger.info("its runs go to %s", hidden(self.config.tracking_address) if self.is_tracked else "no server")
+        place = hidden(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
+        logger.info("each attempt logs to %s/%s, and those of teachers below teachers/", place, log.FILE)
 
     def _check_registry(self, name: str) -> None:
         """Whether there is a registry for the best student, before anything is computed."""
@@ -183,6 +206,7 @@ class Conductor:
         place = (hidden(self.config.tracking_address), *self._fill())
         sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, *place, plugins.active())
         written = page.write(self.storage, sweep, rows)
+        logger.info("the report is written: %s", written.html)
         self._finish(rows)
         student = page.best_student(rows, sweep, self.records)
         terminal.show_results(rows, self.console, student, [written.csv, written.html])
@@ -235,5 +259,6 @@ class Conductor:
             self._untracked(error)
 
     def _untracked(self, error: TrackingError) -> None:
+        logger.warning("nothing more is tracked: %s", error)
         self.console.print(Text(f"not tracked: {error}", style="red"))
         self.is_tracked = False

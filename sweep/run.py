@@ -1,6 +1,7 @@
 """The command: parse, plan, run, report.
 
     python sweep/run.py [CONFIG.yaml] [key.path=value …] [--plan] [--address RAY] [--retry-failed]
+        [--verbose]
 
 Exit status: 0 every cell finished; 1 some cell failed or could not be tracked; 2 the config or the call is
 wrong; 130 interrupted, continues when run again.
@@ -10,11 +11,13 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
     # A script's own folder comes first: its `plan` or `report` would shadow a module that somebody else imports.
@@ -24,12 +27,15 @@ from rich.console import Console
 
 from trainables.errors import InputError
 
+if TYPE_CHECKING:
+    from sweep.spec.command import Command
+
+logger = logging.getLogger("sweep.run")  # as a script its name is __main__
+
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    from sweep.plan import checks, costs, states
-    from sweep.records.records import Records
-    from sweep.records.storage import Storage
+    from sweep.records import log
     from sweep.spec import command, schema
 
     console = Console()
@@ -41,22 +47,33 @@ def main(arguments: Sequence[str]) -> int:
         if asked.schema:
             print(json.dumps(schema.schema(), indent=2))
             return 0
-        checked = checks.prepare(asked.config, asked.overrides, look_up=not asked.plan)
-        planned = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
-        if asked.plan:
-            states.show(planned, console)
-            costs.show(checked, planned, console)
-            return 0
-        # Ray, MLflow and torch take seconds to load, which a plan and an error do without.
-        from sweep import conduct
-
-        return conduct.run(checked, planned, asked, arguments, console)
+        with log.attached(log.Terminal(console) if asked.verbose else logging.NullHandler()):
+            return _plan_and_run(asked, arguments, console)
     except InputError as error:
         print("\n".join(map(str, error.problems)), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nInterrupted before anything was started.", file=sys.stderr)
         return 130
+
+
+def _plan_and_run(asked: Command, arguments: Sequence[str], console: Console) -> int:
+    """Shows what the command would do, or does it; returns its exit status. Raises InputError."""
+    from sweep.plan import checks, costs, states
+    from sweep.records.records import Records
+    from sweep.records.storage import Storage
+
+    checked = checks.prepare(asked.config, asked.overrides, look_up=not asked.plan)
+    planned = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
+    logger.info("the plan of %s is: %s", checked.config.name, states.counts(planned))
+    if asked.plan:
+        states.show(planned, console)
+        costs.show(checked, planned, console)
+        return 0
+    # Ray, MLflow and torch take seconds to load, which a plan and an error do without.
+    from sweep import conduct
+
+    return conduct.run(checked, planned, asked, arguments, console)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from trainables.errors import raise_all
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family, lora
 from trainables.families.making import load_tokenizer
-from trainables.loop import Metrics, Report, Training, check_finite, measure
+from trainables.loop import Metrics, Report, Training, check_finite, measure, shown
 from trainables.objective import Distillation
 from trainables.probe import Measurement, Probe
 from trainables.seeds import generator, stream
@@ -26,6 +27,8 @@ from trainables.targets import LiveTargets
 from trainables.tasks.codec import Example
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data, Row
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,15 @@ class Cell:
         self.started = time.perf_counter()
         self.eval_seconds = 0.0
         self.device = devices.start_clean(num_threads, stream(config.seed, "start"))
+        logger.info("the data has %s", data)
+        logger.info("the cell is computed on %s in %s with %d threads", self.device, self.dtype, num_threads)
         self.family = FAMILIES[config.model.family]
         self.tokenizer = load_tokenizer(str(teacher))
         self.plain_tokenizer = plain.tokenizer(str(teacher), config.task)
         model = self.family.load(
             str(teacher), None, config.task.kind, len(data.classes), seed=config.seed, classes=data.classes
         )
+        logger.info("the teacher is loaded from %s", teacher)
         raise_all(lora.check(self.family, config.model, config.init))
         self.student = student.build(self.family, model, config.model, config.init, config.seed)
         plain.set_generation(self.student.model, config.task)
@@ -154,6 +160,7 @@ class Cell:
         check_finite(step, terms)
         self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()} | measurement.metrics()
         self._keep(step, measurement)
+        logger.info("evaluation at step %d: %s", step, shown(self.last))
         self.report(step, self.last)
         self.eval_seconds += time.perf_counter() - started
         return task[self.evaluator.main_metric]
@@ -169,6 +176,7 @@ class Cell:
 
     def _final(self, training: Training) -> Metrics:
         """Test metrics of the best student, loaded as its user would load it; its answers are recorded."""
+        logger.info("the student of step %d is tested", training.best_step)
         best = self.family.load(
             str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
         )

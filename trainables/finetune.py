@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family, adapters
 from trainables.families.making import load_tokenizer
-from trainables.loop import Batch, Metrics, Report, Training, check_finite, measure
+from trainables.loop import Batch, Metrics, Report, Training, check_finite, measure, shown
 from trainables.seeds import stream
 from trainables.tasks.codec import Example
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data, Row
 from trainables.tasks.tokenizer import train_tokenizer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,11 @@ class Teacher:
         self.dtype: devices.Dtype = dtype
         self.started = time.perf_counter()
         self.device = devices.start_clean(num_threads, stream(self.seed, "start"))
+        logger.info("the data has %s", data)
+        logger.info("the teacher is made on %s in %s with %d threads", self.device, dtype, num_threads)
         self.family = FAMILIES[config.family]
         model, self.tokenizer = start(config, task, data, self.family, self.seed)
+        logger.info("the teacher is loaded, or built from its config")
         if config.teacher_lora:
             adapters.add(self.family, model, config.teacher_lora, "model.lora.teacher", self.seed)
         if self.train is None:
@@ -121,6 +127,7 @@ class Teacher:
             num_classes = len(self.data.classes)
             best_model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
             model = devices.place(frozen.hold(best_model.requires_grad_(False), self.dtype), self.device).eval()
+        logger.info("the teacher is tested")
         answers = self.evaluator.answers(model, self.data)
         metrics = {
             **best,
@@ -161,6 +168,7 @@ class Teacher:
             terms = measure(self.objective, self.eval_examples, self.pad_id, self.batch_size, self.device)
         check_finite(step, terms)
         self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()}
+        logger.info("evaluation at step %d: %s", step, shown(self.last))
         self.report(step, self.last)
         return task[self.evaluator.main_metric]
 

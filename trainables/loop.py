@@ -6,6 +6,7 @@ that accumulation changes memory and not the gradient.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from trainables.seeds import stream
 from trainables.steps import Schedule
 from trainables.tasks.batches import collate, epoch_order
 from trainables.tasks.codec import Example
+
+logger = logging.getLogger(__name__)
 
 Batch = dict[str, Tensor]
 Metrics = dict[str, float]
@@ -94,6 +97,7 @@ class Training:
 
     def run(self) -> None:
         """Trains to the end. Raises NotFinite, with the step and the terms, where a loss is not a number."""
+        logger.info("training begins: %d steps", self.schedule.num_steps)
         torch.manual_seed(stream(self.seed, "dropout"))
         batches = accumulated([len(e["input_ids"]) for e in self.examples], self.config, self.seed)
         saved, logged, num_seen = time.monotonic(), time.monotonic(), 0
@@ -134,6 +138,7 @@ class Training:
         return {**losses, "train/lr": float(learning_rate), "train/grad_norm": norm}
 
     def _evaluate(self, step: int) -> None:
+        logger.info("evaluation at step %d begins", step)
         self.module.eval()
         value = self.evaluate(step)
         if self.best_step == 0 or value > self.best:
@@ -151,13 +156,18 @@ class Training:
             "best": self.best,
         }
         torch.save(state, self.checkpoint)
+        logger.info("checkpoint at step %d is written", step)
 
 
 def check_finite(step: int, values: Metrics) -> None:
     """Raises NotFinite, with the step and all values, where one of them is not."""
     if not all(map(math.isfinite, values.values())):
-        shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        raise NotFinite(f"not finite at step {step}: {shown}")
+        raise NotFinite(f"not finite at step {step}: {shown(values)}")
+
+
+def shown(values: Metrics) -> str:
+    """`loss 0.5, loss_ce 0.25`"""
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
 def summed(parts: list[Metrics]) -> Metrics:

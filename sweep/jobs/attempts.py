@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import platform
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sweep.records import environment
+from sweep.records import environment, log
 from sweep.records.records import Attempt, Facts, JournalRow, Record, now
 from sweep.records.storage import Storage
 from sweep.tracking.delivery import Delivery
@@ -18,6 +21,8 @@ from trainables.errors import NotFinite
 
 if TYPE_CHECKING:
     from trainables.loop import Metrics, Report
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[Facts], None]
 """Takes `step` and `loss` of a running trial, at most once a second."""
@@ -100,6 +105,18 @@ def make(
     returned; what lies outside (OSError: disk, network) is raised, for another attempt.
     """
     attempt = record.begin({"host": environment.host(), "computed_by": context.computed_by, "sweep": context.sweep})
+    with log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"):
+        _log_start(attempt, run, context)
+        return _carry_out(attempt, run, context, compute, progress)
+
+
+def _carry_out(
+    attempt: Attempt,
+    run: RunSpec,
+    context: Context,
+    compute: Callable[[Attempt, Report], Facts],
+    progress: Progress,
+) -> Ended:
     delivery = Delivery(context.tracking, run, attempt) if context.tracking else None
     writer = JournalWriter(attempt, delivery, progress)
     reason: str | None = None
@@ -107,7 +124,9 @@ def make(
         made = compute(attempt, writer)
         writer.flush()
         attempt.commit({**made, "computed_by": context.computed_by, "environment": context.surroundings()})
+        logger.info("the result is stored in %s", attempt.record.root)
     except OSError as error:
+        logger.exception("the attempt fails for a reason outside of it, so that another one is worth a try")
         attempt.fail("input or output", str(error), traceback.format_exc(), by_itself=False)
         if delivery:
             delivery.close(CLOSE_SECONDS)
@@ -116,8 +135,18 @@ def make(
         writer.flush()
         reason = str(error) if isinstance(error, NotFinite) else f"{type(error).__name__}: {error}"
         attempt.fail(reason, str(error), traceback.format_exc(), by_itself=True)
+        logger.exception("the attempt fails by itself: %s", reason)
     delivered = delivery.close(CLOSE_SECONDS) if delivery else True
+    logger.info("the attempt ends%s", "" if delivered else "; its run in MLflow is not complete")
     return Ended(reason is None, reason, delivered)
+
+
+def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:
+    record, host, process = attempt.record, environment.host(), os.getpid()
+    logger.info("attempt %d of %s (%s) begins", attempt.number, run.name, record.root)
+    logger.info("it runs on %s as process %d for the sweep %s", host, process, context.sweep)
+    packages = [f"{name} {version}" for name, version in environment.versions().items()]
+    logger.info("it runs with Python %s", ", ".join([platform.python_version(), *packages]))
 
 
 def manifest(outcome: Any, **facts: Any) -> Facts:

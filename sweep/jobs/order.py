@@ -5,6 +5,7 @@ A worker that comes free takes the next trial at once, and the others are left t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
+
+
+logger = logging.getLogger(__name__)
 
 
 class AfterTeachers(BasicVariantGenerator):
@@ -43,12 +47,13 @@ class AfterTeachers(BasicVariantGenerator):
     def next_trial(self) -> Trial | None:
         while trial := super().next_trial():
             self._held.append(trial)
-        if len(self._given_out) - len(self._ended) >= max(1, self._num_at_once()):
+        if self._num_at_work() >= max(1, self._num_at_once()):
             return None
         trial = next((trial for trial in self._held if self._is_ready(trial)), None)
         if trial:
             self._held.remove(trial)
             self._given_out[trial.trial_id] = trial.config["job"]
+            logger.info("%s is given to Tune, which has %d at work", trial.config["job"], self._num_at_work())
         return trial
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -58,13 +63,19 @@ class AfterTeachers(BasicVariantGenerator):
         if not error and self._is_done(job):
             self._done.add(job)
         else:
-            self._held = [trial for trial in self._held if self._needs.get(trial.config["job"]) != job]
+            left = [trial for trial in self._held if self._needs.get(trial.config["job"]) != job]
+            if len(left) < len(self._held):
+                logger.warning("%s did not succeed, so that %d cells never begin", job, len(self._held) - len(left))
+            self._held = left
 
     def is_finished(self) -> bool:
         return super().is_finished() and not self._held
 
     def save_to_dir(self, dirpath: str, session_str: str) -> None:
         """Nothing: a sweep goes on from its records."""
+
+    def _num_at_work(self) -> int:
+        return len(self._given_out) - len(self._ended)
 
     def _is_ready(self, trial: Trial) -> bool:
         need = self._needs.get(trial.config["job"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import tempfile
@@ -18,6 +19,8 @@ from sweep.jobs.order import AfterTeachers, NewestFirst
 from sweep.spec.sweep import Resources, SweepConfig
 from trainables.deadline import ANSWER_SECONDS
 from trainables.errors import InputError, Problem
+
+logger = logging.getLogger(__name__)
 
 Trainable = Callable[..., None]
 
@@ -117,6 +120,7 @@ class Progress(tune.Callback):
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        logger.info("%s begins (%s)", self._name(trial), trial.config["job"])
         self.watcher.started(self._name(trial))
 
     def on_trial_result(
@@ -132,12 +136,18 @@ class Progress(tune.Callback):
         if end is None:
             return
         if end["done"]:
+            logger.info("%s is done", self._name(trial))
             self.watcher.finished(self._name(trial))
         else:
+            logger.warning("%s has failed by itself: %s", self._name(trial), end["reason"])
             self.watcher.failed(self._name(trial), end["reason"])
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        logger.warning("%s is tried again after %s", self._name(trial), trial.get_error() or "its worker died")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         reason = "its worker died" if trial.get_error() is None else str(trial.get_error()).splitlines()[0]
+        logger.error("%s is not tried again after %s", self._name(trial), trial.get_error() or reason)
         self.ends.errors[trial.config["job"]] = reason
         self.watcher.failed(self._name(trial), reason)
 

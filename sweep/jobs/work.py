@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -29,6 +30,8 @@ from trainables.plugins import Carried
 from trainables.steps import Schedule
 from trainables.tasks.rows import Data
 
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -> Generator[None]:
@@ -43,6 +46,9 @@ def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         schedule.check_resources(config.resources)
         reach.check(config, [cell.config for cell in cells])
+        logger.info(
+            "Ray has %d nodes, with room for %d trials", len(ray.nodes()), schedule.num_at_once(config.resources)
+        )
         yield
     finally:
         ray.shutdown()

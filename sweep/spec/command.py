@@ -28,6 +28,7 @@ class Command:
     retry_failed: bool
     example: bool
     schema: bool
+    verbose: bool
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,6 +45,7 @@ def _parser() -> _Parser:
     parser.add_argument("--retry-failed", action="store_true", help="run the cells that failed by themselves again")
     parser.add_argument("--example", action="store_true", help="print a commented config to start from")
     parser.add_argument("--schema", action="store_true", help="print the config's JSON schema, for editors")
+    parser.add_argument("--verbose", action="store_true", help="show what the command does, and where the workers log")
     return parser
 
 
@@ -66,6 +68,7 @@ def parse(arguments: Sequence[str]) -> Command:
         retry_failed=given.retry_failed,
         example=given.example,
         schema=given.schema,
+        verbose=given.verbose,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterable
 
@@ -10,6 +11,8 @@ from sweep.records.records import Attempt, JournalRow
 from sweep.tracking.experiment import MAX_POINTS, TrackingError
 from sweep.tracking.runs import Point, RunSpec, read_points
 from sweep.tracking.tracking import Tracking
+
+logger = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 30.0
 LAST_TRY_SECONDS = 5.0
@@ -71,12 +74,16 @@ class Delivery:
             closing = self._closing.is_set()
             try:
                 self._send()
+                if self.error:
+                    logger.info("MLflow answers again")
                 self.error, pause = None, self._interval
                 if closing:
                     self._finish()
                     self._delivered = True
                     return
             except TrackingError as error:
+                if not self.error and not self._given_up.is_set():
+                    logger.warning("MLflow takes nothing, so that rows wait in the journal: %s", error)
                 self.error = str(error)
                 if closing:
                     return

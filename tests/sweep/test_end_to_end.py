@@ -1,6 +1,7 @@
 """Two cells of each family through the real command, real Ray and real MLflow; then the same command again."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,30 @@ def test_artifacts_hold_every_pair(swept: Swept) -> None:
         assert shapes == {(4, 7, 7)}
         steps = {tuple(arrays[name]) for name in arrays.files if name.endswith("/step")}
         assert [(each[0], len(each) > 1) for each in steps] == [(0, True)]
+
+
+@pytest.mark.timeout(600)
+def test_every_attempt_and_the_command_have_their_log(swept: Swept) -> None:
+    """Of workers that made several: one process is named in more than one log, and each log tells of one attempt."""
+    storage, processes = swept[0].parent, list[str]()
+    (of_command,) = (storage / "sweeps" / "tiny" / "logs").iterdir()
+    told = of_command.read_text()
+    for file in [*storage.glob("cells/*/attempts/1/log.txt"), *storage.glob("teachers/*/attempts/1/log.txt")]:
+        text, place = file.read_text(), file.parents[2].relative_to(storage).as_posix()
+        assert re.findall(r"attempt (\d) of .* \((.*)\) begins$", text, re.MULTILINE) == [("1", place)]
+        processes += re.findall(r"as process (\d+) for the sweep tiny$", text, re.MULTILINE)
+        assert ": the data has 32 rows of train, 16 rows of validation, 16 rows of test\n" in text
+        assert re.search(r" on cpu in fp32 with 1 threads\n", text)
+        steps = 40 if place.startswith("teachers") else 3
+        assert re.search(rf"evaluation at step {steps}: eval/loss \d", text)
+        assert f": the result is stored in {place}\n" in text
+        assert text.endswith("sweep.jobs.attempts: the attempt ends\n")
+        assert re.search(rf": {place} is tiny-.* · ", told)
+        assert re.search(rf" begins \({file.parents[2].name}\)\n", told)
+    assert len(processes) == 12
+    assert len(set(processes)) < 12
+    assert told.count(" is done\n") == 12
+    assert re.search(r" the report is written: .*report.html\n$", told)
 
 
 @pytest.mark.timeout(600)

@@ -37,6 +37,10 @@ class Data:
             more_tests={name: rows for name, rows in splits.items() if name not in SPLITS},
         )
 
+    def __str__(self) -> str:
+        sizes = {"train": self.train, "validation": self.validation, **self.tests}
+        return ", ".join(f"{len(rows)} rows of {name}" for name, rows in sizes.items())
+
     @property
     def tests(self) -> dict[str, list[Row]]:
         """Every split that the best student is measured on, `test` first."""

@@ -170,10 +170,17 @@ def test_shown_values_and_paths() -> None:
 
 def test_command_line() -> None:
     words = ["base.seed=3", "--plan", "a.yaml", "--address", "ray://x:1", "axes.init=[random]", "--retry-failed"]
-    assert parse(words) == Command(
-        Path("a.yaml"), ("base.seed=3", "axes.init=[random]"), True, "ray://x:1", True, False, False
+    assert parse([*words, "--verbose"]) == Command(
+        config=Path("a.yaml"),
+        overrides=("base.seed=3", "axes.init=[random]"),
+        plan=True,
+        address="ray://x:1",
+        retry_failed=True,
+        example=False,
+        schema=False,
+        verbose=True,
     )
-    assert parse([]) == Command(None, (), False, None, False, False, False)
+    assert parse([]) == Command(None, (), False, None, False, False, False, False)
 
 
 @pytest.mark.parametrize(
