@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -82,7 +83,10 @@ def server(database: Path, tmp_path: Path) -> Iterator[Server]:
     server.kill()
 
 
-def test_an_outage_loses_nothing(server: Server, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_loses_nothing(
+    server: Server, records: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sweep.tracking.delivery")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     server.start()
     tracking = Tracking(server.url, uuid4().hex)
@@ -120,6 +124,8 @@ def test_an_outage_loses_nothing(server: Server, records: Records, monkeypatch: 
     attempt.commit(make_result(attempt))
     assert delivery.close(30)
     assert delivery.error is None
+    said = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert said == ["MLflow takes nothing, so that rows wait in the journal"] * 2 + ["MLflow answers again"]
     runs = [(spec(parent, make_cell(name)), records.cell(name)) for name in ("survivor", "lost")]
     assert tracking.fill_missing(parent, runs) == 1
 
