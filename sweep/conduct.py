@@ -135,6 +135,7 @@ class Conductor:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
             self._untracked(error)
+        self._archived(*self._drawn()).store(self.storage)
         self.at_end.enter_context(log.stored(self.storage, f"sweeps/{self.config.name}/logs/{log.start_name()}"))
         self._log_start()
 
@@ -201,10 +202,8 @@ class Conductor:
 
     def _report(self) -> list[results.Row]:
         """Table, page and runs from the records; whatever the cells came to."""
-        cells = tuple(self.plan.cells.values())
-        rows = results.rows(self.records, cells)
-        place = (hidden(self.config.tracking_address), *self._fill())
-        sweep = Sweep(self.config.name, self.command, now(), self.environment, cells, *place, plugins.active())
+        rows = results.rows(self.records, tuple(self.plan.cells.values()))
+        sweep = self._archived(*self._fill())
         written = page.write(self.storage, sweep, rows)
         logger.info("the report is written: %s", written.html)
         self._finish(rows)
@@ -239,11 +238,34 @@ class Conductor:
         cells = [(self._cell_run(c), self.records.cell(key)) for key, c in self.plan.cells.items()]
         try:
             self.tracking.fill_missing(self.parent, [*teachers, *cells])
+        except TrackingError as error:
+            self._untracked(error)
+        return self._drawn()
+
+    def _drawn(self) -> tuple[str, dict[str, str]]:
+        """The experiment's id, and the run of each record that is drawn to its end."""
+        if not self.is_tracked:
+            return "", {}
+        try:
             runs = {identity: run_id for (identity, _), run_id in self.tracking.ended(self.parent).items()}
             return self.tracking.experiment_id, runs
         except TrackingError as error:
             self._untracked(error)
             return "", {}
+
+    def _archived(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
+        """What is kept of the sweep beside its records, so that its results can be read from now on."""
+        return Sweep(
+            name=self.config.name,
+            command=self.command,
+            time=now(),
+            environment=self.environment,
+            cells=tuple(self.plan.cells.values()),
+            tracking_uri=hidden(self.config.tracking_address),
+            experiment_id=experiment_id,
+            runs=runs,
+            plugins=plugins.active(),
+        )
 
     def _finish(self, rows: Sequence[results.Row]) -> None:
         """Ends the sweep's own run, with the table and the report."""

@@ -122,6 +122,11 @@ class Record:
         number = self.shown_attempt()
         return [] if number is None else Journal(self.storage, f"{self.root}/attempts/{number}/journal").read()
 
+    def last_row(self) -> JournalRow | None:
+        """The last row of `journal`, for which the others are not read."""
+        number = self.shown_attempt()
+        return None if number is None else Journal(self.storage, f"{self.root}/attempts/{number}/journal").last()
+
     def path(self, name: str) -> Path | None:
         """An artifact of the attempt that made the result, as a file or folder of this machine."""
         result = self.result()
@@ -182,6 +187,12 @@ class Journal:
     def read(self) -> list[JournalRow]:
         segments = [self.storage.read(f"{self.root}/{name}") for name in self.storage.list(self.root)]
         return [json.loads(line) for segment in segments if segment for line in segment.splitlines()]
+
+    def last(self) -> JournalRow | None:
+        """The last row; None where nothing has been measured."""
+        names = self.storage.list(self.root)
+        segment = self.storage.read(f"{self.root}/{names[-1]}") if names else None
+        return json.loads(segment.splitlines()[-1]) if segment else None
 
 
 @dataclass(frozen=True)

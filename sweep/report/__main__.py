@@ -12,6 +12,7 @@ from sweep.records.archive import Sweep
 from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report import page, results, terminal
+from trainables.errors import InputError
 
 NO_SWEEP = 2
 
@@ -22,11 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("storage", help="path or fsspec URL")
     parser.add_argument("name", help="the sweep's name")
     given = parser.parse_args(arguments)
-    storage = Storage(given.storage)
-    sweep = Sweep.load(storage, given.name)
-    if sweep is None:
-        known = ", ".join(storage.list("sweeps")) or "none"
-        print(f"name: got {given.name!r}; the sweeps of {given.storage} are: {known}", file=sys.stderr)
+    try:
+        storage = Storage(given.storage)
+        sweep = Sweep.load(storage, given.name)
+    except InputError as error:
+        print(error, file=sys.stderr)
         return NO_SWEEP
     records = Records(storage)
     rows = results.rows(records, sweep.cells)

@@ -61,14 +61,20 @@ def rows(records: Records, cells: Sequence[Cell]) -> list[Row]:
     return teachers + [_row(records.cell(cell.fingerprint), cell, manifests[cell.teacher], axes) for cell in cells]
 
 
-def write_csv(table: Iterable[Row], storage: Storage, path: str) -> None:
-    """The table as CSV: a column per field, and one per axis and per metric."""
-    lines = [(_flat(row), row.axes, row.metrics) for row in table]
+def table(rows: Iterable[Row]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns, one per field, then one per axis, then one per metric; and the rows, without what they lack."""
+    lines = [(_flat(row), row.axes, row.metrics) for row in rows]
     columns = list(dict.fromkeys(column for parts in zip(*lines, strict=True) for part in parts for column in part))
+    return columns, [flat | axes | metrics for flat, axes, metrics in lines]
+
+
+def write_csv(rows: Iterable[Row], storage: Storage, path: str) -> None:
+    """The table as CSV."""
+    columns, lines = table(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(line | axes | metrics for line, axes, metrics in lines)
+    writer.writerows(lines)
     storage.write(path, text.getvalue().encode())
 
 

@@ -16,6 +16,7 @@ from sweep.records.storage import Storage
 from sweep.report import page, results
 from sweep.report.__main__ import main
 from tests.sweep.finished import BART, BERT, finished_sweep
+from trainables.errors import InputError
 
 
 class Page(HTMLParser):
@@ -122,11 +123,15 @@ def test_it_is_drawn_again_alone(storage: Storage, tmp_path: Path, capsys: pytes
     assert (tmp_path / "sweeps/demo/report.html").read_text() == first
     assert "tiny-bert on natural-logic" in capsys.readouterr().out
     assert main([str(tmp_path), "other"]) == 2
-    assert "the sweeps of" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("name: got 'other'; ")
 
 
 def test_the_archive_gives_back_what_it_was_given(storage: Storage) -> None:
     sweep = finished_sweep(storage, {"tiny-bert": BERT})
     sweep.store(storage)
     assert Sweep.load(storage, "demo") == sweep
-    assert Sweep.load(storage, "other") is None
+    with pytest.raises(InputError, match=r"^name: got 'other'; the sweeps there are: demo$"):
+        Sweep.load(storage, "other")
+    nowhere = Storage("memory://nowhere")
+    with pytest.raises(InputError, match=r"^storage: got 'memory://nowhere', which holds no sweep; the storage of"):
+        Sweep.load(nowhere, "demo")
