@@ -46,9 +46,7 @@ def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         schedule.check_resources(config.resources)
         reach.check(config, [cell.config for cell in cells])
-        logger.info(
-            "Ray has %d nodes, with room for %d trials", len(ray.nodes()), schedule.num_at_once(config.resources)
-        )
+        logger.info("nodes of Ray: %d; trials at once: %d", len(ray.nodes()), schedule.num_at_once(config.resources))
         yield
     finally:
         ray.shutdown()
