@@ -94,13 +94,16 @@ def test_imports_make_no_circle() -> None:
 
 
 def test_a_package_imports_nothing_by_itself() -> None:
-    """Neither of what it holds nor of what is installed, until a name of it is asked for."""
+    """Neither of what it holds nor of what is installed; what a notebook asks for then loads no engine either."""
     code = (
         "import sys; known = set(sys.modules); import sweep, trainables\n"
-        "print(sorted(name for name in set(sys.modules) - known if name.split('.')[0] not in sys.stdlib_module_names))"
+        "new = set(sys.modules) - known\n"
+        "print(sorted(name for name in new if name.split('.')[0] not in sys.stdlib_module_names))\n"
+        "from sweep import load_angles, load_results\n"
+        "print([name for name in ('torch', 'transformers', 'ray', 'mlflow') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['sweep', 'trainables']\n"
+    assert done.stdout == "['sweep', 'trainables']\n[]\n"
 
 
 def test_the_script_shadows_no_module() -> None:

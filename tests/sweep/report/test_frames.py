@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from uuid import uuid4
@@ -123,15 +121,6 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert isinstance(answer, pd.Series | pd.DataFrame)
         assert len(answer) == groups
         assert answer.notna().to_numpy().all()
-
-
-def test_a_notebook_loads_no_engine() -> None:
-    code = (
-        "import sys; from sweep import load_angles, load_results\n"
-        "print([name for name in ('torch', 'transformers', 'ray', 'mlflow') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
 
 
 def test_the_package_has_no_other_names() -> None:
