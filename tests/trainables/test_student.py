@@ -73,16 +73,6 @@ def test_all_outside_the_blocks_is_the_teachers_but_the_classifier(setting: Sett
     assert equal(split(setting, make(setting, teacher, copy_classifier=True).model)[1], theirs)
 
 
-def test_a_student_of_full_depth_is_the_teacher(
-    setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
-) -> None:
-    student = make(setting, teacher, student_blocks=6, copy_classifier=True).model
-    assert equal(student.state_dict(), teacher.state_dict())
-    with torch.no_grad():  # T5's trained position bias has attention kernels of its own, with other last bits
-        mine, theirs = (setting.family.forward(model, batch) for model in (student, teacher))
-    assert torch.equal(mine.logits, theirs.logits)
-
-
 def test_a_copied_student_shares_no_memory_with_its_teacher(setting: Setting, teacher: PreTrainedModel) -> None:
     places = {parameter.data_ptr() for parameter in teacher.parameters()}
     assert not places & {parameter.data_ptr() for parameter in make(setting, teacher).model.parameters()}
@@ -203,15 +193,10 @@ def test_qwen3_blocks_keep_their_kind_of_attention_and_get_their_own_place() -> 
     assert QWEN3.family.generate(model, prompt, max_new_tokens=3, num_beams=1).shape[0] == 1
 
 
-@pytest.mark.parametrize("init", ["teacher", "random"])
-@pytest.mark.parametrize("width", [None, 8])
+@pytest.mark.parametrize(("init", "width"), [("teacher", None), ("random", 8)])
 def test_a_saved_student_is_the_same_in_plain_transformers(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor], init: str, width: int | None, tmp_path: Path
 ) -> None:
-    if width is not None and init == "teacher":
-        with pytest.raises(InputError, match="weights can be copied to the teacher's 16 only"):
-            make(setting, teacher, init=init, student_width=width)
-        return
     student = make(setting, teacher, init=init, student_width=width)
     student.save(tmp_path)
     loaded = setting.plain(tmp_path)

@@ -16,18 +16,16 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
 
 def test_a_width_that_cannot_be(tmp_path: Path) -> None:
     path = write_all(tmp_path)
-    heads = "base.model.student_width: got 10; a multiple of num_attention_heads, 3"
-    copied = "got 6 with init: teacher; weights can be copied to the teacher's 12 only"
-    assert refused(path, "base.model.student_width=10", "base.init=random") == [heads]
-    assert refused(path, "axes.model.student_width=[12, 6]") == [f"axes.model.student_width[1]: {copied}"]
+    (heads,) = refused(path, "base.model.student_width=10", "base.init=random")
+    assert heads.startswith("base.model.student_width: got 10; ")
+    (copied,) = refused(path, "axes.model.student_width=[12, 6]")
+    assert copied.startswith("axes.model.student_width[1]: got 6 with init: teacher; ")
 
 
 def test_a_family_that_does_not_fit(tmp_path: Path) -> None:
-    assert refused(write_all(tmp_path), "base.model.family=t5") == [
-        "base.model.family: got t5 for a classification task; "
-        "t5 serves generation, multiple_choice and question_answering",
-        "base.model.teacher: got a model of type 'bert'; t5 needs 't5'",
-    ]
+    kind, teacher = refused(write_all(tmp_path), "base.model.family=t5")
+    assert kind.startswith("base.model.family: got t5 for a classification task; ")
+    assert teacher.startswith("base.model.teacher: got a model of type 'bert'; ")
 
 
 def test_a_teacher_that_cannot_write_as_much_as_the_task_asks(tmp_path: Path) -> None:
@@ -110,19 +108,16 @@ def test_a_ready_teacher_of_other_classes(tmp_path: Path) -> None:
     path = write_all(tmp_path)
     names = {"0": "a", "1": "b", "2": "c"}
     write_teacher(tmp_path / "teacher", architectures=["BertForSequenceClassification"], id2label=names)
-    message = "got a classifier of 3 classes; the task has 2: give finetune, or another teacher"
-    assert refused(path, "base.model.finetune=null") == [f"base.model.teacher: {message}"]
+    (line,) = refused(path, "base.model.finetune=null")
+    assert line.startswith("base.model.teacher: got a classifier of 3 classes; ")
 
 
 def test_a_ready_teacher_whose_classes_stand_in_another_order(tmp_path: Path) -> None:
     path = write_all(tmp_path)
     names = {"0": "yes", "1": "no"}
     write_teacher(tmp_path / "teacher", architectures=["BertForSequenceClassification"], id2label=names)
-    message = (
-        "got the classes yes, no; the task's are no, yes, in this order: "
-        "give task.classes and the labels in the teacher's order, or finetune"
-    )
-    assert refused(path, "base.model.finetune=null") == [f"base.model.teacher: {message}"]
+    (line,) = refused(path, "base.model.finetune=null")
+    assert line.startswith("base.model.teacher: got the classes yes, no; ")
     assert len(prepare(path, ["base.model.finetune=null", "base.task.classes=[yes, no]"]).cells) == 1
     assert len(prepare(path).cells) == 1  # fine-tuning draws a new head
 

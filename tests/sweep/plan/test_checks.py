@@ -228,21 +228,16 @@ def test_a_remote_storage_needs_a_tracking_server(tmp_path: Path) -> None:
 
 
 def test_adapters_that_cannot_be_are_all_named_where_they_were_written(tmp_path: Path) -> None:
-    layers = "the blocks' linear layers are query, key, value, dense"
-    drawn = (
-        "got adapters with init: random; weights that are drawn and then frozen learn nothing: "
-        "init: teacher, or model.lora.student: null"
-    )
     model = {**BASE["model"], "lora": {"teacher": {"r": 8, "targets": ["query", "wq", "wk"]}}}
     axes = {
         "init": ["teacher", "random"],
         "model.lora.student": [None, {"r": 8}, {"r": 8, "targets": ["v_proj"]}],
     }
-    assert lines(tmp_path, base={**BASE, "model": model}, axes=axes) == [
-        f"base.model.lora.teacher.targets: got wq, wk; {layers}",
-        f"axes.model.lora.student[2].targets: got v_proj; {layers}",
-        f"axes.model.lora.student[1]: {drawn}",
-        f"axes.model.lora.student[2]: {drawn}",
+    assert [line.partition(";")[0] for line in lines(tmp_path, base={**BASE, "model": model}, axes=axes)] == [
+        "base.model.lora.teacher.targets: got wq, wk",
+        "axes.model.lora.student[2].targets: got v_proj",
+        "axes.model.lora.student[1]: got adapters with init: random",
+        "axes.model.lora.student[2]: got adapters with init: random",
     ]
 
 

@@ -1,11 +1,10 @@
 """Every bad input that can be told before anything starts: one exact line each, all at once, nothing written."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.sweep.own_data import BASE, ROWS, refused, write_all, write_rows
+from tests.sweep.own_data import BASE, refused, write_all
 
 pytestmark = pytest.mark.usefixtures("only_given_places")
 
@@ -127,29 +126,6 @@ def test_a_missing_and_an_unreadable_data_file(tmp_path: Path) -> None:
         "(line 3: Expecting ':' delimiter)",
         f"base.task.files.test: got {tmp_path}/test.jsonl; there is no such file",
     ]
-    (tmp_path / "test.jsonl").write_text(rows)
-    (tmp_path / "train.jsonl").write_text(rows.splitlines()[0] + '\n{"text"\n')
-    assert refused(path) == [
-        f"base.task.files.train: got {tmp_path}/train.jsonl; each line has to be a JSON object "
-        "(line 2: Expecting ':' delimiter)"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("rows", "line"),
-    [
-        ([], "files.test: got {folder}/test.jsonl; it has no rows, and a split needs one"),
-        ([{"text": "a", "label": "maybe"}], "label: got 'label'; test.jsonl: the classes are no, yes (row 1: 'maybe')"),
-        (
-            [*ROWS, {"text": "a", "lable": "yes"}],
-            "label: got 'label'; test.jsonl: there is no such field (row 3: it has text, lable)",
-        ),
-    ],
-)
-def test_data_that_is_wrong(tmp_path: Path, rows: list[dict[str, Any]], line: str) -> None:
-    path = write_all(tmp_path)
-    write_rows(tmp_path / "test.jsonl", rows)
-    assert refused(path) == [f"base.task.{line.format(folder=tmp_path)}"]
 
 
 def test_an_empty_config(tmp_path: Path) -> None:

@@ -75,11 +75,6 @@ def test_a_student_of_full_depth_copies_every_block(family: Family, depth: int) 
     assert family.copied_blocks(depth, depth) == list(range(1, depth + 1))
 
 
-def test_defaults_are_those_of_transformers(family: Family) -> None:
-    config = config_class(family)()
-    assert family.defaults == {key: getattr(config, key) for key in family.defaults}
-
-
 def test_config_fields_are_those_of_transformers(family: Family) -> None:
     # T5's own class declares neither; both are read by its model.
     undeclared = {"decoder_start_token_id", "tie_word_embeddings"} if family.name == "t5" else set()
