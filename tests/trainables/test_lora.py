@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -53,6 +55,31 @@ def cell(given: TrialConfig, folder: Path) -> tuple[distill.Outcome, Journal]:
     return distill.run(given, data, folder / "teacher", folder / "cell", journal), journal
 
 
+class Made(NamedTuple):
+    """A cell whose student has adapters, and where it lies beside its teacher: not to be changed."""
+
+    given: TrialConfig
+    folder: Path
+    outcome: distill.Outcome
+    journal: Journal
+
+    @property
+    def student(self) -> Path:
+        return self.folder / "cell" / "student"
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]:
+    """The cell of a family whose student is saved in one form; each is made once for all tests."""
+
+    @cache
+    def make(family: str, save: str) -> Made:
+        given, folder = trial(family, {"student": {**LORA, "save": save}}), tmp_path_factory.mktemp(f"{family}-{save}")
+        return Made(given, folder, *cell(given, folder))
+
+    return make
+
+
 def load(given: TrialConfig, folder: Path) -> PreTrainedModel:
     num_classes = len(read(given.task).classes)
     return FAMILIES[given.model.family].load(str(folder), None, given.task.kind, num_classes, seed=0)
@@ -99,11 +126,11 @@ def test_a_cell_under_it_with_adapters_of_its_own(teacher: tuple[TrialConfig, Pa
 
 
 @pytest.mark.parametrize("family", FAMILIES_HERE)
-def test_a_cell_with_adapters_starts_as_the_cell_without(family: str, tmp_path: Path) -> None:
+def test_a_cell_with_adapters_starts_as_the_cell_without(
+    family: str, adapted: Callable[[str, str], Made], tmp_path: Path
+) -> None:
     """Their draws move neither the init nor the data order nor the random weights of a head."""
-    one, other = (
-        cell(trial(family, lora), tmp_path / name)[1] for name, lora in (("a", None), ("b", {"student": LORA}))
-    )
+    one, other = cell(trial(family, None), tmp_path)[1], adapted(family, "merged").journal
     for name in ("train/loss", "train/loss_ce", "train/loss_kl", "train/loss_hidden"):
         assert one[1][name] == other[1][name]
         assert one[2][name] != other[2][name]
@@ -112,13 +139,12 @@ def test_a_cell_with_adapters_starts_as_the_cell_without(family: str, tmp_path: 
 
 @pytest.mark.parametrize("family", FAMILIES_HERE)
 @pytest.mark.parametrize("save", ["merged", "adapter"])
-def test_only_what_is_trained_has_moved(family: str, save: str, tmp_path: Path) -> None:
-    given = trial(family, {"student": {**LORA, "save": save}})
-    outcome, _ = cell(given, tmp_path)
-    teacher, student = weights(tmp_path / "teacher"), weights(tmp_path / "cell" / "student")
+def test_only_what_is_trained_has_moved(family: str, save: str, adapted: Callable[[str, str], Made]) -> None:
+    made = adapted(family, save)
+    teacher, student = weights(made.folder / "teacher"), weights(made.student)
     of = FAMILIES[family]
     (stack,) = of.stacks.values()
-    copied = of.copied_blocks(6, given.model.student_blocks)
+    copied = of.copied_blocks(6, made.given.model.student_blocks)
     source = {f"{stack.path}.{index}.": f"{stack.path}.{number - 1}." for index, number in enumerate(copied)}
 
     def origin(name: str) -> Tensor:
@@ -131,45 +157,42 @@ def test_only_what_is_trained_has_moved(family: str, save: str, tmp_path: Path) 
     adapted = {name for name in student if name.startswith(tuple(source)) and name.endswith(inside)}
     assert moved == (adapted | heads if save == "merged" else heads)
     assert len(adapted) == 3 * len(of.linears)
-    assert outcome.best_step > 0
+    assert made.outcome.best_step > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES_HERE)
-def test_both_forms_are_one_student(family: str, tmp_path: Path) -> None:
+def test_both_forms_are_one_student(family: str, adapted: Callable[[str, str], Made]) -> None:
     """Trained alike; the same metrics of what lies on disk, and the same logits of it."""
-    made = {}
-    for save in ("merged", "adapter"):
-        given = trial(family, {"student": {**LORA, "save": save}})
-        outcome, journal = cell(given, tmp_path / save)
-        model = load(given, tmp_path / save / "cell" / "student").eval()
-        ids = torch.arange(6, 14)[None]
-        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        with torch.no_grad():
-            made[save] = (journal.of("train/loss"), final(outcome.metrics), model(**inputs).logits)
-    assert made["merged"][:2] == made["adapter"][:2]
-    torch.testing.assert_close(made["merged"][2], made["adapter"][2], rtol=0, atol=1e-5)
+    forms = [adapted(family, save) for save in ("merged", "adapter")]
+    merged, adapter = ((each.journal.of("train/loss"), final(each.outcome.metrics)) for each in forms)
+    assert merged == adapter
+    ids = torch.arange(6, 14)[None]
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.no_grad():
+        one, other = (load(each.given, each.student).eval()(**inputs).logits for each in forms)
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES_HERE)
-def test_what_was_loaded_from_an_adapter_is_saved_plain(family: str, tmp_path: Path) -> None:
+def test_what_was_loaded_from_an_adapter_is_saved_plain(
+    family: str, adapted: Callable[[str, str], Made], tmp_path: Path
+) -> None:
     """As a teacher that is one, and is trained on: under the model's own names, not peft's."""
-    given = trial(family, {"student": {**LORA, "save": "adapter"}})
-    cell(given, tmp_path)
-    model = load(given, tmp_path / "cell" / "student")
+    made = adapted(family, "adapter")
+    model = load(made.given, made.student)
     adapters.save(model, tmp_path / "again")
     assert not list(tmp_path.glob("again/adapter*"))
-    again = load(given, tmp_path / "again").state_dict()
+    again = load(made.given, tmp_path / "again").state_dict()
     assert model.state_dict().keys() == again.keys()
     assert all(torch.equal(tensor, again[name]) for name, tensor in model.state_dict().items())
 
 
-def test_an_adapter_is_loaded_by_a_pipeline(tmp_path: Path) -> None:
+def test_an_adapter_is_loaded_by_a_pipeline(adapted: Callable[[str, str], Made]) -> None:
     scores: list[list[float]] = []
     for save in ("merged", "adapter"):
-        cell(trial("bert", {"student": {**LORA, "save": save}}), tmp_path / save)
-        answer: Any = pipeline("text-classification", model=str(tmp_path / save / "cell" / "student"), top_k=None)
+        answer: Any = pipeline("text-classification", model=str(adapted("bert", save).student), top_k=None)
         scores.append([each["score"] for each in answer(["no dog runs"])[0]])
-    base: Any = BertForSequenceClassification.from_pretrained(tmp_path / "adapter" / "cell" / "student")
+    base: Any = BertForSequenceClassification.from_pretrained(adapted("bert", "adapter").student)
     assert any(".lora_A." in name for name in base.state_dict())
     assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
