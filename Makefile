@@ -9,36 +9,48 @@ ARGS ?=
 WORKERS ?= 1
 GPU ?=
 ENGINE ?=
+# Python compiles a module when it is first imported; most of those that are installed never are.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # Ray and MLflow report usage unless told not to; nothing here leaves the machine.
 export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-static ui cluster cluster-down cluster-purge submit test-cluster clean
+.PHONY: help install demo test check check-static docs ui cluster cluster-down cluster-purge submit test-cluster clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; give one as PYTHON=python3.12"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(INSTALL) --upgrade pip  # that of Python 3.11 takes four times as long to choose among 150 packages
+
+$(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
 	@touch $@
 
-install: $(VENV)/installed ## Make .venv with pinned dependencies
+$(VENV)/tools: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[test,docs]'
+	@touch $(VENV)/installed $@
+
+install: $(VENV)/installed ## Make .venv with pinned dependencies, without what only tests and docs need
 
 demo: install ## The whole sweep on generated tasks, on this machine alone (PROFILE=taste: BERT alone)
 	$(BIN)/python sweep/run.py $(CONFIG) $(if $(PROFILE),profile=$(PROFILE))
 
-test: install ## The whole test suite
+test: $(VENV)/tools ## The whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check-static: install ## Lint and types
+check-static: $(VENV)/tools ## Lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-check: check-static test ## What CI runs: lint, types, tests
+docs: $(VENV)/tools ## The documentation as a site, in build/site; every wrong link is an error
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
+check: check-static docs test ## What CI runs, but for the cluster: lint, types, docs, tests
 
 ui: install ## The MLflow UI on the runs of this machine
 	$(BIN)/python -m sweep.ui
@@ -56,7 +68,7 @@ submit: install ## A sweep as a job of the cluster, followed to its end (CONFIG=
 	@$(BIN)/python -m sweep.cluster.submit $(CONFIG) $(ARGS); status=$$?; \
 	[ $$status = 0 ] || echo "exit status $$status" >&2; exit $$status
 
-test-cluster: install ## The cluster, tried on a real engine (ENGINE=path/to/script that starts one)
+test-cluster: $(VENV)/tools ## The cluster, tried on a real engine (ENGINE=path/to/script that starts one)
 	@ENGINE="$(ENGINE)" PYTHON=$(BIN)/python sh tests/cluster/run
 
 clean: ## Remove .venv and caches; keeps runs/

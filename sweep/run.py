@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if __name__ == "__main__":
     # A script's own folder comes first: its `plan` or `report` would shadow a module that somebody else imports.
@@ -76,8 +76,13 @@ def _plan_and_run(asked: Command, arguments: Sequence[str], console: Console) ->
     return conduct.run(checked, planned, asked, arguments, console)
 
 
-if __name__ == "__main__":
+def script() -> NoReturn:
+    """Runs the command as a process of its own."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     status = main(sys.argv[1:])
     gc.freeze()  # Python would search all that Ray and MLflow have loaded for garbage, which takes 2 s
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    script()

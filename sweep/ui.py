@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sweep.spec.command import WORDS
 from sweep.spec.passwords import hidden
 from sweep.spec.sweep import load
 from sweep.tracking import views
@@ -131,14 +132,27 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def parser() -> argparse.ArgumentParser:
+    """The words of this verb, with their help."""
+    program = "distillation-sweep ui"
+    words = argparse.ArgumentParser(
+        program,
+        usage=f"{program} [CONFIG.yaml] [key.path=value ...]",
+        description="Serves MLflow's UI on the runs of a sweep, for this machine alone.",
+    )
+    words.add_argument(
+        "words", nargs="*", metavar=WORDS, help="those of the sweep, which say where its runs are; none: the demo's"
+    )
+    return words
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: the server's, 0 where it was interrupted, 2 where there is nothing to show."""
-    parser = argparse.ArgumentParser(prog="python -m sweep.ui", description="MLflow's UI on the runs of a sweep.")
-    parser.add_argument("words", nargs="*", metavar="CONFIG.yaml | key.path=value")
-    words: list[str] = parser.parse_args(arguments).words
+    own = parser()
+    words: list[str] = own.parse_args(arguments).words
     files = [Path(word) for word in words if "=" not in word]
     if len(files) > 1:
-        parser.error(f"got {len(files)} config files; one, or none for the demo")
+        own.error(f"got {len(files)} config files; one, or none for the demo")
     try:
         config = load(files[0] if files else None, [word for word in words if "=" in word])
     except InputError as error:

@@ -24,6 +24,7 @@ FLOORS = {
         "cluster",
         "conduct",
         "run ui",
+        "cli",
     ],
     "trainables": [
         "angle_file deadline errors hub_tasks recipe seeds strategies vocabularies",

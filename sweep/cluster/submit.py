@@ -1,6 +1,6 @@
 """`make submit`: a sweep as a job of a Ray cluster, followed to its end.
 
-    python -m sweep.submit [CONFIG.yaml] [key.path=value …] [--address URL] [--shared] [flags of sweep/run.py]
+    python -m sweep.cluster.submit [CONFIG.yaml] [key.path=value …] [--address URL] [--shared] [flags of sweep/run.py]
 
 The working directory goes with the job. Exit status: the driver's own (0, 1, 2), 130 where the job was stopped or the
 client interrupted, 2 where nothing was submitted. The token is RAY_AUTH_TOKEN's, or that of `.env` here.
@@ -186,11 +186,25 @@ def use_token() -> None:
         os.environ["RAY_AUTH_TOKEN"] = token
 
 
+def parser() -> argparse.ArgumentParser:
+    """The flags that this command has beside those of `run.py`, with their help."""
+    program = "python -m sweep.cluster.submit"
+    flags = argparse.ArgumentParser(
+        program,
+        usage=f"{program} [CONFIG.yaml] [key.path=value ...] [--address URL] [--shared] [flags of sweep/run.py]",
+        description="Sends a sweep to a Ray cluster as a job and follows it to its end. Other words go to the sweep.",
+        allow_abbrev=False,
+    )
+    flags.add_argument(
+        "--address", metavar="URL", help="of the dashboard; none: RAY_API_SERVER_ADDRESS, else this machine's"
+    )
+    flags.add_argument("--shared", action="store_true", help="absolute paths in the config are those of the nodes")
+    return flags
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m sweep.submit", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--address", help="the dashboard's; none: RAY_API_SERVER_ADDRESS, else this machine's")
-    parser.add_argument("--shared", action="store_true", help="the absolute paths of the config are those of the nodes")
-    own, rest = parser.parse_known_args(arguments)
+    """Exit status: that of the sweep, 2 where nothing was submitted, 130 where it was interrupted."""
+    own, rest = parser().parse_known_args(arguments)
     port = os.environ.get("RAY_PORT") or dotenv_values(SETTINGS).get("RAY_PORT") or "8265"
     address = own.address or os.environ.get("RAY_API_SERVER_ADDRESS") or f"http://127.0.0.1:{port}"
     use_token()

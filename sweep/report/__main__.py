@@ -17,12 +17,20 @@ from trainables.errors import InputError
 NO_SWEEP = 2
 
 
+def parser() -> argparse.ArgumentParser:
+    """The words of this verb, with their help."""
+    program = "distillation-sweep report"
+    words = argparse.ArgumentParser(
+        program, usage=f"{program} STORAGE NAME", description="Draws a sweep's report again from its records."
+    )
+    words.add_argument("storage", metavar="STORAGE", help="the sweep's storage: a path or an fsspec URL")
+    words.add_argument("name", metavar="NAME", help="the sweep's name")
+    return words
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws a sweep's report again. Exit status: 0, or 2 where the storage has no such sweep."""
-    parser = argparse.ArgumentParser(prog="python -m sweep.report", description="Draws a sweep's report again.")
-    parser.add_argument("storage", help="path or fsspec URL")
-    parser.add_argument("name", help="the sweep's name")
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
     try:
         storage = Storage(given.storage)
         sweep = Sweep.load(storage, given.name)

@@ -14,7 +14,9 @@ from sweep.spec.messages import shown
 from trainables.errors import InputError, Problem
 
 _OVERRIDE = re.compile(r"[\w.-]+=")
-_USAGE = "python sweep/run.py [CONFIG.yaml] [key.path=value ...] [flags]"
+PROGRAM = "python sweep/run.py"
+WORDS = "CONFIG.yaml | key.path=value | profile=NAME"
+_DESCRIPTION = "Runs a sweep, and of it only what is missing. Without a config it runs the demo."
 
 
 @dataclass(frozen=True)
@@ -37,23 +39,25 @@ class _Parser(argparse.ArgumentParser):
         raise InputError([Problem(flag, reason) if reason else Problem("", message)])
 
 
-def _parser() -> _Parser:
-    parser = _Parser("sweep/run.py", usage=_USAGE, description=__doc__, allow_abbrev=False)
-    parser.add_argument("words", nargs="*", metavar="CONFIG.yaml | key.path=value | profile=NAME")
-    parser.add_argument("--plan", action="store_true", help="say what would run, and start nothing")
-    parser.add_argument("--address", metavar="RAY", help="the Ray cluster to join; none: RAY_ADDRESS, else an own one")
-    parser.add_argument("--retry-failed", action="store_true", help="run the cells that failed by themselves again")
-    parser.add_argument("--example", action="store_true", help="print a commented config to start from")
-    parser.add_argument("--schema", action="store_true", help="print the config's JSON schema, for editors")
-    parser.add_argument("--verbose", action="store_true", help="show what the command does, and where the workers log")
-    return parser
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """The command's words and flags, with their help."""
+    usage = f"{program} [CONFIG.yaml] [key.path=value ...] [flags]"
+    flags = _Parser(program, usage=usage, description=_DESCRIPTION, allow_abbrev=False)
+    flags.add_argument("words", nargs="*", metavar=WORDS, help="a config file, overrides, and the name of a profile")
+    flags.add_argument("--plan", action="store_true", help="say what would run, and start nothing")
+    flags.add_argument("--address", metavar="RAY", help="the Ray cluster to join; none: RAY_ADDRESS, else a local one")
+    flags.add_argument("--retry-failed", action="store_true", help="run the cells that failed by themselves again")
+    flags.add_argument("--example", action="store_true", help="print a commented config to start from")
+    flags.add_argument("--schema", action="store_true", help="print the config's JSON schema, for editors")
+    flags.add_argument("--verbose", action="store_true", help="show what the command does, and where the workers log")
+    return flags
 
 
 def parse(arguments: Sequence[str]) -> Command:
     """The command of these arguments. Raises InputError with every problem; --help prints and exits."""
-    parser = _parser()
-    given, rest = parser.parse_known_intermixed_args(arguments)
-    problems = [Problem(word.partition("=")[0], _unknown(word, parser)) for word in rest]
+    flags = parser()
+    given, rest = flags.parse_known_intermixed_args(arguments)
+    problems = [Problem(word.partition("=")[0], _unknown(word, flags)) for word in rest]
     overrides = [word for word in given.words if _OVERRIDE.match(word)]
     configs = [word for word in given.words if not _OVERRIDE.match(word)]
     if len(configs) > 1:

@@ -101,7 +101,7 @@ class Cluster:
     def submission(self, *words: str) -> subprocess.Popen[str]:
         """`make submit`, under way."""
         return subprocess.Popen(
-            [sys.executable, "-m", "sweep.submit", *words],
+            [sys.executable, "-m", "sweep.cluster.submit", *words],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -1,0 +1,57 @@
+"""The console script `distillation-sweep`: the command of `run.py`, with verbs beside it.
+
+    distillation-sweep [CONFIG.yaml] [key.path=value …] [flags]
+    distillation-sweep VERB …
+
+A new verb is a module with `parser` and `main`, and one entry in `VERBS`. Modules are loaded when they are asked for:
+MLflow takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NoReturn, Protocol, cast
+
+from sweep import run
+from sweep.spec import command
+
+PROGRAM = "distillation-sweep"
+
+
+class Verb(Protocol):
+    """What the module of a verb holds."""
+
+    parser: Callable[[], argparse.ArgumentParser]
+    main: Callable[[Sequence[str]], int]
+
+
+VERBS = {
+    "report": "sweep.report.__main__",
+    "ui": "sweep.ui",
+}
+"""Verb -> its module."""
+
+
+def verb(name: str) -> Verb:
+    """The module of a verb."""
+    return cast(Verb, import_module(VERBS[name]))
+
+
+def overview() -> str:
+    """One line per verb."""
+    lines = [f"  {name:8} {verb(name).parser().description}" for name in VERBS]
+    return "\n".join([f"verbs ({PROGRAM} VERB --help says more):", *lines])
+
+
+def main() -> NoReturn:
+    """Runs the command or a verb as a process of its own."""
+    words = sys.argv[1:]
+    if words and words[0] in VERBS:
+        sys.exit(verb(words[0]).main(words[1:]))
+    if words and words[0] in ("-h", "--help"):
+        print(command.parser(PROGRAM).format_help(), overview(), sep="\n")
+        sys.exit()
+    run.script()
