@@ -48,7 +48,7 @@ check-static: $(VENV)/tools ## Lint and types
 	$(BIN)/pyright
 
 docs: $(VENV)/tools ## The documentation as a site, in build/site; every wrong link is an error
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 check: check-static docs test ## What CI runs, but for the cluster: lint, types, docs, tests
 

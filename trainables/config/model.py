@@ -16,13 +16,13 @@ class TokenizerConfig(Frozen):
     kind: Literal["word", "byte_bpe"] = Field(
         default="byte_bpe", description="word: split at white space and punctuation."
     )
-    vocab_size: Positive = 4000
+    vocab_size: Positive = Field(default=4000, description="The most entries that the vocabulary may have.")
 
 
 class FromScratch(Frozen):
     """A teacher built from a config and trained; `config` holds fields of the family's transformers config."""
 
-    config: dict[str, Any]
+    config: dict[str, Any] = Field(description="Fields of the family's transformers config.")
     tokenizer: TokenizerConfig = TokenizerConfig()
 
 
@@ -46,7 +46,7 @@ class LoraConfig(Frozen):
     """
 
     r: Positive = Field(description="The rank; the paper has 32 for its teachers and 128 for its students.")
-    alpha: Rate = 32
+    alpha: Rate = Field(default=32, description="What the adapters add is scaled by alpha / r.")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="Before A, in training.")
     targets: Annotated[list[str], Field(min_length=1)] | None = Field(
         default=None, description="Ends of names, such as q_proj; null: every linear layer of the blocks."
@@ -78,9 +78,9 @@ class ModelConfig(Frozen):
     """The teacher and the shape of its student."""
 
     name: str = Field(min_length=1, description="What tables and tags show.")
-    family: str
+    family: str = Field(description="The model family, a built-in one or a plug-in's.")
     teacher: str | FromScratch = Field(description="A folder, a hub id, or a config to train one from scratch.")
-    revision: str | None = None
+    revision: str | None = Field(default=None, description="A commit, tag or branch of a hub id.")
     shape: dict[str, Any] | None = Field(
         default=None,
         description="Fields of the teacher's transformers config, so that --plan needs no download of a hub id; "

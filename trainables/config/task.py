@@ -13,19 +13,19 @@ from trainables.config.fields import Frozen, Positive
 class Files(Frozen):
     """Local data files: JSON lines, CSV, TSV or Parquet."""
 
-    train: str
-    validation: str
-    test: str
+    train: str = Field(description="The file that is trained on.")
+    validation: str = Field(description="The file on which the best student is chosen.")
+    test: str = Field(description="The file on which the chosen student is scored.")
 
 
 class Generated(Frozen):
     """A task made on the spot, the same on every machine."""
 
     generator: str = Field(description="natural_logic, localisation, or one of a plug-in.")
-    train: Positive = 3000
-    validation: Positive = 200
-    test: Positive = 400
-    seed: int = 0
+    train: Positive = Field(default=3000, description="Rows of the training split.")
+    validation: Positive = Field(default=200, description="Rows of the validation split.")
+    test: Positive = Field(default=400, description="Rows of the test split.")
+    seed: int = Field(default=0, description="Of the rows; not that of the cells.")
 
 
 class Hub(Frozen):
@@ -41,22 +41,22 @@ class Hub(Frozen):
 class Sample(Frozen):
     """A part of the training split, drawn once."""
 
-    train: Positive
-    seed: int = 0
+    train: Positive = Field(description="How many rows are drawn.")
+    seed: int = Field(default=0, description="Of the draw; not that of the cells.")
 
 
 class Examples(Frozen):
     """How many examples the splits have, for a plan; what is run is counted."""
 
-    train: Positive
-    validation: Positive
-    test: Positive
+    train: Positive = Field(description="Examples of the training split.")
+    validation: Positive = Field(description="Examples of the validation split.")
+    test: Positive = Field(description="Examples of the test split.")
 
 
 class TaskConfig(Frozen):
     """Data and how it is read. A field's name in the data is dotted where it is nested: answers.input_text."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, description="What tables and tags show.")
     kind: str = Field(description="classification, generation, multiple_choice or question_answering.")
     files: Files | None = None
     generated: Generated | None = None
@@ -74,7 +74,7 @@ class TaskConfig(Frozen):
     text: Annotated[list[str], Field(min_length=1, max_length=2)] | None = Field(
         None, description="classification: one field, or two for a pair."
     )
-    label: str = "label"
+    label: str = Field(default="label", description="The right answer of classification and multiple_choice.")
     classes: Annotated[list[str], Field(min_length=2)] | None = Field(
         None, description="Names of the classes; null: found in the training split."
     )
@@ -102,8 +102,8 @@ class TaskConfig(Frozen):
         default="\n", description="generation, decoder-only models: what stands between source and target."
     )
     max_length: Positive = Field(default=128, description="Tokens; longer inputs are cut.")
-    max_new_tokens: Positive = 64
-    num_beams: Positive = 1
+    max_new_tokens: Positive = Field(default=64, description="The most tokens that a model writes for one answer.")
+    num_beams: Positive = Field(default=1, description="Beams of the search in which answers are written; 1: greedy.")
     num_eval: Positive | None = Field(
         None, description="Examples of the validation split that evaluations during training use; null: all."
     )

@@ -16,12 +16,14 @@ class TrainConfig(Frozen):
     max_steps: Positive | None = Field(default=None, description="Optimiser steps; overrides epochs.")
     batch_size: Positive = Field(default=32, description="Examples of a micro-batch.")
     accumulation: Positive = Field(default=1, description="Micro-batches of an optimiser step.")
-    learning_rate: Rate = 2e-5
-    warmup_steps: Count = 0
-    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    learning_rate: Rate = Field(default=2e-5, description="The highest rate, reached at the end of the warm-up.")
+    warmup_steps: Count = Field(default=0, description="Optimiser steps in which the rate rises from 0.")
+    optimizer: Literal["adamw", "adafactor"] = Field(
+        default="adamw", description="adafactor: the optimiser with which T5 was trained."
+    )
     scale_parameter: bool = Field(default=False, description="adafactor: rates relative to each parameter's RMS.")
-    weight_decay: Weight = 0.01
-    clip_norm: Rate = 1.0
+    weight_decay: Weight = Field(default=0.01, description="The optimiser's weight decay.")
+    clip_norm: Rate = Field(default=1.0, description="Gradients with a larger norm are scaled down to it.")
     freeze_embeddings: bool = Field(default=False, description="As they always are under LoRA.")
     gradient_checkpointing: bool = Field(
         default=False,
@@ -30,7 +32,7 @@ class TrainConfig(Frozen):
     evaluate_every: Rate = Field(
         default=1.0, description="Epochs between evaluations; the last step is always evaluated."
     )
-    checkpoint_minutes: Rate = 5
+    checkpoint_minutes: Rate = Field(default=5, description="Minutes between checkpoints.")
 
     @model_validator(mode="after")
     def _scaled_by_adafactor(self) -> Self:
@@ -42,23 +44,25 @@ class TrainConfig(Frozen):
 class FinetuneConfig(TrainConfig):
     """How a teacher is made from labels."""
 
-    epochs: Rate = 3
-    learning_rate: Rate = 5e-5
-    seed: int = 0
+    epochs: Rate = Field(default=3, description="Passes over the training split; may be a fraction.")
+    learning_rate: Rate = Field(default=5e-5, description="The highest rate, reached at the end of the warm-up.")
+    seed: int = Field(default=0, description="Of the teacher's fresh weights, data order and dropout.")
 
 
 class LossConfig(Frozen):
     """Weights of the terms: ce * CE + kl * T^2 KL + hidden * MSE."""
 
-    ce: Weight = 1.0
-    kl: Weight = 1.0
-    hidden: Weight = 3.0
-    temperature: Rate = 1.0
+    ce: Weight = Field(default=1.0, description="Weight of the cross entropy with the labels.")
+    kl: Weight = Field(default=1.0, description="Weight of the KL divergence from the teacher's logits.")
+    hidden: Weight = Field(default=3.0, description="Weight of the MSE between matched hidden states.")
+    temperature: Rate = Field(default=1.0, description="T, by which the logits are divided in the KL term.")
     semantics: Literal["clean", "official"] = Field(
         default="clean",
         description="official: as the paper's public code; Qwen3's needs hidden_norm l2.",
     )
-    hidden_norm: Literal["none", "l2", "layernorm"] = "none"
+    hidden_norm: Literal["none", "l2", "layernorm"] = Field(
+        default="none", description="How each hidden state is normalised before the MSE."
+    )
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> LossConfig:

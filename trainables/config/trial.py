@@ -56,9 +56,14 @@ class TrialConfig(Frozen):
 
     model: Annotated[ModelConfig, BeforeValidator(read_named("model", MODELS))]
     task: Annotated[TaskConfig, BeforeValidator(read_named("task", TASKS))]
-    strategy: StrategyField = STRATEGIES["forward"](kind="forward")
-    init: Literal["random", "teacher"] = "teacher"
-    seed: int = 0
+    strategy: StrategyField = Field(
+        default=STRATEGIES["forward"](kind="forward"),
+        description="Which teacher state each student state is matched to: a name, or a mapping with kind.",
+    )
+    init: Literal["random", "teacher"] = Field(
+        default="teacher", description="How the student starts; teacher: with weights copied from the teacher."
+    )
+    seed: int = Field(default=0, description="Of every random draw of the cell.")
     train: TrainConfig = TrainConfig()
     losses: LossConfig = LossConfig()
     targets: Literal["live", "auto"] = Field(
