@@ -21,10 +21,11 @@ export MLFLOW_DISABLE_TELEMETRY := true
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
+# The pip of Python 3.11 takes four times as long as today's to choose among these 150 packages.
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; give one as PYTHON=python3.12"'
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; give one as PYTHON=python3.12"'
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --upgrade pip  # that of Python 3.11 takes four times as long to choose among 150 packages
+	$(INSTALL) --upgrade pip
 
 $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable .
