@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweep import cli
+from sweep import cli, load_angles, load_results
 from sweep.cluster import submit
 from sweep.spec import command
 from sweep.spec.schema import schema
@@ -37,7 +37,8 @@ PLAIN = {
     "object": "mapping",
     "null": "`null`",
 }
-API: tuple[type | Callable[..., Any], ...] = (angle_file.read, angle_file.Angles, angle_file.seen_from)
+TABLES = {"sweep": (load_results, load_angles)}
+ANGLES = {"trainables.angle_file": (angle_file.read, angle_file.Angles, angle_file.seen_from)}
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 Json = dict[str, Any]
@@ -169,19 +170,19 @@ def targets() -> str:
     return table(("target", "what it does"), [(code(f"make {name}"), cell(said)) for name, said in lines])
 
 
-def api() -> str:
-    """The signature and the docstring of everything in `API`."""
-    return "\n\n".join(map(described, API))
+def api(modules: Mapping[str, Sequence[type | Callable[..., Any]]]) -> str:
+    """The signature and the docstring of what the modules give."""
+    return "\n\n".join(described(module, thing) for module, things in modules.items() for thing in things)
 
 
-def described(thing: type | Callable[..., Any]) -> str:
+def described(module: str, thing: type | Callable[..., Any]) -> str:
     """A function, or a class with its fields, as a section."""
-    where = f"```python\nfrom {thing.__module__} import {thing.__name__}\n```"
+    where = f"```python\nfrom {module} import {thing.__name__}\n```"
     said = inspect.getdoc(thing) or ""
     if isinstance(thing, type):
         fields = [(code(name), code(kind)) for name, kind in inspect.get_annotations(thing).items()]
         return f"### {thing.__name__}\n\n{where}\n\n{said}\n\n{table(('field', 'type'), fields)}"
-    signature = str(inspect.signature(thing)).replace("'", "")
+    signature = str(inspect.signature(thing)).replace("'", "").replace("pd.", "pandas.")
     return f"### {thing.__name__}\n\n{where}\n\n`{thing.__name__}{signature}`\n\n{said}"
 
 
@@ -195,7 +196,8 @@ PARTS: dict[str, Callable[[], str]] = {
     **{f"verb {name}": lambda name=name: flags(cli.verb(name).parser()) for name in cli.VERBS},
     "submit": lambda: flags(submit.parser()),
     "targets": targets,
-    "api": api,
+    "tables": lambda: api(TABLES),
+    "angles": lambda: api(ANGLES),
 }
 
 
