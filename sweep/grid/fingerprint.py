@@ -23,7 +23,6 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
             "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
             "task": _TASK_LABELS,
             "train": _TRAIN_LABELS,
-            "targets": True,
         },
     )
     named = {"recipe": RECIPE, "targets": "live", "data": data, "teacher": teacher}

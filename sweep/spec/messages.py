@@ -18,7 +18,6 @@ Path = tuple[str | int, ...]
 NEEDED = "got nothing; this key is needed"
 
 _EXPECTED = {
-    "none_required": "only null is supported",
     "string_type": "a text",
     "list_type": "a list",
     "dict_type": "a mapping",

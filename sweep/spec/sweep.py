@@ -48,14 +48,6 @@ class Failures(Frozen):
     """When a trial is given up."""
 
     max_failures: Count = Field(default=2, description="Tries again after a fault that lies outside the cell.")
-    stall_minutes: Rate = Field(default=30, description="Minutes without a step after which a trial counts as stalled.")
-
-
-class Cache(Frozen):
-    """Stored teacher states, on each node's own disk."""
-
-    dir: str | None = Field(default=None, description="null: below the node's temporary folder.")
-    gb: Rate = Field(default=20, description="The most that the cache may hold, in GB.")
 
 
 class PartSweep(Frozen):
@@ -82,7 +74,6 @@ class SweepConfig(Frozen):
         description="Part sweeps, in a list or by name, so that a profile or an override can change one of them; "
         "cells that come in several are run once.",
     )
-    search: None = Field(default=None, description="Only null is supported.")
     profiles: dict[str, dict[str, Any]] = Field(default={}, description="Name -> overrides, chosen by profile=NAME.")
     plugins: list[str] = Field(
         default=[], description="Files with strategies, families, generated tasks or metrics of one's own."
@@ -94,7 +85,6 @@ class SweepConfig(Frozen):
     tracking_required: bool = Field(default=True, description="A tracking server that does not answer is an error.")
     resources: Resources = Resources()
     failures: Failures = Failures()
-    cache: Cache = Cache()
     keep: Literal["best", "all", "none"] = Field(default="best", description="Which students stay.")
     register: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=256)] | None = Field(
         default=None, description="Name under which MLflow's model registry gets the best student; null: it does not."

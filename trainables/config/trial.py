@@ -66,7 +66,4 @@ class TrialConfig(Frozen):
     seed: int = Field(default=0, description="Of every random draw of the cell.")
     train: TrainConfig = TrainConfig()
     losses: LossConfig = LossConfig()
-    targets: Literal["live", "auto"] = Field(
-        default="auto", description="auto and live: the teacher runs beside the student."
-    )
     dtype: Literal["fp32", "bf16", "auto"] = Field(default="auto", description="auto: what the hardware is fast at.")

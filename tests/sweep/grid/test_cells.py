@@ -184,7 +184,6 @@ UNIDENTIFYING = {
     "task.files.test",
     "train.checkpoint_minutes",
     "train.gradient_checkpointing",
-    "targets",  # auto and live are one until targets are stored
 }
 OTHER: dict[str, Any] = {
     "task.kind": "generation",
@@ -192,7 +191,6 @@ OTHER: dict[str, Any] = {
     "losses.hidden_norm": "l2",
     "losses.semantics": "official",
     "model.projection.start": "normal",
-    "targets": "live",
     "dtype": "bf16",
     "model.teacher.tokenizer.kind": "byte_bpe",
     "train.optimizer": "adafactor",

@@ -6,6 +6,11 @@ import pytest
 
 from tests.sweep.own_data import BASE, refused, write_all
 
+KNOWN = (
+    "known: axes, base, failures, grids, keep, name, plugins, profiles, register, resources, storage, "
+    "tracking_required, tracking_uri"
+)
+
 pytestmark = pytest.mark.usefixtures("only_given_places")
 
 
@@ -65,7 +70,11 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("base.task.max_length=64", "base.task.max_length: got 64; the teacher reads at most 32 tokens"),
         ("resources.gpus=1.5", "resources.gpus: got 1.5; 0, a fraction below 1, or a whole number"),
         ("resources.cpus=0", "resources.cpus: got 0; at least 1"),
-        ("search={trials: 3}", "search: got {'trials': 3}; only null is supported"),
+        ("search=null", f"search: got an unknown key; {KNOWN}"),
+        ("cache={gb: 20}", f"cache: got an unknown key; {KNOWN}"),
+        ("base.targets=live",
+         "base.targets: got an unknown key; did you mean base.model.lora.teacher.targets?"),
+        ("failures={stall_minutes: 30}", "failures.stall_minutes: got an unknown key; known: max_failures"),
         ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; No such file or directory"),
         ("plugins=a.py", "plugins: got 'a.py'; a list"),
         ("profile=quick", "profile: got 'quick'; this config has no profiles"),

@@ -1,15 +1,19 @@
 """Reading a config: precedence, paths, YAML, profiles, defaults of storage and tracking."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from sweep.spec.command import Command, parse
+from sweep.spec.fields import models_in
 from sweep.spec.messages import dotted, shown
 from sweep.spec.overlay import assign, merge
 from sweep.spec.reading import read_yaml
@@ -17,6 +21,7 @@ from sweep.spec.schema import schema
 from sweep.spec.sources import EXAMPLE
 from sweep.spec.sweep import SweepConfig, load
 from trainables.builtin import TASKS
+from trainables.config import TrialConfig
 from trainables.errors import InputError
 
 FILE = """
@@ -195,6 +200,23 @@ def test_a_wrong_call(words: list[str], line: str) -> None:
     with pytest.raises(InputError) as error:
         parse(words)
     assert str(error.value) == line
+
+
+def fields_of(model: type[BaseModel]) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        yield name
+        for inner in models_in(info.annotation):
+            yield from fields_of(inner)
+
+
+def test_every_key_of_a_config_is_read_somewhere() -> None:
+    root = Path(__file__).parents[3]
+    trees = [
+        ast.parse(file.read_text()) for folder in ("sweep", "trainables") for file in (root / folder).rglob("*.py")
+    ]
+    read = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    read.add("profiles")  # laid over the rest before the config is made
+    assert {*fields_of(SweepConfig), *fields_of(TrialConfig)} - read == set()
 
 
 def test_schema_takes_the_example_and_refuses_unknown_keys() -> None:
