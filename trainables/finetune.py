@@ -116,7 +116,7 @@ class Teacher:
         self.last: Metrics = {}
 
     def run(self) -> Outcome:
-        """Trains where there is something to train, and measures on the test split. Raises NotFinite."""
+        """Trains where there is something to train, and measures on validation and test. Raises NotFinite."""
         num_steps, best_step, best = 0, 0, {}
         model = self.model
         if self.train:
@@ -127,6 +127,9 @@ class Teacher:
             num_classes = len(self.data.classes)
             best_model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
             model = devices.place(frozen.hold(best_model.requires_grad_(False), self.dtype), self.device).eval()
+        else:
+            measured = self.evaluator(model, self.eval_rows)
+            best = {f"best/{self.evaluator.main_metric}": measured[self.evaluator.main_metric]}
         logger.info("the teacher is tested")
         answers = self.evaluator.answers(model, self.data)
         metrics = {

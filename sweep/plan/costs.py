@@ -82,11 +82,11 @@ def cell_operations(cell: Sizes) -> float:
 
 
 def teacher_operations(cell: Sizes) -> float:
-    """The making of a teacher, or the test of a ready one."""
+    """The making of a teacher, or the validation and the test of a ready one."""
     config, made = cell.config.model.finetune, teacher(cell)
     test = cell.splits.test * evaluation(cell, made)
     if config is None:
-        return test
+        return _num_eval(cell) * evaluation(cell, made) + test
     length, schedule = cell.config.task.max_length, Schedule.of(config, cell.splits.train)
     each = training(made, cell.config.model.teacher_lora, config)
     measured = evaluation(cell, made) + 2 * made.used * length

@@ -37,7 +37,7 @@ def write(storage: Storage, sweep: Sweep, rows: Sequence[Row]) -> Files:
 
 
 def best_student(rows: Sequence[Row], sweep: Sweep, records: Records) -> Student | None:
-    """The cell that came nearest to its teacher, of those whose student was kept."""
+    """The cell that came nearest to its teacher on the validation split, of those whose student was kept."""
     configs = {cell.fingerprint: cell.config for cell in sweep.cells}
     for row in summary.ranked(rows):
         record = records.cell(row.fingerprint)

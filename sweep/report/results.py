@@ -38,6 +38,8 @@ class Row:
     teacher_test: float | None
     share_of_teacher: float | None
     """(test - chance) / (teacher's test - chance)."""
+    validation_share: float | None
+    """The same of the best validation scores; by it the best student is chosen."""
     metrics: dict[str, float]
     """All final metrics: test/…, angle/…, seconds/…"""
     mapping: Mappings
@@ -96,7 +98,15 @@ def _teacher_row(record: Record, cell: Cell, manifest: Facts | None) -> Row:
     """The row of the teacher of a cell."""
     row = _row(record, cell, manifest, axes=[])
     return replace(
-        row, kind="teacher", strategy="", init="", seed=None, share_of_teacher=None, mapping_note="", fingerprint=""
+        row,
+        kind="teacher",
+        strategy="",
+        init="",
+        seed=None,
+        share_of_teacher=None,
+        validation_share=None,
+        mapping_note="",
+        fingerprint="",
     )
 
 
@@ -107,8 +117,11 @@ def _row(record: Record, cell: Cell, teacher: Facts | None, axes: Sequence[str])
     config, given = cell.config, _fields(cell)
     metrics: dict[str, float] = found.get("metrics", {})
     main = found.get("main_metric", "")
-    test = metrics.get(f"test/{main}")
-    teacher_test = teacher["metrics"].get(f"test/{teacher['main_metric']}") if teacher else None
+    best, test = metrics.get(f"best/{main}"), metrics.get(f"test/{main}")
+    teacher_best, teacher_test = (
+        teacher["metrics"].get(f"{split}/{teacher['main_metric']}") if teacher else None for split in ("best", "test")
+    )
+    chance = teacher.get("chance", 0.0) if teacher else 0.0
     mapping = _mapping(found)
     return Row(
         kind="cell",
@@ -121,10 +134,11 @@ def _row(record: Record, cell: Cell, teacher: Facts | None, axes: Sequence[str])
         status=_status(result, failure),
         reason=failure.get("reason", ""),
         main_metric=main,
-        best=metrics.get(f"best/{main}"),
+        best=best,
         test=test,
         teacher_test=teacher_test,
-        share_of_teacher=share(test, teacher_test, teacher.get("chance", 0.0) if teacher else 0.0),
+        share_of_teacher=share(test, teacher_test, chance),
+        validation_share=share(best, teacher_best, chance),
         metrics=metrics,
         mapping=mapping,
         mapping_note=_notes(mapping) if config.strategy.kind == "random" else "",
@@ -136,11 +150,11 @@ def _row(record: Record, cell: Cell, teacher: Facts | None, axes: Sequence[str])
     )
 
 
-def share(test: float | None, teacher: float | None, chance: float) -> float | None:
-    """How much of the way from chance to the teacher a student has come; None where there is no such way."""
-    if test is None or teacher is None or teacher <= chance:
+def share(student: float | None, teacher: float | None, chance: float) -> float | None:
+    """How much of the way from chance to the teacher's score a student has come; None where there is no such way."""
+    if student is None or teacher is None or teacher <= chance:
         return None
-    return (test - chance) / (teacher - chance)
+    return (student - chance) / (teacher - chance)
 
 
 def permutation_note(mapping: dict[int, int]) -> str:

@@ -162,6 +162,14 @@ def compare(groups: Iterable[Group]) -> Comparison:
 
 
 def ranked(rows: Iterable[Row]) -> list[Row]:
-    """The cells with a score, the one that came nearest to its teacher first."""
-    scored = [row for row in rows if row.kind == "cell" and row.test is not None]
-    return sorted(scored, key=lambda row: (row.share_of_teacher or 0.0, row.test or 0.0), reverse=True)
+    """The cells with a score, the one that came nearest to its teacher on the validation split first.
+
+    The test split reports what the validation split has chosen: the best of many test scores would be too good.
+    """
+    scored = [(row.best, row) for row in rows if row.kind == "cell" and row.best is not None]
+    return [row for _, row in sorted(scored, key=lambda each: _nearness(*each), reverse=True)]
+
+
+def _nearness(best: float, row: Row) -> tuple[bool, float, float]:
+    """What a row is ranked by; one without a share of the way comes after those that have one."""
+    return row.validation_share is not None, row.validation_share or 0.0, best

@@ -170,11 +170,8 @@ def show_results(
     for sentence in overview(found):
         console.print(Text(sentence))
     if student:
-        came = percent(student.row.share_of_teacher)
-        console.print(
-            Text(f"\nBest student ({came} of the way from chance to its teacher): {student.path}", "bold"),
-            soft_wrap=True,
-        )
+        came = f"on the test split {percent(student.row.share_of_teacher)} of the way from chance to its teacher"
+        console.print(Text(f"\nBest student by validation ({came}): {student.path}", "bold"), soft_wrap=True)
         for line in usage(student.config, student.path):
             console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
     console.print()

@@ -80,7 +80,7 @@ def test_an_answer_by_its_kind() -> None:
 
 
 def test_a_teacher_by_hand() -> None:
-    assert costs.teacher_operations(sized()) == 5 * costs.evaluation(sized(), costs.teacher(sized()))
+    assert costs.teacher_operations(sized()) == (6 + 5) * costs.evaluation(sized(), costs.teacher(sized()))
     made = sized(model={"finetune": {"max_steps": 7, "batch_size": 3}})
     teacher = 4 * BLOCK + TABLE
     answered = 2 * teacher * (10 + 64)

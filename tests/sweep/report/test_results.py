@@ -24,7 +24,8 @@ def finish(records: Records, cell: Cell, **facts: Any) -> None:
 
 
 def finish_teacher(records: Records, test: float = 0.75, chance: float = 0.25) -> None:
-    manifest = {"metrics": {"test/accuracy": test}, "main_metric": "accuracy", "chance": chance, "path": "hub/id"}
+    metrics = {"best/accuracy": 0.875, "test/accuracy": test}
+    manifest = {"metrics": metrics, "main_metric": "accuracy", "chance": chance, "path": "hub/id"}
     records.teacher("7eac4e4").close(manifest)
 
 
@@ -66,6 +67,7 @@ def test_what_a_row_says(records: Records) -> None:
         test=0.5,
         teacher_test=0.75,
         share_of_teacher=0.5,
+        validation_share=0.8,
         metrics={
             "best/accuracy": 0.75,
             "test/accuracy": 0.5,
@@ -151,8 +153,8 @@ def test_csv(records: Records) -> None:
     assert list(done)[:6] == ["kind", "model", "task", "strategy", "init", "seed"]
     assert list(done)[-5:] == [
         "train.learning_rate",
-        "test/accuracy",
         "best/accuracy",
+        "test/accuracy",
         "angle/encoder/cos_mean",
         "seconds/total",
     ]

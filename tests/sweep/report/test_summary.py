@@ -18,7 +18,7 @@ def row(strategy: str, test: float | None, init: str = "random", seed: int = 0, 
     fields: dict[str, object] = {
         "kind": "cell", "model": "bert", "task": "sst2", "strategy": strategy, "init": init, "seed": seed, "axes": {},
         "status": "missing" if test is None else "done", "reason": "", "main_metric": "accuracy", "best": test,
-        "test": test, "teacher_test": TEACHER, "share_of_teacher": share,
+        "test": test, "teacher_test": TEACHER, "share_of_teacher": share, "validation_share": share,
         "metrics": {} if test is None else {"angle/encoder/acute_share": test}, "mapping": {}, "mapping_note": "",
         "signature": "", "seconds": 1.0, "computed_by": "me", "teacher": "t", "fingerprint": f"{strategy}{init}{seed}",
     }  # fmt: skip
@@ -95,7 +95,11 @@ def test_bleu_has_one_decimal() -> None:
     assert findings.number(0.41264, "accuracy") == "0.413"
 
 
-def test_ranked_by_the_share_of_the_way() -> None:
-    strong = row("forward", 30.0, model="t5", share_of_teacher=0.2)
-    assert [each.strategy for each in ranked([strong, *ROWS, row("none", None)])][:2] == ["forward", "forward"]
-    assert ranked([strong, *ROWS])[0].test == 0.7
+def test_the_best_student_is_that_of_the_validation_split() -> None:
+    lucky = row("reverse", 0.9, best=0.5, validation_share=0.2)
+    strong = row("forward", 0.6, best=0.7, validation_share=0.6)
+    far = row("none", 30.0, model="t5", best=30.0, validation_share=0.5)
+    unscaled = row("random", 50.0, model="bart", best=50.0, validation_share=None)
+    assert ranked([unscaled, lucky, row("none", None), far, strong]) == [strong, far, lucky, unscaled]
+    equal = row("all_to_one", 0.1, best=0.7, validation_share=0.6)
+    assert ranked([strong, equal])[0] is strong

@@ -117,7 +117,7 @@ def test_results_fit_eighty_columns() -> None:
     rows = results.rows(records, sweep.cells)
     student = best_student(rows, sweep, records)
     assert student is not None
-    assert student.row.share_of_teacher == max(row.share_of_teacher or 0 for row in rows)
+    assert student.row.validation_share == max(row.validation_share or 0 for row in rows)
     console, file = log()
     show_results(rows, console, student, ["results.csv: here", "report.html: there"])
     text = file.getvalue()
