@@ -70,10 +70,11 @@ class Cell:
         logger.info("the data has %s", data)
         logger.info("the cell is computed on %s in %s with %d threads", self.device, self.dtype, num_threads)
         self.family = FAMILIES[config.model.family]
-        self.tokenizer = load_tokenizer(str(teacher))
-        self.plain_tokenizer = plain.tokenizer(str(teacher), config.task)
+        revision = config.model.revision  # of a hub id; transformers ignores it where the teacher is a folder
+        self.tokenizer = load_tokenizer(str(teacher), revision)
+        self.plain_tokenizer = plain.tokenizer(str(teacher), revision, config.task)
         model = self.family.load(
-            str(teacher), None, config.task.kind, len(data.classes), seed=config.seed, classes=data.classes
+            str(teacher), revision, config.task.kind, len(data.classes), seed=config.seed, classes=data.classes
         )
         logger.info("the teacher is loaded from %s", teacher)
         raise_all(lora.check(self.family, config.model, config.init))
@@ -199,7 +200,7 @@ class Cell:
 def run(config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int = 1) -> Outcome:
     """Computes one cell into `folder` (student/, last.pt, angles.npz, per_state.json, predictions.jsonl).
 
-    `teacher` is a folder in `save_pretrained` form with its tokenizer. Raises NotFinite where the cell fails
-    by itself.
+    `teacher` is a folder in `save_pretrained` form with its tokenizer, or a hub id, which is read at the model's
+    `revision`. Raises NotFinite where the cell fails by itself.
     """
     return Cell(config, data, teacher, folder, report, num_threads).run()

@@ -18,9 +18,9 @@ _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "ep
 _BEAMS = ("early_stopping", "length_penalty")
 
 
-def tokenizer(path: str, task: TaskConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder, which cuts a text as those of the task are cut where it is asked to cut."""
-    return load_tokenizer(path, model_max_length=task.max_length, truncation_side=KINDS[task.kind].cut_at)
+def tokenizer(path: str, revision: str | None, task: TaskConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder or hub id, which cuts a text as those of the task are cut where it is asked to cut."""
+    return load_tokenizer(path, revision, model_max_length=task.max_length, truncation_side=KINDS[task.kind].cut_at)
 
 
 def set_generation(model: PreTrainedModel, task: TaskConfig) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.trainables.golden import config, save_teacher
-from trainables import finetune
+from trainables import distill, finetune
+from trainables.config import TokenizerConfig
 from trainables.loop import Metrics
 from trainables.tasks.rows import Data
 
@@ -26,3 +33,44 @@ def test_it_is_measured_on_validation_and_test(tmp_path: Path) -> None:
     assert one["best/accuracy"] == other["test/accuracy"]
     assert other["best/accuracy"] == one["test/accuracy"]
     assert one["best/accuracy"] != one["test/accuracy"]
+
+
+CHECKED, NEWEST = "c0ffee" + 34 * "0", "decade" + 34 * "0"
+"""Commits of a hub's model."""
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a model's commits in a cache of the hub, which no network is behind; `main` is at the newest."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    model = tmp_path / "hub" / "models--org--name"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text(NEWEST)
+    return model / "snapshots"
+
+
+def test_a_hub_id_is_loaded_at_the_commit_that_was_checked(tmp_path: Path, hub: Path) -> None:
+    """Config, tokenizer and weights: none of them is that of `main`."""
+    trial = config("bert", "forward")
+    data = save_teacher(trial, hub / CHECKED)
+    newer: Any = {"hidden_size": 8, "intermediate_size": 24}
+    scratch: Any = trial.model.teacher
+    other = scratch.model_copy(
+        update={"config": {**scratch.config, **newer}, "tokenizer": TokenizerConfig(kind="word")}
+    )
+    save_teacher(trial.model_copy(update={"model": trial.model.model_copy(update={"teacher": other})}), hub / NEWEST)
+    ready = {"teacher": "org/name", "revision": CHECKED, "finetune": None}
+    trial = trial.model_copy(update={"model": trial.model.model_copy(update=ready)})
+
+    (tmp_path / "cell").mkdir()
+    cell = distill.Cell(trial, data, Path("org/name"), tmp_path / "cell", lambda *_: None, 1)
+    wanted = load_file(hub / CHECKED / "model.safetensors")
+    loaded = cell.targets.teacher.state_dict()
+    assert loaded.keys() == wanted.keys()
+    assert all(torch.equal(loaded[name], weights) for name, weights in wanted.items())
+    vocabulary = json.loads((hub / CHECKED / "tokenizer.json").read_text())["model"]["vocab"]
+    assert cell.tokenizer.get_vocab() == cell.plain_tokenizer.get_vocab() == vocabulary
+    measured = finetune.Teacher(trial.model, trial.task, data, tmp_path, lambda *_: None, "fp32", 1)
+    assert torch.equal(measured.model.state_dict()["classifier.weight"], wanted["classifier.weight"])
+    assert measured.tokenizer.get_vocab() == vocabulary
