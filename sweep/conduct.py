@@ -195,10 +195,12 @@ class Conductor:
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are drawn at the end"))
 
     def _cell_run(self, cell: Cell) -> RunSpec:
-        return RunSpec.of_cell(cell, self.parent, environment.tags(self.environment))
+        return RunSpec.of_cell(
+            cell, self.plan.labels[cell.fingerprint], self.parent, environment.tags(self.environment)
+        )
 
     def _teacher_run(self, cell: Cell) -> RunSpec:
-        return RunSpec.of_teacher(cell, self.parent, environment.tags(self.environment))
+        return RunSpec.of_teacher(cell, self.plan.labels[cell.teacher], self.parent, environment.tags(self.environment))
 
     def _report(self) -> list[results.Row]:
         """Table, page and runs from the records; whatever the cells came to."""

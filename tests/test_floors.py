@@ -30,7 +30,7 @@ FLOORS = {
         "angle_file deadline errors hub_tasks recipe seeds strategies vocabularies",
         "angles builtin device losses own_metrics",
         "config frozen",
-        "families official steps",
+        "families inert official steps",
         "memory optimizers student tasks",
         "plain plugins predictions",
         "contract evaluate targets",

@@ -19,6 +19,7 @@ from sweep.spec.sweep import SweepConfig
 from sweep.spec.values import TRIAL_FIELDS, Values
 from trainables.config import TrialConfig
 from trainables.errors import InputError, Problem
+from trainables.inert import without_inert
 
 _REQUIRED = {name for name, info in TRIAL_FIELDS.items() if info.is_required()}
 
@@ -65,13 +66,13 @@ def draft(config: SweepConfig) -> tuple[list[Draft], list[Problem]]:
         unsound, problems = axis_problems(part)
         points, faults = _points(part, unsound, values)
         found += problems + faults + _base_problems(part)
-        for identity, point in points.items():
-            drafts.setdefault(identity, point)
+        for point in points.values():
+            drafts.setdefault(_numbers(point), point)
     return list(drafts.values()), list(dict.fromkeys(found))
 
 
 def _points(part: Part, unsound: set[str], values: Values) -> tuple[dict[str, Draft], list[Problem]]:
-    """The points of one part by identity."""
+    """The points of one part, each once."""
     axes = {key: given for key, given in part.axes.items() if key not in unsound}
     points: dict[str, Draft] = {}
     found: list[Problem] = []
@@ -103,9 +104,15 @@ def _point(part: Part, picks: dict[str, int], unsound: set[str], values: Values)
 
 
 def _identity(point: Draft) -> str:
+    """Equal for points that are written alike."""
     if point.config is not None:
         return canonical(point.config.model_dump(mode="json"))
     return repr(sorted({**point.fields, **point.valid}.items()))
+
+
+def _numbers(point: Draft) -> str:
+    """Equal for points that differ at most in fields without an effect."""
+    return canonical(without_inert(point.config).model_dump(mode="json")) if point.config else _identity(point)
 
 
 def _twice(point: Draft, first: Draft) -> Problem:

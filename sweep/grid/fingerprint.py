@@ -1,4 +1,7 @@
-"""Identity by content: what can change a cell's or a teacher's numbers, hashed; names and places are left out."""
+"""Identity by content: what can change a cell's or a teacher's numbers, hashed.
+
+Names and places are left out, and a field that has no effect beside the others counts as its default.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from trainables import plugins
 from trainables.config import LoraConfig, TrialConfig
+from trainables.inert import without_inert
 from trainables.recipe import RECIPE
 
 _TASK_LABELS = {"name", "files", "generated", "hub", "splits", "sample", "examples"}
@@ -17,7 +21,7 @@ _TRAIN_LABELS = {"checkpoint_minutes", "gradient_checkpointing"}
 def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
     """The identity of a cell: its config, with its data and its teacher by their hashes; dtype resolved."""
     assert trial.dtype != "auto"
-    fields = trial.model_dump(
+    fields = without_inert(trial).model_dump(
         mode="json",
         exclude={
             "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
@@ -32,7 +36,7 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
 def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
     """The identity of a cell's teacher: its source by content and how it is made; dtype resolved."""
     assert trial.dtype != "auto"
-    made = trial.model_dump(
+    made = without_inert(trial).model_dump(
         mode="json",
         include={"model": {"family": True, "finetune": True}, "task": True, "dtype": True},
         exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _TASK_LABELS},

@@ -17,9 +17,10 @@ def strategy_label(strategy: Strategy) -> str:
     return f"{strategy.kind}({parameters})" if parameters else strategy.kind
 
 
-def cell_label(config: TrialConfig) -> str:
-    """`bert · forward · random · s0`"""
-    return f"{config.model.name} · {strategy_label(config.strategy)} · {config.init} · s{config.seed}"
+def cell_label(config: TrialConfig, *, with_task: bool = True) -> str:
+    """`bert · sst2 · forward · random · s0`"""
+    task = [config.task.name] if with_task else []
+    return " · ".join([config.model.name, *task, strategy_label(config.strategy), config.init, f"s{config.seed}"])
 
 
 def teacher_label(config: TrialConfig) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 import ray
 from ray import tune
 
-from sweep.grid import labels
 from sweep.grid.cells import Cell
 from sweep.jobs import reach, schedule
 from sweep.jobs.attempts import Context, Ended
@@ -78,10 +77,6 @@ class Job:
     run: RunSpec
 
     @property
-    def label(self) -> str:
-        return (labels.cell_label if self.make is train_cell else labels.teacher_label)(self.cell.config)
-
-    @property
     def train(self) -> TrainConfig | None:
         config = self.cell.config
         return config.train if self.make is train_cell else config.model.finetune
@@ -114,7 +109,7 @@ def make(
     jobs = {key: job for each in found.values() for key, job in each.items()}
     if not jobs:
         return 0
-    names = distinct({key: job.label for key, job in jobs.items()})
+    names = distinct({key: job.run.name for key, job in jobs.items()})
     num_train = {key: len(rows.train) for key, rows in data.items()}
     progress.begin(
         {

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.grid import labels
 from sweep.grid.cells import Cell
+from sweep.grid.varied import cell_labels, teacher_labels
 from sweep.plan.checks import Checked
 from sweep.plan.checks.tasks import NOT_LOOKED_UP
 from sweep.records.records import Records, State
@@ -32,6 +32,8 @@ class Plan:
     """By fingerprint."""
     teachers: Mapping[str, Cell]
     """By teacher hash: the first cell that has it."""
+    labels: Mapping[str, str]
+    """What each cell and each teacher is called, by fingerprint and by hash."""
     cell_states: Mapping[str, Known]
     teacher_states: Mapping[str, Known]
 
@@ -41,9 +43,11 @@ class Plan:
         teachers: dict[str, Cell] = {}
         for cell in cells.values():
             teachers.setdefault(cell.teacher, cell)
+        configs = ({key: cell.config for key, cell in each.items()} for each in (cells, teachers))
         return cls(
             cells,
             teachers,
+            cell_labels(next(configs)) | teacher_labels(next(configs)),
             {key: "unknown" if _unknown(cell) else records.cell(key).state() for key, cell in cells.items()},
             {key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teachers.items()},
         )
@@ -80,10 +84,10 @@ def show(plan: Plan, console: Console) -> None:
         table.add_column(column, no_wrap=True)
     for key, cell in plan.teachers.items():
         state = WORDS[plan.teacher_states[key]]
-        table.add_row("teacher", Text(labels.teacher_label(cell.config)), state, _teacher_steps(cell.config))
+        table.add_row("teacher", Text(plan.labels[key]), state, _teacher_steps(cell.config))
     for key, cell in plan.cells.items():
         state = WORDS[plan.cell_states[key]]
-        table.add_row("cell", Text(labels.cell_label(cell.config)), state, _steps(cell.config))
+        table.add_row("cell", Text(plan.labels[key]), state, _steps(cell.config))
     console.print(table)
     console.print(Text(counts(plan)))
 

@@ -74,7 +74,7 @@ def overview(all_sections: Sequence[Section]) -> list[str]:
 
 def _angles(all_sections: Sequence[Section]) -> list[str]:
     """How acute the angles were at the end, from the least to the most acute cell."""
-    rows = [row for section in all_sections for row in section.rows]
+    rows = {row.fingerprint: row for section in all_sections for row in section.rows}.values()
     shares = [value for row in rows for name, value in row.metrics.items() if name.endswith("/acute_share")]
     if not shares:
         return []

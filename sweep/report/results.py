@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
+from sweep.grid.varied import cell_fields, cell_labels, teacher_labels, varied
 from sweep.records.records import Facts, Record, Records
 from sweep.records.storage import Storage
+from trainables.inert import inert_fields, is_within
 
 Status = Literal["done", "failed", "missing"]
 Mappings = dict[str, dict[int, int]]
@@ -23,13 +25,14 @@ class Row:
     """One teacher or one cell; None where it has no such value, or not yet."""
 
     kind: Literal["teacher", "cell"]
+    label: str
     model: str
     task: str
     strategy: str
     init: str
     seed: int | None
     axes: dict[str, str]
-    """The other fields of the config that the sweep varies."""
+    """The other fields of the config that the sweep varies and that have an effect on the cell."""
     status: Status
     reason: str
     main_metric: str
@@ -58,9 +61,15 @@ def rows(records: Records, cells: Sequence[Cell]) -> list[Row]:
     for cell in cells:
         first.setdefault(cell.teacher, cell)
     manifests = {teacher: records.teacher(teacher).manifest() for teacher in first}
-    axes = varied(cells)
-    teachers = [_teacher_row(records.teacher(teacher), cell, manifests[teacher]) for teacher, cell in first.items()]
-    return teachers + [_row(records.cell(cell.fingerprint), cell, manifests[cell.teacher], axes) for cell in cells]
+    configs = [cell.config for cell in cells]
+    axes = varied(configs)
+    names = cell_labels({cell.fingerprint: cell.config for cell in cells})
+    names |= teacher_labels({key: cell.config for key, cell in first.items()})
+    teachers = [_teacher_row(records.teacher(key), cell, manifests[key], names[key]) for key, cell in first.items()]
+    return teachers + [
+        _row(records.cell(cell.fingerprint), cell, manifests[cell.teacher], names[cell.fingerprint], axes)
+        for cell in cells
+    ]
 
 
 def table(rows: Iterable[Row]) -> tuple[list[str], list[dict[str, Any]]]:
@@ -80,23 +89,9 @@ def write_csv(rows: Iterable[Row], storage: Storage, path: str) -> None:
     storage.write(path, text.getvalue().encode())
 
 
-def varied(cells: Sequence[Cell]) -> list[str]:
-    """The fields that tell apart cells of one model and task, besides strategy, init and seed."""
-    values: dict[tuple[str, str, str], set[str | None]] = {}
-    flat = [(cell.config.model.name, cell.config.task.name, _fields(cell)) for cell in cells]
-    for key in dict.fromkeys(key for _, _, config in flat for key in config):
-        for model, task, config in flat:
-            values.setdefault((key, model, task), set()).add(config.get(key))
-    return list(dict.fromkeys(key for (key, _, _), seen in values.items() if len(seen) > 1))
-
-
-def _fields(cell: Cell) -> dict[str, str]:
-    return labels.flatten(cell.config.model_dump(mode="json", exclude={"strategy", "init", "seed"}))
-
-
-def _teacher_row(record: Record, cell: Cell, manifest: Facts | None) -> Row:
+def _teacher_row(record: Record, cell: Cell, manifest: Facts | None, label: str) -> Row:
     """The row of the teacher of a cell."""
-    row = _row(record, cell, manifest, axes=[])
+    row = _row(record, cell, manifest, label, axes=[])
     return replace(
         row,
         kind="teacher",
@@ -110,11 +105,11 @@ def _teacher_row(record: Record, cell: Cell, manifest: Facts | None) -> Row:
     )
 
 
-def _row(record: Record, cell: Cell, teacher: Facts | None, axes: Sequence[str]) -> Row:
+def _row(record: Record, cell: Cell, teacher: Facts | None, label: str, axes: Sequence[str]) -> Row:
     result = record.result()
     failure = {} if result else record.last_failure() or {}
     found = result or {}
-    config, given = cell.config, _fields(cell)
+    config, given = cell.config, cell_fields(cell.config)
     metrics: dict[str, float] = found.get("metrics", {})
     main = found.get("main_metric", "")
     best, test = metrics.get(f"best/{main}"), metrics.get(f"test/{main}")
@@ -125,12 +120,13 @@ def _row(record: Record, cell: Cell, teacher: Facts | None, axes: Sequence[str])
     mapping = _mapping(found)
     return Row(
         kind="cell",
+        label=label,
         model=config.model.name,
         task=config.task.name,
         strategy=labels.strategy_label(config.strategy),
         init=config.init,
         seed=config.seed,
-        axes={key: given.get(key, "") for key in axes},
+        axes={key: given.get(key, "") for key in axes if not is_within(key, inert_fields(config))},
         status=_status(result, failure),
         reason=failure.get("reason", ""),
         main_metric=main,
@@ -184,6 +180,7 @@ def _notes(mapping: Mappings) -> str:
 
 
 def _flat(row: Row) -> dict[str, Any]:
-    """The fields of a row that are one column each."""
-    flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in ("axes", "metrics")}
+    """The fields of a row that are one column each; its label repeats some of them."""
+    others = ("label", "axes", "metrics")
+    flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in others}
     return flat | {"mapping": "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sweep.report.results import Row
 
@@ -127,21 +128,39 @@ class Comparison:
 
 
 def sections(rows: Iterable[Row]) -> list[Section]:
-    """The rows of cells by model, task and further axes, in the order in which they first come."""
+    """The rows of cells by model, task and further axes, in the order in which they first come.
+
+    A cell on which an axis has no effect (`losses.hidden` on one without matching) stands in every section of the
+    axis's values.
+    """
     table = list(rows)
     teachers = {row.teacher: row for row in table if row.kind == "teacher"}
-    found: dict[tuple[object, ...], list[Row]] = {}
-    for row in table:
-        if row.kind == "cell":
-            found.setdefault((row.model, row.task, *row.axes.items()), []).append(row)
-    return [_section(cells, teachers) for cells in found.values()]
+    cells = [row for row in table if row.kind == "cell"]
+    places = [_Place(row.model, row.task, frozenset(row.axes.items())) for row in cells]
+    whole = [each for each in dict.fromkeys(places) if not any(each.is_part_of(other) for other in places)]
+    return [
+        _section([row for row, of in zip(cells, places, strict=True) if of == place or of.is_part_of(place)], teachers)
+        for place in whole
+    ]
+
+
+class _Place(NamedTuple):
+    """Where a cell stands."""
+
+    model: str
+    task: str
+    axes: frozenset[tuple[str, str]]
+
+    def is_part_of(self, other: _Place) -> bool:
+        """Whether the other says more of the axes, and nothing else."""
+        return self[:2] == other[:2] and self.axes < other.axes
 
 
 def _section(cells: Sequence[Row], teachers: dict[str, Row]) -> Section:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in cells:
         groups.setdefault((row.strategy, row.init), []).append(row)
-    first = cells[0]
+    first = max(cells, key=lambda row: len(row.axes))
     return Section(
         model=first.model,
         task=first.task,

@@ -207,9 +207,8 @@ def _table(section: Section) -> Table:
 def _show_failures(rows: Sequence[Row], console: Console) -> None:
     failed = [row for row in rows if row.status == "failed" or row.reason]
     for row in failed[:MAX_REASONS]:
-        what = "teacher" if row.kind == "teacher" else f"{row.strategy} · {row.init} · s{row.seed}"
         reason = row.reason or "no reason recorded"
-        console.print(Text(f"{row.status}: {row.model} · {what}: {reason}", style="red"), soft_wrap=True)
+        console.print(Text(f"{row.status}: {row.label}: {reason}", style="red"), soft_wrap=True)
     if len(failed) > MAX_REASONS:
         console.print(Text(f"and {len(failed) - MAX_REASONS} more; all are in results.csv", style="red"))
 

@@ -41,8 +41,8 @@ class RunSpec:
     params: Mapping[str, str]
 
     @classmethod
-    def of_cell(cls, cell: Cell, parent: str, tags: Mapping[str, str]) -> RunSpec:
-        """The run of a cell; `tags` are those that all runs of the sweep share."""
+    def of_cell(cls, cell: Cell, name: str, parent: str, tags: Mapping[str, str]) -> RunSpec:
+        """The run of a cell under its label; `tags` are those that all runs of the sweep share."""
         config = cell.config
         own = {
             "model": config.model.name,
@@ -54,16 +54,16 @@ class RunSpec:
             DESCRIPTION: _describe_cell(config),
         }
         params = labels.flatten(config.model_dump(mode="json"))
-        return cls("cell", cell.fingerprint, parent, labels.cell_label(config), {**tags, **own}, params)
+        return cls("cell", cell.fingerprint, parent, name, {**tags, **own}, params)
 
     @classmethod
-    def of_teacher(cls, cell: Cell, parent: str, tags: Mapping[str, str]) -> RunSpec:
-        """The run of the teacher of a cell."""
+    def of_teacher(cls, cell: Cell, name: str, parent: str, tags: Mapping[str, str]) -> RunSpec:
+        """The run of the teacher of a cell under its label."""
         config = cell.config
         about = f"The teacher of {config.model.name} on {config.task.name}, which its students are matched to."
         own = {"model": config.model.name, "task": config.task.name, DESCRIPTION: about}
         params = labels.flatten(config.model_dump(mode="json", include={"model", "task", "dtype"}))
-        return cls("teacher", cell.teacher, parent, labels.teacher_label(config), {**tags, **own}, params)
+        return cls("teacher", cell.teacher, parent, name, {**tags, **own}, params)
 
 
 def _describe_cell(config: TrialConfig) -> str:

@@ -20,7 +20,7 @@ def make_cell(fingerprint: str = "c0ffee", teacher: str = "7eac4e4", **fields: A
 
 
 def spec(parent: str, cell: Cell | None = None) -> RunSpec:
-    return RunSpec.of_cell(cell or make_cell(), parent, SHARED_TAGS)
+    return RunSpec.of_cell(cell or make_cell(), "a label", parent, SHARED_TAGS)
 
 
 def make_rows(first: int, last: int, offset: float = 0.0) -> list[JournalRow]:

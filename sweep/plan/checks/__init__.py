@@ -5,7 +5,7 @@ Data and models are checked once each, not per cell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from sweep.plan.checks.sizes import Sizes, sizes
 from sweep.plan.checks.tasks import NOT_LOOKED_UP, Tasks
 from sweep.plan.checks.teachers import Teacher
 from sweep.records.revisions import Revisions
-from sweep.spec.messages import NEEDED
+from sweep.spec.messages import NEEDED, shown
 from sweep.spec.sweep import SweepConfig, load_partly
 from trainables.config import TrialConfig
 from trainables.device import resolve_dtype
-from trainables.errors import InputError, raise_all
+from trainables.errors import InputError, Problem, raise_all
 from trainables.tasks.rows import Data
+
+_HAVE_A_NAME = "these cells have the name {} already, and a name alone makes no others: give them one name"
 
 
 @dataclass(frozen=True)
@@ -62,29 +64,55 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     tasks, models = Tasks(Revisions(config.storage_url), look_up=look_up), Models(look_up=look_up)
     for each in drafts:
         problems += tasks.check(each) + models.check(each, tasks.data(each))
+    sound = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
+    problems += _two_names(sound)
     problems += storage_problems(config) + tracking_problems(config)
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
-    checked = _checked(config, drafts, tasks, models)
+    assert len(sound) == len(drafts)
+    checked = Checked(config, _distinct(cell for _, cell in sound), {}, {}, tasks.revisions)
+    for each, cell in sound:
+        data, teacher = tasks.data(each), models.teacher(each)
+        assert teacher is not None
+        checked.teachers[cell.teacher] = teacher
+        if data is not None:
+            checked.data[cell.data] = data
     raise_all(memory_problems(checked.sizes().values(), config.resources))
     return checked
 
 
-def _checked(config: SweepConfig, drafts: list[Draft], tasks: Tasks, models: Models) -> Checked:
-    checked = Checked(config, [], {}, {}, tasks.revisions)
-    for each in drafts:
-        data, identity, teacher = tasks.data(each), tasks.identity(each), models.teacher(each)
-        assert each.config is not None
-        assert identity is not None
-        assert teacher is not None
-        trial = _resolved(each.config, teacher, tasks.revisions, config.resources.gpus)
-        made_from = teacher_hash(trial, identity, teacher.identity)
-        made_from = f"{NOT_LOOKED_UP}{made_from}" if teacher.is_stated else made_from
-        checked.cells.append(Cell(trial, identity, made_from, fingerprint(trial, identity, made_from)))
-        if data is not None:
-            checked.data[identity] = data
-        checked.teachers[made_from] = teacher
-    return checked
+def _cell(each: Draft, tasks: Tasks, models: Models, gpus: float) -> Cell | None:
+    """The draft with its identity; None where its config, data or teacher is not sound."""
+    identity, teacher = tasks.identity(each), models.teacher(each)
+    if each.config is None or identity is None or teacher is None:
+        return None
+    trial = _resolved(each.config, teacher, tasks.revisions, gpus)
+    made_from = teacher_hash(trial, identity, teacher.identity)
+    made_from = f"{NOT_LOOKED_UP}{made_from}" if teacher.is_stated else made_from
+    return Cell(trial, identity, made_from, fingerprint(trial, identity, made_from))
+
+
+def _distinct(cells: Iterable[Cell]) -> list[Cell]:
+    """The first cell of each fingerprint."""
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        first.setdefault(cell.fingerprint, cell)
+    return [*first.values()]
+
+
+def _two_names(cells: Sequence[tuple[Draft, Cell]]) -> list[Problem]:
+    """A name for the model or the task of a cell that has another one already; a name is no part of its identity."""
+    first: dict[str, TrialConfig] = {}
+    problems: list[Problem] = []
+    for each, cell in cells:
+        known = first.setdefault(cell.fingerprint, cell.config)
+        names = {"model": (cell.config.model.name, known.model.name), "task": (cell.config.task.name, known.task.name)}
+        problems += [
+            Problem(each.where((key, "name")), f"got {shown(name)}; {_HAVE_A_NAME.format(shown(before))}")
+            for key, (name, before) in names.items()
+            if name != before
+        ]
+    return problems
 
 
 def _resolved(trial: TrialConfig, teacher: Teacher, revisions: Revisions, gpus: float) -> TrialConfig:

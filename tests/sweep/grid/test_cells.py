@@ -182,6 +182,9 @@ UNIDENTIFYING = {
     "task.files.train",  # the data is taken by content
     "task.files.validation",
     "task.files.test",
+    "model.finetune.epochs",  # max_steps stands beside them
+    "train.epochs",
+    "train.freeze_embeddings",  # adapters freeze them
     "train.checkpoint_minutes",
     "train.gradient_checkpointing",
 }
@@ -245,6 +248,35 @@ def test_a_teacher_depends_on_how_it_is_made_alone(path: str) -> None:
     its_own = path.startswith(parts) or path == "dtype"
     moved = identities(changed(TRIAL, path, other(path, LEAVES[path])))[1] != identities(TRIAL)[1]
     assert moved == (its_own and path not in UNIDENTIFYING)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "value"),
+    [
+        ({"strategy": "none"}, "losses.hidden", 1.0),
+        ({"strategy": "none"}, "losses.hidden_norm", "l2"),
+        ({"strategy": "none"}, "model.projection.start", "normal"),
+        ({"model": {**FULL["model"], "student_width": None}}, "model.projection.bias", True),
+        ({"init": "random"}, "model.copy_classifier", True),
+        ({}, "train.epochs", 3.0),
+        ({}, "train.freeze_embeddings", True),
+    ],
+)
+def test_a_field_without_effect_counts_as_its_default(fields: dict[str, Any], path: str, value: Any) -> None:
+    model = {**FULL["model"], "projection": {}}
+    trial = TrialConfig.model_validate({**FULL, "model": model, **fields})
+    assert identities(changed(trial, path, value)) == identities(trial)
+
+
+def test_epochs_and_frozen_embeddings_count_where_they_have_an_effect() -> None:
+    trial = TrialConfig.model_validate({**BASE, "dtype": "fp32"})
+    for path, value in (("train.epochs", 3.0), ("train.freeze_embeddings", True), ("model.finetune.epochs", 2.0)):
+        assert identities(changed(trial, path, value))[0] != identities(trial)[0]
+
+
+def test_cells_that_differ_in_a_field_without_effect_are_one() -> None:
+    cells = expand(sweep(axes={"losses.hidden": [1, 3], "strategy": ["none", "forward"], "losses.hidden_norm": ["l2"]}))
+    assert [(cell.strategy.kind, cell.losses.hidden) for cell in cells] == [("none", 1), ("forward", 1), ("forward", 3)]
 
 
 def test_every_field_of_a_trial_config_was_moved() -> None:

@@ -26,7 +26,7 @@ def test_strategies_show_the_parameters_that_were_given(strategy: Any, label: st
 
 def test_names() -> None:
     config = make_cell(strategy="reverse", init="random", seed=7).config
-    assert cell_label(config) == "bert · reverse · random · s7"
+    assert cell_label(config) == "bert · natural-logic · reverse · random · s7"
     assert teacher_label(config) == "bert · teacher · natural-logic"
 
 

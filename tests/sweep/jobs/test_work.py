@@ -36,8 +36,8 @@ DATA = {
 CONTEXT = Context("own", "runs", None, {}, 1)
 
 
-def runs_of(cells: list[Cell]) -> list[tuple[Cell, RunSpec]]:
-    return [(cell, RunSpec.of_cell(cell, "parent", {})) for cell in cells]
+def runs_of(kind: str, cells: list[Cell]) -> list[tuple[Cell, RunSpec]]:
+    return [(cell, RunSpec.of_cell(cell, f"{kind} {cell.fingerprint}", "parent", {})) for cell in cells]
 
 
 def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_steps(
@@ -64,17 +64,13 @@ def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_st
     )
     cells = [ready, trained, make_cell("three", strategy="none", train={"max_steps": 5})]
     config = SweepConfig(name="own")
-    assert work.make(runs_of([trained]), runs_of(cells), config, CONTEXT, DATA, progress) == 3
+    assert work.make(runs_of("teacher", [trained]), runs_of("cell", cells), config, CONTEXT, DATA, progress) == 3
     assert work.make([], [], config, CONTEXT, DATA, progress) == 0
     assert made == [(["made", "one", "two", "three"], {"two": "made"})]
     assert progress.groups == [
         {
-            "teachers": {"t5 · teacher · natural-logic": 2},
-            "cells": {
-                "bert · forward · teacher · s0": 21,
-                "t5 · forward · teacher · s0": 15,
-                "bert · none · teacher · s0": 5,
-            },
+            "teachers": {"teacher two": 2},
+            "cells": {"cell one": 21, "cell two": 15, "cell three": 5},
         }
     ]
 

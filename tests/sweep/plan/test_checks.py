@@ -155,6 +155,34 @@ def test_a_hub_id_is_pinned_to_the_commit_that_was_read(tmp_path: Path, monkeypa
     assert (teacher.source, teacher.revision) == ("org/name", "c0ffee")
 
 
+def test_values_of_an_axis_that_differ_only_in_a_name(tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.copy.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    copied = {split: str(tmp_path / f"{split}.copy.jsonl") for split in ("train", "validation", "test")}
+    original = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "validation", "test")}
+    tasks = [{**BASE["task"], "files": original}, {**BASE["task"], "name": "again", "files": copied}]
+    model = {**BASE["model"], "teacher": str(tmp_path / "teacher")}
+    axes = {"task": tasks, "model": [model, {**model, "name": "twin"}], "seed": [0, 1]}
+    found = lines(tmp_path, "base.train.epochs=0", base={}, axes={**axes, "seed": [0, "one"]})
+    assert found == ["base.train.epochs: got 0; more than 0", "axes.seed[1]: got 'one'; a whole number"]
+    there = "already, and a name alone makes no others: give them one name"
+    assert lines(tmp_path, base={}, axes=axes) == [
+        f"axes.model[1].name: got 'twin'; these cells have the name 'own' {there}",
+        f"axes.task[1].name: got 'again'; these cells have the name 'words' {there}",
+    ]
+
+
+def test_cells_of_one_fingerprint_are_one(tmp_path: Path) -> None:
+    axes = {"strategy": ["none", "forward"], "losses.hidden": [1, 3], "train.gradient_checkpointing": [False, True]}
+    cells = prepared(tmp_path, axes=axes).cells
+    assert [(cell.config.strategy.kind, cell.config.losses.hidden) for cell in cells] == [
+        ("none", 1),
+        ("forward", 1),
+        ("forward", 3),
+    ]
+    assert len({cell.fingerprint for cell in cells}) == 3
+
+
 def test_data_of_a_wrong_cell_is_still_checked(tmp_path: Path) -> None:
     found = lines(tmp_path, "base.train.batch_size=0", "base.task.text=[txt]", "base.model.student_blocks=13")
     no_field = "there is no such field (row 1: it has text, label), and 1 more"

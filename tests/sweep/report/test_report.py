@@ -70,7 +70,13 @@ def test_the_page_says_the_numbers_of_the_records(storage: Storage) -> None:
     assert ["forward", test[key[0]], shares[key[0]], test[key[1]], shares[key[1]]] in page.rows
     key = ("reverse", "teacher")
     assert ["reverse", "-", "-", test[key], shares[key]] in page.rows
-    assert ["tiny-bert", "natural-logic", "reverse · random · seed 0", "failed", "loss not finite"] in page.rows
+    assert [
+        "tiny-bert",
+        "natural-logic",
+        "tiny-bert · reverse · random · s0",
+        "failed",
+        "loss not finite",
+    ] in page.rows
     angle = next(row for row in rows if (row.strategy, row.init) == ("forward", "teacher")).metrics
     end = angle["angle/encoder/acute_share"]
     found = next(row for row in page.rows if row[:3] == ["encoder", "teacher's weights", "forward"])

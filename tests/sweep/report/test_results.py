@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sweep.grid.cells import Cell
 from sweep.records.records import Records
-from sweep.report.results import Row, permutation_note, rows, share, varied, write_csv
+from sweep.report.results import Row, permutation_note, rows, share, write_csv
 from tests.sweep.tracked import make_cell
 
 
@@ -54,6 +54,7 @@ def test_what_a_row_says(records: Records) -> None:
     teacher, row = rows(records, [cell])
     assert row == Row(
         kind="cell",
+        label="bert · random · random · s3",
         model="bert",
         task="natural-logic",
         strategy="random",
@@ -129,17 +130,12 @@ def test_share_where_there_is_no_way_to_go() -> None:
     assert share(0.5, None, 0.5) is None
 
 
-def test_axes_are_the_fields_that_tell_cells_of_one_model_and_task_apart() -> None:
-    rate = [make_cell(train={"learning_rate": rate}) for rate in (1e-4, 2e-4)]
-    assert varied(rate) == ["train.learning_rate"]
-    assert (
-        varied([make_cell(seed=seed, init="random", strategy=name) for seed in (0, 1) for name in ("none", "reverse")])
-        == []
-    )
-    two_models = [make_cell(model={"name": name, "student_blocks": blocks}) for name, blocks in (("a", 3), ("b", 6))]
-    assert varied(two_models) == []
-    deeper = [make_cell(model={"student_blocks": blocks}) for blocks in (3, 6)]
-    assert varied([*two_models, *deeper]) == ["model.student_blocks"]
+def test_an_axis_without_effect_on_a_cell_is_none_of_its_own(records: Records) -> None:
+    cells = [
+        make_cell(strategy, strategy=strategy, losses={"hidden": hidden})
+        for strategy, hidden in (("none", 1), ("forward", 1), ("reverse", 3))
+    ]
+    assert [row.axes for row in rows(records, cells)[1:]] == [{}, {"losses.hidden": "1.0"}, {"losses.hidden": "3.0"}]
 
 
 def test_csv(records: Records) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,8 @@ TEACHER, CHANCE = 0.9, 0.4
 def row(strategy: str, test: float | None, init: str = "random", seed: int = 0, **changes: object) -> Row:
     share = None if test is None else (test - CHANCE) / (TEACHER - CHANCE)
     fields: dict[str, object] = {
-        "kind": "cell", "model": "bert", "task": "sst2", "strategy": strategy, "init": init, "seed": seed, "axes": {},
+        "kind": "cell", "label": "a label", "model": "bert", "task": "sst2", "strategy": strategy, "init": init,
+        "seed": seed, "axes": {},
         "status": "missing" if test is None else "done", "reason": "", "main_metric": "accuracy", "best": test,
         "test": test, "teacher_test": TEACHER, "share_of_teacher": share, "validation_share": share,
         "metrics": {} if test is None else {"angle/encoder/acute_share": test}, "mapping": {}, "mapping_note": "",
@@ -30,10 +32,28 @@ ROWS = [row(strategy, test, seed=seed) for strategy, tests in SEEDS.items() for 
 
 
 def test_a_section_per_model_task_and_further_axis() -> None:
-    other = row("none", 0.5, axes={"losses.hidden": "1"})
-    found = sections([*ROWS, row("none", 0.5, model="t5"), other])
-    assert [section.title for section in found] == ["bert on sst2", "t5 on sst2", "bert on sst2 · losses.hidden=1"]
+    slow, fast = ({"train.learning_rate": rate} for rate in ("1e-05", "2e-05"))
+    found = sections(
+        [*(replace(each, axes=slow) for each in ROWS), row("none", 0.5, model="t5"), row("none", 0.5, axes=fast)]
+    )
+    assert [section.title for section in found] == [
+        "bert on sst2 · train.learning_rate=1e-05",
+        "t5 on sst2",
+        "bert on sst2 · train.learning_rate=2e-05",
+    ]
     assert [len(section.rows) for section in found] == [8, 1, 1]
+
+
+def test_a_cell_on_which_an_axis_has_no_effect_is_in_every_section_of_it() -> None:
+    alike = row("none", 0.5)
+    forward = [row("forward", 0.6, axes={"losses.hidden": value}) for value in ("1", "3")]
+    found = sections([alike, *forward, row("none", 0.5, model="t5")])
+    assert [section.title for section in found] == [
+        "bert on sst2 · losses.hidden=1",
+        "bert on sst2 · losses.hidden=3",
+        "t5 on sst2",
+    ]
+    assert [section.rows for section in found[:2]] == [[alike, each] for each in forward]
 
 
 def test_groups_hold_seeds() -> None:

@@ -126,7 +126,7 @@ def test_results_fit_eighty_columns() -> None:
     assert text.count("\n teacher  ") == 2 + 2 * 5
     assert "90.0" in tables
     assert "0.900" in tables
-    assert "tiny-bert · reverse · random · s1: loss not finite" in rest
+    assert "tiny-bert · natural-logic · reverse · random · s1: loss not finite" in rest
     assert f"{student.path}\n" in rest
     assert "make ui" in rest
     forward = next(line for line in tables.splitlines() if "forward" in line)

@@ -67,7 +67,7 @@ def run_id(tracking: Tracking, cell: Cell, tmp_path: Path) -> str:
     """The run of the cell, ended."""
     record = Records(Storage(str(tmp_path))).cell(cell.fingerprint)
     record.begin({"host": "here"}).commit(RESULT)
-    return tracking.fill(RunSpec.of_cell(cell, tracking.open_sweep({}, "", {}), {}), record)
+    return tracking.fill(RunSpec.of_cell(cell, "a label", tracking.open_sweep({}, "", {}), {}), record)
 
 
 def models(tracking: Tracking) -> list[Any]:
@@ -178,7 +178,7 @@ def test_the_card(student: Student, student_made: Made, monkeypatch: pytest.Monk
     results = {(each.dataset_split, each.metric_type): each.metric_value for each in found.data.eval_results or []}
     assert results == {("validation", "accuracy"): 0.75, ("test", "accuracy"): 0.625, ("test", "f1"): 0.5}
     for line in (
-        "# tiny-bert · forward · random · s0",
+        "# tiny-bert · natural-logic · forward · random · s0",
         "It came 50% of the way from chance to its teacher.",
         "| validation, accuracy | 0.7500 | 0.9375 |",
         "| test, accuracy | 0.6250 | 0.8750 |",

@@ -61,7 +61,7 @@ def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Rec
 
     (run,) = children(client, parent)
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "bert · forward · teacher · s0"
+    assert run.info.run_name == "a label"
     assert (run.info.start_time, run.info.end_time) == (record.attempt(1)["time"], result["time"])
     for step, moment, value in history(client, run.info.run_id, "train/loss"):
         assert (moment, value) == (STARTED + step, 1 / step)
@@ -242,9 +242,9 @@ def test_more_than_a_request_holds(tracking: Tracking, client: MlflowClient, rec
 def test_teachers_have_runs(tracking: Tracking, client: MlflowClient, records: Records, parent: str) -> None:
     ready = records.teacher("7eac4e4")
     ready.close({"path": "hub/id", "metrics": {"test/accuracy": 0.9375}, "main_metric": "accuracy"})
-    run_id = tracking.fill(RunSpec.of_teacher(make_cell(), parent, SHARED_TAGS), ready)
+    run_id = tracking.fill(RunSpec.of_teacher(make_cell(), "its label", parent, SHARED_TAGS), ready)
     run = client.get_run(run_id)
-    assert run.info.run_name == "bert · teacher · natural-logic"
+    assert run.info.run_name == "its label"
     assert run.data.metrics == {"test/accuracy": 0.9375}
     assert (run.data.tags["kind"], run.data.tags["teacher"]) == ("teacher", "7eac4e4")
     assert "cell" not in run.data.tags

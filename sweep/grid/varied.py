@@ -1,0 +1,113 @@
+"""What tells the cells of one sweep apart: the fields that vary, and labels that show them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sweep.grid import labels
+from trainables.config import TrialConfig
+from trainables.inert import inert_fields, is_within
+
+Fields = dict[str, str]
+"""Dotted path -> value as text."""
+
+_SHORT_NAMES = {"learning_rate": "lr", "student_blocks": "blocks", "student_width": "width", "batch_size": "batch"}
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
+_LONGEST = 24
+_OF_A_TEACHER: Any = {
+    "model": {"family": True, "teacher": True, "revision": True, "finetune": True, "lora": {"teacher"}},
+    "task": True,
+    "dtype": True,
+}
+
+
+def varied(configs: Sequence[TrialConfig]) -> list[str]:
+    """The fields that tell apart cells of one model and task, besides strategy, init and seed.
+
+    They come in the order of the axes: of configs in the order of the grid, the last axis moves first.
+    """
+    return _varied(configs, cell_fields)
+
+
+def cell_fields(config: TrialConfig) -> Fields:
+    """The fields that have an effect on the cell, without strategy, init and seed, which have names of their own."""
+    inert = inert_fields(config)
+    flat = labels.flatten(config.model_dump(mode="json", exclude={"strategy", "init", "seed"}))
+    return {key: value for key, value in flat.items() if not is_within(key, inert)}
+
+
+def cell_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
+    """The label of each cell of a sweep, by its fingerprint: `bert · sst2 · forward · random · s0 · lr=2e-4`.
+
+    The task is left out where the sweep has one.
+    """
+    has_tasks = len({config.task.name for config in configs.values()}) > 1
+    shown = _shown(configs, cell_fields)
+    return {
+        key: " · ".join([labels.cell_label(config, with_task=has_tasks), *shown[key]])
+        for key, config in configs.items()
+    }
+
+
+def teacher_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
+    """The label of each teacher of a sweep, by its hash: `bert · teacher · sst2 · epochs=3`.
+
+    `configs` has a cell of each.
+    """
+    shown = _shown(configs, _teacher_fields)
+    return {key: " · ".join([labels.teacher_label(config), *shown[key]]) for key, config in configs.items()}
+
+
+def _teacher_fields(config: TrialConfig) -> Fields:
+    inert = inert_fields(config)
+    flat = labels.flatten(config.model_dump(mode="json", include=_OF_A_TEACHER))
+    return {key: value for key, value in flat.items() if not is_within(key, inert)}
+
+
+def _varied(configs: Sequence[TrialConfig], fields_of: Callable[[TrialConfig], Fields]) -> list[str]:
+    groups: dict[tuple[str, str], list[tuple[Fields, frozenset[str]]]] = defaultdict(list)
+    for config in configs:
+        groups[config.model.name, config.task.name].append((fields_of(config), inert_fields(config)))
+    places: dict[str, int] = {}
+    for members in groups.values():
+        for key in dict.fromkeys(key for fields, _ in members for key in fields):
+            values = [fields.get(key) for fields, inert in members if not is_within(key, inert)]
+            place = next((place for place, value in enumerate(values) if value != values[0]), None)
+            if place is not None:
+                places[key] = min(place, places.get(key, place))
+    return sorted(places, key=lambda key: -places[key])
+
+
+def _shown(configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig], Fields]) -> dict[str, list[str]]:
+    """The varied fields of each config as a label has them: `lr=2e-4`."""
+    names = _names(_varied([*configs.values()], fields_of))
+    flat = {key: fields_of(config) for key, config in configs.items()}
+    return {
+        key: [f"{name}={_short(fields[field])}" for field, name in names.items() if field in fields]
+        for key, fields in flat.items()
+    }
+
+
+def _names(fields: Sequence[str]) -> dict[str, str]:
+    """The last part of each path, and as much before it as tells it from the others."""
+    return {field: _name(field.split("."), [other.split(".") for other in fields]) for field in fields}
+
+
+def _name(path: list[str], others: list[list[str]]) -> str:
+    lengths = range(1, len(path) + 1)
+    length = next((num for num in lengths if sum(other[-num:] == path[-num:] for other in others) == 1), len(path))
+    *above, last = path[-length:]
+    return ".".join([*above, _SHORT_NAMES.get(last, last)])
+
+
+def _short(value: str) -> str:
+    """`2e-4` for `0.0002`, `3` for `3.0`, the last part of a path."""
+    if _NUMBER.fullmatch(value):
+        number = Decimal(value).normalize()
+        return min(f"{number:f}", f"{number:e}", key=len) if abs(number) < 1 else f"{number:f}"
+    value = value.rstrip("/").rpartition("/")[2]
+    return value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
