@@ -16,7 +16,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-static docs ui cluster cluster-down cluster-purge submit test-cluster clean
+.PHONY: help install demo test check check-static docs ui cluster cluster-down cluster-purge submit test-cluster test-gpu clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ submit: install ## A sweep as a job of the cluster, followed to its end (CONFIG=
 
 test-cluster: $(VENV)/tools ## The cluster, tried on a real engine (ENGINE=path/to/script that starts one)
 	@ENGINE="$(ENGINE)" PYTHON=$(BIN)/python sh tests/cluster/run
+
+test-gpu: $(VENV)/tools ## What only a real GPU shows: numbers, memory, a sweep (ARGS=--dry: on the CPU, tiny)
+	$(BIN)/python -m pytest tests/gpu -s $(ARGS)
 
 clean: ## Remove .venv and caches; keeps runs/
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis

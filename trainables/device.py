@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -38,15 +39,21 @@ def start_clean(num_threads: int, seed: int) -> torch.device:
     """Puts a worker that served another cell back to a known state, and gives the device to use.
 
     Everything of torch's that a cell may change and that changes numbers is set here: threads, random state,
-    grad mode, default dtype, fp32 matmul precision, deterministic kernels.
+    grad mode, default dtype, fp32 matmul precision, deterministic kernels. On a GPU an operation that has no
+    deterministic kernel raises RuntimeError: with a warning alone, torch would take the faster, non-deterministic
+    backward pass of attention.
     """
     import torch
 
+    # cuBLAS, which reads this at its first call, is deterministic with a workspace of a fixed size alone.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(num_threads)
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
     torch.set_float32_matmul_precision("highest")
-    torch.use_deterministic_algorithms(torch.cuda.is_available(), warn_only=True)
+    torch.use_deterministic_algorithms(torch.cuda.is_available())
+    # Else each new tensor is first filled with NaN, by a kernel of its own.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

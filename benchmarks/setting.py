@@ -1,0 +1,150 @@
+"""A teacher and its student of one of the paper's shapes, from random weights, made on the device itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers import PreTrainedModel
+
+from benchmarks.shapes import NUM_CLASSES, Shape
+from trainables import device as devices
+from trainables import frozen, official, student
+from trainables.config import TrainConfig, TrialConfig
+from trainables.distill import map_stacks
+from trainables.families import Family, adapters
+from trainables.finetune import CrossEntropy
+from trainables.loop import Metrics, Objective, Training
+from trainables.objective import Distillation
+from trainables.seeds import stream
+from trainables.student import Student
+from trainables.targets import LiveTargets
+from trainables.tasks.codec import Example
+
+PAD_ID = 0
+NEVER = 1e9
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A module ready to be trained."""
+
+    config: TrialConfig
+    recipe: TrainConfig
+    """How it is trained: the student's recipe, or the teacher's."""
+    device: torch.device
+    family: Family
+    module: nn.Module
+    objective: Objective
+    examples: list[Example]
+
+    @property
+    def dtype(self) -> devices.Dtype:
+        assert self.config.dtype != "auto"
+        return self.config.dtype
+
+
+@dataclass(frozen=True)
+class Setting(Trainable):
+    """A student ready to be trained under its teacher."""
+
+    module: Student
+    objective: Distillation
+    teacher: PreTrainedModel
+
+
+def start() -> torch.device:
+    """The device, in the state in which a trial of this project starts."""
+    return devices.start_clean(torch.get_num_threads(), stream(0, "start"))
+
+
+def teacher_of(shape: Shape, device: torch.device) -> PreTrainedModel:
+    """The teacher with random weights, in fp32 and eval mode."""
+    family, kind = shape.of(), shape.config("fp32").task.kind
+    fields = {**family.scratch_fields, **shape.teacher, **family.fixed_fields, "pad_token_id": PAD_ID}
+    labels = {"num_labels": NUM_CLASSES} if kind == "classification" else {}
+    config_class: Any = getattr(transformers, family.config_class)
+    with torch.device(device):
+        model: PreTrainedModel = getattr(transformers, family.models[kind])(config_class(**fields, **labels))
+    return model.eval()
+
+
+def make(shape: Shape, dtype: devices.Dtype, *, num_examples: int, full: bool = False, **train: Any) -> Setting:
+    """The setting as a trial makes it; `train` overrides the recipe. `full`: every text is as long as it may be."""
+    device, config, family = start(), shape.config(dtype, **train), shape.of()
+    model = teacher_of(shape, device)
+    with torch.device(device):
+        small = student.build(family, model, config.model, config.init, config.seed)
+    if config.train.freeze_embeddings:
+        student.freeze_embeddings(family, small.model)
+    if config.train.gradient_checkpointing:
+        student.checkpoint_blocks(small.model, "train")
+    frozen.hold(small.model, dtype)
+    frozen.hold(model.requires_grad_(False), dtype)
+    mappings = map_stacks(config, family, family.num_blocks(model.config.to_dict()))
+    quirks = official.quirks(family.name, config.losses)
+    objective = Distillation(family, small, LiveTargets(family, model), mappings, config.losses, quirks)
+    examples = shape.examples(num_examples, full=full)
+    return Setting(config, config.train, device, family, small, objective, examples, model)
+
+
+def make_teacher(shape: Shape, dtype: devices.Dtype, *, num_examples: int) -> Trainable:
+    """A teacher as the trial that makes it has it, beside no student; every text is as long as it may be."""
+    device, config, family = start(), shape.config(dtype), shape.of()
+    model, recipe = teacher_of(shape, device).requires_grad_(True), config.model.finetune
+    assert recipe is not None
+    if config.model.teacher_lora:
+        with torch.device(device):
+            adapters.add(family, model, config.model.teacher_lora, "model.lora.teacher", recipe.seed)
+    frozen.hold(model, dtype)
+    if recipe.gradient_checkpointing:
+        student.checkpoint_blocks(model, "model.finetune")
+    return Trainable(
+        config, recipe, device, family, model, CrossEntropy(family, model), shape.examples(num_examples, full=True)
+    )
+
+
+class _Enough(Exception):
+    """Ends a training that has taken as many steps as are timed."""
+
+
+def train(
+    trained: Trainable, num_steps: int, each: Callable[[int, Metrics], None] = lambda step, metrics: None
+) -> list[float]:
+    """Takes steps with the project's own loop, at most 199; the time at the end of each, in seconds.
+
+    `each` is told what was measured at a step. Nothing is evaluated or saved.
+    """
+    ends: list[float] = []
+
+    def report(step: int, metrics: Metrics) -> None:
+        ends.append(devices.clock(trained.device))
+        each(step, metrics)
+        if step == num_steps:
+            raise _Enough
+
+    never = {"max_steps": 199, "evaluate_every": NEVER, "checkpoint_minutes": NEVER}
+    training = Training(
+        config=trained.recipe.model_copy(update=never),
+        seed=trained.config.seed,
+        module=trained.module,
+        objective=trained.objective,
+        examples=trained.examples,
+        pad_id=PAD_ID,
+        device=trained.device,
+        dtype=trained.dtype,
+        report=report,
+        evaluate=lambda step: 0.0,
+        save_best=lambda: None,
+        checkpoint=Path("never.pt"),
+    )
+    try:
+        training.run()
+    except _Enough:
+        return ends
+    raise AssertionError("a training ends with its report of the last step")

@@ -1,0 +1,57 @@
+"""The command on a real GPU, with real Ray and a real MLflow: one trial a card, and two that share it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from tests.sweep.commands import runs, start
+
+CELLS = ('axes.strategy=["none","forward"]', 'axes.init=["teacher","random"]')
+LONGEST = 280
+
+
+def own(run: Run) -> dict[str, float]:
+    """What a cell measured, without times and rates."""
+    return {key: value for key, value in run.data.metrics.items() if "second" not in key and "/" in key}
+
+
+def test_cells_that_share_a_gpu_have_the_numbers_of_cells_alone(
+    tmp_path_factory: pytest.TempPathFactory, dry: bool
+) -> None:
+    """Two sweeps of BERT at once, of whole and of half GPUs; each has a teacher of its own."""
+    shares = {"whole": 0 if dry else 1, "half": 0 if dry else 0.5}
+    folders = {name: tmp_path_factory.mktemp(name) for name in shares}
+    started = {
+        name: start("profile=taste", f"resources.gpus={gpus}", *CELLS, storage=folders[name])
+        for name, gpus in shares.items()
+    }
+    for name, process in started.items():
+        try:
+            shown, errors = process.communicate(timeout=LONGEST)
+        finally:
+            process.kill()
+        print(f"\n{name}: {shown}{errors}")
+        assert process.returncode == 0, errors
+    cells = {
+        name: {(run.data.tags["strategy"], run.data.tags["init"]): run for run in runs(folder, "demo", "cell")}
+        for name, folder in folders.items()
+    }
+    assert len(cells["whole"]) == len(cells["half"]) == 4
+    for key, run in cells["whole"].items():
+        assert run.info.status == cells["half"][key].info.status == "FINISHED"
+        assert own(run) == own(cells["half"][key]), key
+        assert "eval/accuracy" in own(run)
+    check_gpu_metrics(folders["whole"], dry)
+
+
+def check_gpu_metrics(storage: Path, dry: bool) -> None:
+    """The sweep's own run has the GPU's utilisation and memory, sampled while it ran."""
+    (sweep,) = runs(storage, "demo", "sweep")
+    seen = {key: value for key, value in sweep.data.metrics.items() if key.startswith("system/gpu_")}
+    print(f"\nsystem metrics: {sorted(key for key in sweep.data.metrics if key.startswith('system/'))}")
+    if not dry:
+        assert seen["system/gpu_0_memory_usage_megabytes"] > 0
+        assert "system/gpu_0_utilization_percentage" in seen
