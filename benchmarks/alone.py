@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.run import Measured, Run
@@ -45,7 +44,8 @@ def card(run: Run) -> Measured:
 def alone(run: Run) -> Measured:
     """Each shape in bf16, and BERT in fp32 too."""
     wanted: list[tuple[str, Dtype]] = [(name, "bf16") for name in STEPS]
-    for name, dtype in [*wanted, ("bert-base", "fp32")]:
+    wanted.append(("bert-base", "fp32"))
+    for name, dtype in wanted:
         yield f"{name} {dtype}", _alone(run, name, dtype)
 
 
@@ -94,7 +94,7 @@ def _profiled(setting: Setting) -> dict[str, Any]:
     events = profiler.events()
     assert events is not None
     counts = Counter(event.name for event in events)
-    on_gpu = [event for event in events if event.device_type == DeviceType.CUDA]
+    on_gpu = [event for event in events if event.device_type.name == "CUDA"]
     busy = _union((event.time_range.start, event.time_range.end) for event in on_gpu) / PROFILED
     kernels: Counter[str] = Counter()
     for event in on_gpu:

@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=str(__doc__).split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "gpu-benchmark")))
     parser.add_argument("--sections", help=f"with commas between them; all: {','.join(SECTIONS)}")
     parser.add_argument("--dry", action="store_true", help="tiny shapes, few steps")

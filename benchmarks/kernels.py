@@ -29,8 +29,7 @@ def optimizers(run: Run) -> Measured:
         parameter.grad = torch.randn_like(parameter)
     times: dict[str, float] = {}
     for name in ("fused", "foreach", "for-loop"):
-        chosen = {"fused": name == "fused", "foreach": name == "foreach"}
-        optimizer = torch.optim.AdamW(parameters, lr=1e-5, **chosen)
+        optimizer = torch.optim.AdamW(parameters, lr=1e-5, fused=name == "fused", foreach=name == "foreach")
         times[name] = 1000 * seconds(optimizer.step, setting.device, REPEATS)
     clip = 1000 * seconds(lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0), setting.device, REPEATS)
     speeds = {f"fused_against_{name}": times[name] / times["fused"] for name in ("foreach", "for-loop")}

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 from benchmarks.run import Measured, Run
@@ -39,7 +39,7 @@ def mps(run: Run) -> Measured:
 
 
 @contextmanager
-def _daemon() -> Iterator[dict[str, str]]:
+def _daemon() -> Generator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
         subprocess.run([DAEMON, "-d"], env={**os.environ, **environment}, check=True, timeout=10)

@@ -36,13 +36,13 @@ class Pair:
         self.device, self.shape = start(), shape
         self.config: TrialConfig = shape.config("bf16")
         family = shape.of()
-        teacher = teacher_of(shape, self.device)
+        teacher: Any = teacher_of(shape, self.device)
         plain = self.config.model.model_copy(update={"lora": None})
         with torch.device(self.device):
-            model = student.build(family, teacher, plain, "teacher", seed=0).model
+            model: Any = student.build(family, teacher, plain, "teacher", seed=0).model
         if self.config.train.freeze_embeddings:
             student.freeze_embeddings(family, model)
-        self.teacher = teacher.to(torch.bfloat16).requires_grad_(False)
+        self.teacher: Any = teacher.to(torch.bfloat16).requires_grad_(False)
         self.student: Any = model
         if lora := self.config.model.student_lora:
             adapter = LoraConfig(
@@ -191,12 +191,13 @@ def textbrewer(run: Run) -> Measured:
             adapted,
         )
         optimizer = torch.optim.AdamW(pair.student.parameters(), lr=recipe.learning_rate, fused=True)
-        _states(pair.teacher), _states(pair.student)
+        _give_states(pair.teacher)
+        _give_states(pair.student)
         with distiller, torch.autocast(pair.device.type, torch.bfloat16):
             distiller.train(optimizer, loader, num_epochs=None, num_steps=num_steps, max_grad_norm=1.0)
     yield "bert-base", compared(run, "bert-base", per_step(ends), pair.config)
 
 
-def _states(model: PreTrainedModel) -> None:
+def _give_states(model: PreTrainedModel) -> None:
     """Has a model give its hidden states whenever it is run."""
     model.config.output_hidden_states = True

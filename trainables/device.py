@@ -6,7 +6,7 @@ import os
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,8 @@ def start_clean(num_threads: int, seed: int) -> torch.device:
     torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(torch.cuda.is_available())
     # Else each new tensor is first filled with NaN, by a kernel of its own.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    deterministic: Any = torch.utils.deterministic
+    deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
