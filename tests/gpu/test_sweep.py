@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
 
 from tests.sweep.commands import runs, start
+from tests.sweep.tiny import base
 
 CELLS = ('axes.strategy=["none","forward"]', 'axes.init=["teacher","random"]')
 LONGEST = 280
@@ -21,11 +23,11 @@ def own(run: Run) -> dict[str, float]:
 def test_cells_that_share_a_gpu_have_the_numbers_of_cells_alone(
     tmp_path_factory: pytest.TempPathFactory, dry: bool
 ) -> None:
-    """Two sweeps of BERT at once, of whole and of half GPUs; each has a teacher of its own."""
+    """Two sweeps of the demo's BERT at once, on whole and on half GPUs; each makes a teacher of its own."""
     shares = {"whole": 0 if dry else 1, "half": 0 if dry else 0.5}
     folders = {name: tmp_path_factory.mktemp(name) for name in shares}
     started = {
-        name: start("profile=taste", f"resources.gpus={gpus}", *CELLS, storage=folders[name])
+        name: start(*swept(folders[name], dry), f"resources.gpus={gpus}", *CELLS, storage=folders[name])
         for name, gpus in shares.items()
     }
     for name, process in started.items():
@@ -45,6 +47,15 @@ def test_cells_that_share_a_gpu_have_the_numbers_of_cells_alone(
         assert own(run) == own(cells["half"][key]), key
         assert "eval/accuracy" in own(run)
     check_gpu_metrics(folders["whole"], dry)
+
+
+def swept(folder: Path, dry: bool) -> list[str]:
+    """What the command is told to sweep; dry, a smaller BERT of the same name, whose cells take three steps."""
+    if not dry:
+        return ["profile=taste"]
+    config = folder / "tiny.yaml"
+    config.write_text(json.dumps({"name": "demo", "base": base("bert")}))
+    return [str(config)]
 
 
 def check_gpu_metrics(storage: Path, dry: bool) -> None:
