@@ -14,8 +14,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
-from benchmarks.setting import PAD_ID, Setting, Trainable, make, make_teacher, train
+from benchmarks.setting import PAD_ID, Trainable, make, make_teacher, teacher_of, train
 from benchmarks.shapes import NUM_CLASSES, SHAPES, shapes
 from trainables import frozen, memory, student
 from trainables.device import autocast, move
@@ -92,30 +93,32 @@ def test_a_student_beside_its_teacher(name: str, dry: bool) -> None:
     setting = make(shape, "bf16", num_examples=64, full=True)
     estimate = memory.of_trial(setting.config, setting.family, shape.teacher, NUM_CLASSES)
     counted = measured(setting)
-    counted["peak"] = max(counted["peak"], with_best_student(setting))
-    compare(f"{name}, student", estimate, counted, dry)
-
-
-def with_best_student(setting: Setting) -> int:
-    """The peak of the test, for which the best student is loaded beside the one that was trained and its teacher."""
     plain = setting.config.model.model_copy(update={"lora": None})
     with torch.device(setting.device):
-        model = student.build(setting.family, setting.teacher, plain, "random", seed=0).model
-    best = frozen.hold(model.requires_grad_(False), setting.dtype)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()  # a trial loads it on the host, where its weights reach bf16
-    batch = move(collate(setting.examples[: setting.config.train.batch_size], PAD_ID), setting.device)
-    with torch.no_grad(), autocast(setting.device, setting.dtype):
-        setting.family.forward(best, batch)
-    return peak()
+        best = student.build(setting.family, setting.teacher, plain, "random", seed=0).model
+    counted["peak"] = max(counted["peak"], with_best(setting, best))
+    compare(f"{name}, student", estimate, counted, dry)
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_teacher_being_made(name: str, dry: bool) -> None:
     shape = shapes(dry=dry)[name]
-    setting = make_teacher(shape, "bf16", num_examples=64)
-    estimate = memory.of_teacher(setting.config, setting.family, shape.teacher, NUM_CLASSES)
-    compare(f"{name}, teacher", estimate, measured(setting), dry)
+    trained = make_teacher(shape, "bf16", num_examples=64)
+    estimate = memory.of_teacher(trained.config, trained.family, shape.teacher, NUM_CLASSES)
+    counted = measured(trained)
+    counted["peak"] = max(counted["peak"], with_best(trained, teacher_of(shape, trained.device)))
+    compare(f"{name}, teacher", estimate, counted, dry)
+
+
+def with_best(trained: Trainable, best: PreTrainedModel) -> int:
+    """The peak of the test, for which the best model is loaded beside the one that was trained."""
+    frozen.hold(best.requires_grad_(False), trained.dtype)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()  # a trial loads it on the host, where its weights reach bf16
+    batch = move(collate(trained.examples[: trained.recipe.batch_size], PAD_ID), trained.device)
+    with torch.no_grad(), autocast(trained.device, trained.dtype):
+        trained.family.forward(best, batch)
+    return peak()
 
 
 def test_what_cuda_holds_beside_the_allocator(dry: bool) -> None:
