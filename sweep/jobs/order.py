@@ -30,12 +30,17 @@ class AfterTeachers(BasicVariantGenerator):
     """
 
     def __init__(
-        self, needs: Mapping[str, str], is_done: Callable[[str], bool], num_at_once: Callable[[], int]
+        self,
+        needs: Mapping[str, str],
+        is_done: Callable[[str], bool],
+        num_at_once: Callable[[], int],
+        announce: Callable[[int], None],
     ) -> None:
         """`needs`: the job that a job waits for, where it waits; `is_done`: whether an ended job has succeeded;
-        `num_at_once`: how many trials there is room for by now.
+        `num_at_once`: how many trials there is room for by now; `announce`: is told how many could run by now.
         """
         super().__init__()
+        self._announce = announce
         self._needs, self._is_done, self._num_at_once = needs, is_done, num_at_once
         self._held: list[Trial] = []
         self._given_out: dict[str, str] = {}
@@ -47,6 +52,7 @@ class AfterTeachers(BasicVariantGenerator):
     def next_trial(self) -> Trial | None:
         while trial := super().next_trial():
             self._held.append(trial)
+        self._announce(self._num_at_work() + sum(map(self._is_ready, self._held)))
         if self._num_at_work() >= max(1, self._num_at_once()):
             return None
         trial = next((trial for trial in self._held if self._is_ready(trial)), None)

@@ -7,6 +7,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
+from sweep.jobs.demand import Demand
 from sweep.jobs.order import AfterTeachers, NewestFirst
 from sweep.spec.sweep import Resources, SweepConfig
 from trainables.deadline import ANSWER_SECONDS
@@ -171,8 +173,11 @@ def run(
     """
     ends = Ends()
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
-    order = AfterTeachers(needs or {}, ends.is_done, partial(num_at_once, config.resources))
-    with tempfile.TemporaryDirectory(prefix="sweep-tune-") as folder:
+    room = partial(num_at_once, config.resources)
+    demand = Demand(config.resources, room)
+    order = AfterTeachers(needs or {}, ends.is_done, room, demand.ask)
+    with tempfile.TemporaryDirectory(prefix="sweep-tune-") as folder, ExitStack() as at_end:
+        at_end.callback(demand.withdraw)
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, **parameters), resources),
             param_space={"job": tune.grid_search(list(names))},

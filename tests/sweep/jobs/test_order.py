@@ -21,7 +21,8 @@ class Jobs:
 
     def __init__(self, num_at_once: int = len(JOBS)) -> None:
         self.succeeded: set[str] = set()
-        self.order = AfterTeachers(NEEDS, self.succeeded.__contains__, lambda: num_at_once)
+        self.announced: list[int] = []
+        self.order = AfterTeachers(NEEDS, self.succeeded.__contains__, lambda: num_at_once, self.announced.append)
         self.order.add_configurations(Experiment("jobs", print, config={"job": tune.grid_search(JOBS)}))
         self.ids: dict[str, str] = {}
 
@@ -74,6 +75,18 @@ def test_no_more_begin_than_there_is_room_for() -> None:
     jobs.end("b1")
     assert [*jobs] == ["ready"]
     assert not jobs.order.is_finished()
+
+
+def test_what_could_run_is_announced_whether_or_not_there_is_room() -> None:
+    jobs = Jobs(num_at_once=1)
+    assert [*jobs] == ["a"]
+    assert set(jobs.announced) == {3}  # a, b and the cell whose teacher is ready
+    jobs.end("a")
+    assert [*jobs] == ["b"]
+    assert jobs.announced[-1] == 4  # b, ready and the two cells of a
+    jobs.end("b", succeeds=False)
+    assert [*jobs] == ["a1"]
+    assert jobs.announced[-1] == 3  # a1, ready and a2; b1 never begins
 
 
 def test_one_begins_where_no_node_has_room() -> None:
