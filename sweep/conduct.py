@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import shlex
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from sweep.grid import labels
+from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.plan import states
 from sweep.plan.checks import Checked
@@ -42,25 +41,23 @@ from trainables.errors import InputError, Problem
 
 logger = logging.getLogger(__name__)
 
-INTERRUPTED = 130
-
 
 def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str], console: Console) -> int:
     """Carries the plan out; returns the exit status. Raises InputError before anything has started."""
     command = shlex.join(["python", "sweep/run.py", *map(hidden, arguments)])
     conductor = Conductor(checked, planned, asked, command, console)
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return conductor.run()
-    except KeyboardInterrupt:
-        logger.warning("the sweep is interrupted")
-        conductor.at_end.close()  # with the workers, so that nothing is written to what is ended here
-        conductor.interrupted()
-        console.print(Text("\nInterrupted. What is finished is kept: run the same command again to continue.", "bold"))
-        return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        conductor.at_end.close()
+    with interrupts.handled():
+        try:
+            return conductor.run()
+        except KeyboardInterrupt:
+            logger.warning("the sweep is interrupted")
+            conductor.at_end.close()  # with the workers, so that nothing is written to what is ended here
+            conductor.interrupted()
+            said = "Interrupted. What is finished is kept: run the same command again to continue."
+            console.print(Text(f"\n{said}", "bold"))
+            return interrupts.STATUS
+        finally:
+            conductor.at_end.close()
 
 
 @dataclass
@@ -144,12 +141,9 @@ class Conductor:
         logger.info("the command is: %s", self.command)
         logger.info("it runs on %s as process %d", self.environment["host"], os.getpid())
         logger.info("the sweep %s has %s", self.config.name, states.counts(self.plan))
-        for kind, cells, name in (
-            ("teachers", self.plan.teachers, labels.teacher_label),
-            ("cells", self.plan.cells, labels.cell_label),
-        ):
-            for key, cell in cells.items():
-                logger.info("%s/%s is %s", kind, key, name(cell.config))
+        for kind, cells in (("teachers", self.plan.teachers), ("cells", self.plan.cells)):
+            for key in cells:
+                logger.info("%s/%s is %s", kind, key, self.plan.labels[key])
         logger.info("its runs go to %s", hidden(self.config.tracking_address) if self.is_tracked else "no server")
         place = hidden(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
         logger.info("each attempt logs to %s/%s, and those of teachers below teachers/", place, log.FILE)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
@@ -25,6 +24,7 @@ if __name__ == "__main__":
 
 from rich.console import Console
 
+from sweep import interrupts
 from trainables.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         print("\nInterrupted before anything was started.", file=sys.stderr)
-        return 130
+        return interrupts.STATUS
 
 
 def _plan_and_run(asked: Command, arguments: Sequence[str], console: Console) -> int:
@@ -78,8 +78,9 @@ def _plan_and_run(asked: Command, arguments: Sequence[str], console: Console) ->
 
 def script() -> NoReturn:
     """Runs the command as a process of its own."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts.listen()
     status = main(sys.argv[1:])
+    interrupts.listen(interrupts.at_once)
     gc.freeze()  # Python would search all that Ray and MLflow have loaded for garbage, which takes 2 s
     sys.exit(status)
 

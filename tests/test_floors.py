@@ -13,7 +13,7 @@ import trainables
 
 FLOORS = {
     "sweep": [  # the rooms, from the ground up
-        "spec",
+        "interrupts spec",
         "grid",
         "records",
         "plan",

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.jobs import reach, schedule
 from sweep.jobs.attempts import Context, Ended
@@ -42,7 +43,7 @@ def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -
             if error.code != signal.SIGTERM:
                 raise
             raise KeyboardInterrupt from error  # Ray's own handler ends the process
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, interrupts.first)  # Ray has set its own
         schedule.check_resources(config.resources)
         reach.check(config, [cell.config for cell in cells])
         logger.info("nodes of Ray: %d; trials at once: %d", len(ray.nodes()), schedule.num_at_once(config.resources))

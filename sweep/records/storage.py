@@ -1,4 +1,4 @@
-"""Files of a sweep on any fsspec storage: a folder, an object store, memory.
+"""Files of a sweep on an fsspec storage: a folder, an object store, memory.
 
 Only what object stores have too is relied on: whole files, create-only, no rename, no append.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from fsspec.core import url_to_fs
@@ -21,22 +22,67 @@ from fsspec.implementations.local import LocalFileSystem
 from sweep.spec.passwords import hidden
 from trainables.errors import InputError, Problem
 
+CREATE_ONLY = ("file", "memory", "s3", "gs", "abfs")
+"""Protocols whose storages can write a file only where there is none, so that of many writers one wins."""
+RIGHT = "a folder that every node reaches, or a URL that starts with s3://, gs:// or abfs://"
+_LIBRARY_ERRORS = {
+    "botocore.exceptions": ("BotoCoreError", "ClientError"),
+    "aiohttp": ("ClientError",),
+    "google.auth.exceptions": ("GoogleAuthError",),
+    "azure.core.exceptions": ("AzureError",),
+}
+"""Errors of the libraries behind fsspec that are no OSError, by their modules."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _as_os_error(method: Callable[P, R]) -> Callable[P, R]:
+    """The method, whose storage's own errors are raised as OSError."""
+
+    @wraps(method)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except _library_errors() as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
+
+    return wrapped
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    """Those of the libraries that are loaded: no other raises any."""
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, names in _LIBRARY_ERRORS.items()
+        if module in sys.modules
+        for name in names
+    )
+
 
 class Storage:
-    """The files below one URL. Paths are relative to it, with `/`. Can be pickled."""
+    """The files below one URL. Paths are relative to it, with `/`. Can be pickled.
+
+    What the storage's library raises comes as OSError.
+    """
 
     def __init__(self, url: str) -> None:
-        """Raises InputError where the URL's protocol is unknown or needs a package that is not there."""
+        """Raises InputError where the URL's protocol is unknown, needs a package that is not there, or cannot serve."""
         self.url = url
         try:
             # A listing kept by this process would hide what the others have written since.
             fs, root = url_to_fs(url, use_listings_cache=False)
         except (ImportError, OSError, ValueError) as error:
             raise InputError([Problem("storage", hidden(f"got {url!r}; {error}"))]) from None
+        protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
+        if not set(protocols) & set(CREATE_ONLY):
+            reason = f"{protocols[0]}:// cannot write a file only where there is none, which records need; {RIGHT}"
+            raise InputError([Problem("storage", hidden(f"got {url!r}; {reason}"))])
         self._fs: Any = fs
         self._root = root.rstrip("/")
         self.is_local = isinstance(fs, LocalFileSystem)
 
+    @_as_os_error
     def create(self, path: str, data: bytes) -> bool:
         """Writes the whole file once; False, and nothing changed, where it is there already."""
         target = self._target(path)
@@ -50,6 +96,7 @@ class Storage:
             return False
         return True
 
+    @_as_os_error
     def write(self, path: str, data: bytes) -> None:
         """Writes the whole file, over an older one too; a reader sees the older or the new one."""
         target = self._target(path)
@@ -59,6 +106,7 @@ class Storage:
         else:
             self._fs.pipe_file(target, data)
 
+    @_as_os_error
     def read(self, path: str) -> bytes | None:
         """The file's bytes; None where there is none."""
         try:
@@ -66,6 +114,7 @@ class Storage:
         except FileNotFoundError:
             return None
 
+    @_as_os_error
     def list(self, path: str) -> list[str]:
         """The sorted names of the files and folders in a folder; empty where there is no such folder."""
         try:
@@ -75,6 +124,7 @@ class Storage:
         names = {name.rstrip("/").rpartition("/")[2] for name in found}
         return sorted(name for name in names if name and not name.startswith("."))
 
+    @_as_os_error
     def delete(self, path: str) -> None:
         """Removes a file, or a folder with all that is in it; nothing where there is none."""
         try:
@@ -82,11 +132,18 @@ class Storage:
         except FileNotFoundError:
             return
 
+    def try_out(self) -> None:
+        """Writes a file, and removes it. Raises OSError where the storage does not let it."""
+        marker = f"tried-{uuid4().hex}"
+        self.create(marker, b"")
+        self.delete(marker)
+
     def full_url(self, path: str) -> str:
         """Where a path is, for people and for other programs: a URL, or a plain path on this machine."""
         target = self._target(path)
         return target if self.is_local else self._fs.unstrip_protocol(target)
 
+    @_as_os_error
     def local(self, path: str) -> Path | None:
         """The file or folder on this machine, to read; None where there is none.
 
@@ -115,6 +172,7 @@ class Storage:
             return folder
         return Path(tempfile.mkdtemp(dir=_downloads().name))
 
+    @_as_os_error
     def put(self, folder: Path, path: str) -> None:
         """Brings a workspace's files to `path`; where that is elsewhere, the workspace is gone afterwards."""
         if self.is_local:

@@ -113,6 +113,12 @@ def dotted(path: Path) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
 
+def is_same_field(one: str, other: str) -> bool:
+    """Whether one of two paths as the user wrote them is the other, or below it."""
+    short, long = sorted((one, other), key=len)
+    return long == short or long.startswith((f"{short}.", f"{short}["))
+
+
 def problems(found: list[Fault], where: Callable[[Path], str] = dotted) -> list[Problem]:
     """The faults, each with its path as the user wrote it."""
     return [Problem(where(fault.path), fault.message) for fault in found]

@@ -9,7 +9,9 @@ import re
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode, ScalarNode
+from yaml.composer import ComposerError
+from yaml.events import AliasEvent
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from trainables.errors import InputError, Problem
 
@@ -23,9 +25,23 @@ class Loader(yaml.SafeLoader):
         super().__init__(text)
         self.source = name
         self.problems: list[Problem] = []
+        self.open_anchors: list[str | None] = []
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(AliasEvent) and (event := self.peek_event()).anchor in self.open_anchors:
+            raise ComposerError(None, None, f"found *{event.anchor} inside of what it stands for", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def compose_sequence_node(self, anchor: Any) -> SequenceNode:
+        self.open_anchors.append(anchor)
+        node = super().compose_sequence_node(anchor)
+        self.open_anchors.pop()
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> MappingNode:
+        self.open_anchors.append(anchor)
         node = super().compose_mapping_node(anchor)
+        self.open_anchors.pop()
         first: dict[str, int] = {}
         for key, _ in node.value:
             line, column = key.start_mark.line + 1, key.start_mark.column + 1

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from sweep.spec.messages import faults, problems
+from sweep.spec.messages import NEEDED, Fault, problems
+from sweep.spec.partly import read_partly
 from sweep.spec.sources import DEMO, read_sources
 from trainables import plugins
 from trainables.config import Count, Frozen, Positive, Rate
@@ -146,10 +147,10 @@ def load_partly(path: Path | None, overrides: Sequence[str] = ()) -> tuple[Sweep
 
 
 def _read(fields: dict[str, Any]) -> tuple[SweepConfig, list[Problem]]:
-    try:
-        return SweepConfig.model_validate(fields, strict=True), []
-    except ValidationError as error:
-        found = faults(error, fields, [SweepConfig])
-    wrong = {fault.path[0] for fault in found}
-    sound = {key: value for key, value in fields.items() if key not in wrong}
-    return SweepConfig.model_validate({"name": "unnamed", **sound}, strict=True), problems(found)
+    def validate(given: dict[str, Any]) -> SweepConfig:
+        return SweepConfig.model_validate({"name": "unnamed", **given}, strict=True)
+
+    config, found = read_partly(validate, fields, [SweepConfig])
+    assert config is not None
+    unnamed = [] if "name" in fields else [Fault(("name",), NEEDED)]
+    return config, problems([*unnamed, *found])

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-import operator
-from functools import reduce
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
-from sweep.spec.fields import models_in
-from sweep.spec.messages import Fault, faults
+from sweep.spec.fields import known_keys, models_in
+from sweep.spec.messages import Fault, Path
 from sweep.spec.overlay import opened
+from sweep.spec.partly import read_partly
 from trainables.config import TrialConfig
 from trainables.strategies import STRATEGIES
 
 TRIAL_FIELDS = TrialConfig.model_fields
+_SOURCES: dict[str, set[Path]] = {
+    "model": {("teacher",), ("revision",), ("shape",)},
+    "task": {("files",), ("generated",), ("hub",), ("splits",)},
+}
 _ADAPTERS = {name: TypeAdapter[Any](info.rebuild_annotation()) for name, info in TRIAL_FIELDS.items()}
 
 
@@ -28,7 +30,7 @@ class Values:
     def read(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         """The valid ones among the known fields, defaults for those not given, and the faults.
 
-        A field that is valid but for keys that nobody knows is read without them, so that the rest of it is checked.
+        A field is read without what is wrong in it, so that the rest of it is checked.
         """
         valid: dict[str, Any] = {}
         found: list[Fault] = []
@@ -44,26 +46,22 @@ class Values:
     def _one(self, name: str, given: Any) -> tuple[Any, list[Fault]]:
         key = f"{name}={given!r}"
         if key not in self._read:
-            try:
-                self._read[key] = _ADAPTERS[name].validate_python(given, strict=True), []
-            except ValidationError as error:
-                fields = opened(name, given) if isinstance(given, str) else given
-                known = _known_part(name, given, error)
-                self._read[key] = known, faults(error, fields or given, _models(name, fields))
+            fields = opened(name, given) if isinstance(given, str) else given
+            models = _models(name, fields)
+            whole = fields or given
+
+            def validate(rest: Any) -> Any:  # messages show what was given: a name, not what it stands for
+                return _ADAPTERS[name].validate_python(given if rest is whole else rest, strict=True)
+
+            value, found = read_partly(validate, whole, models)
+            misleads = any(_is_source(name, fault.path, models) for fault in found)
+            self._read[key] = None if misleads else value, found
         return self._read[key]
 
 
-def _known_part(name: str, given: Any, error: ValidationError) -> Any:
-    """The value without its unknown keys, where these are all that is wrong with it; else None."""
-    if not isinstance(given, dict) or any(each["type"] != "extra_forbidden" for each in error.errors()):
-        return None
-    known: Any = copy.deepcopy(given)
-    try:
-        for *path, last in (each["loc"] for each in error.errors()):
-            del reduce(operator.getitem, path, known)[last]
-        return _ADAPTERS[name].validate_python(known, strict=True)
-    except (LookupError, TypeError, ValidationError):  # the place of an error in a union names the branch too
-        return None
+def _is_source(name: str, path: Path, models: list[type[BaseModel]]) -> bool:
+    """Whether the path is a known key that says which data or teacher is meant: without it, others would be checked."""
+    return path[:1] in _SOURCES.get(name, ()) and path[-1] in known_keys(models, path[:-1])
 
 
 def _models(name: str, fields: Any) -> list[type[BaseModel]]:

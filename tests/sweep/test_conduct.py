@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from sweep import conduct
+from sweep import conduct, interrupts
 from sweep.jobs import gpus
 from sweep.plan import checks
 from sweep.plan.states import Plan
@@ -161,7 +161,7 @@ def test_a_termination_is_an_interrupt(
             patch.setattr("sweep.jobs.schedule.check_resources", lambda _: None)
             patch.setattr(where, check)
             ended.append(conduct.run(*planned, command.parse([path]), [path], Console(quiet=True)))
-    assert ended == [conduct.INTERRUPTED] * 2
+    assert ended == [interrupts.STATUS] * 2
 
 
 def test_a_termination_while_ray_starts_is_an_interrupt(
@@ -170,7 +170,7 @@ def test_a_termination_while_ray_starts_is_an_interrupt(
     path = str(tmp_path / "sweep.yaml")
     monkeypatch.setattr("sweep.jobs.schedule.connect", lambda _: sys.exit(signal.SIGTERM))
     ended = conduct.run(*planned, command.parse([path]), [path], Console(quiet=True))
-    assert ended == conduct.INTERRUPTED
+    assert ended == interrupts.STATUS
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
@@ -187,7 +187,7 @@ def test_an_interrupt_before_anything_is_started(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sweep.plan.checks.prepare", prepare)
-    assert main([]) == conduct.INTERRUPTED
+    assert main([]) == interrupts.STATUS
     assert capsys.readouterr().err == "\nInterrupted before anything was started.\n"
 
 

@@ -18,7 +18,7 @@ from sweep.plan.checks.sizes import Sizes, sizes
 from sweep.plan.checks.tasks import NOT_LOOKED_UP, Tasks
 from sweep.plan.checks.teachers import Teacher
 from sweep.records.revisions import Revisions
-from sweep.spec.messages import NEEDED, shown
+from sweep.spec.messages import NEEDED, is_same_field, shown
 from sweep.spec.sweep import SweepConfig, load_partly
 from trainables.config import TrialConfig
 from trainables.device import resolve_dtype
@@ -62,8 +62,9 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     is_whole = not any(problem.path.startswith(("base", "axes", "grids")) for problem in problems)
     problems += [problem for problem in found if is_whole or problem.message != NEEDED]
     tasks, models = Tasks(Revisions(config.storage_url), look_up=look_up), Models(look_up=look_up)
-    for each in drafts:
-        problems += tasks.check(each) + models.check(each, tasks.data(each))
+    checks = [problem for each in drafts for problem in tasks.check(each) + models.check(each, tasks.data(each))]
+    # What is wrong with a field's value is said; the default in its place may be no better.
+    problems += [problem for problem in checks if not any(is_same_field(problem.path, each.path) for each in found)]
     sound = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
     problems += _two_names(sound)
     problems += storage_problems(config) + tracking_problems(config)

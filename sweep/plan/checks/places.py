@@ -13,10 +13,11 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from sweep.records.storage import Storage
+from sweep.records.storage import RIGHT, Storage
 from sweep.spec.messages import shown
-from sweep.spec.passwords import without_login
+from sweep.spec.passwords import hidden, without_login
 from sweep.spec.sweep import SweepConfig
+from trainables import deadline
 from trainables.errors import InputError, Problem
 
 _TRIES = 2
@@ -25,13 +26,13 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def storage_problems(config: SweepConfig) -> list[Problem]:
-    """A local storage is really written to; of a remote one, the protocol is resolved."""
+    """The storage is really written to, a remote one for less than 10 s; nothing is left there."""
     try:
         storage = Storage(config.storage_url)
     except InputError as error:
         return error.problems
-    reason = _why_not_writable(Path(config.storage_url)) if storage.is_local else None
-    return [Problem("storage", f"got {config.storage_url!r}; {reason}")] if reason else []
+    reason = _why_not_writable(Path(config.storage_url)) if storage.is_local else _why_no_store(storage)
+    return [Problem("storage", f"got {shown(config.storage_url)}; {reason}")] if reason else []
 
 
 def tracking_problems(config: SweepConfig) -> list[Problem]:
@@ -83,6 +84,14 @@ def _why_no_database(name: str) -> str | None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # Another sweep writes.
                 return f"{path} cannot be read as an SQLite database: {error}"
     return _why_not_writable(path.parent)
+
+
+def _why_no_store(storage: Storage) -> str | None:
+    try:
+        deadline.within(deadline.ANSWER_SECONDS, storage.try_out, (OSError,))
+    except OSError as error:
+        return f"it cannot be written to ({hidden(' '.join(str(error).split()))[:300]}); {RIGHT}"
+    return None
 
 
 def _why_not_writable(folder: Path) -> str | None:

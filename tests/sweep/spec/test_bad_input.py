@@ -120,6 +120,37 @@ def test_an_unknown_key_hides_nothing_else(tmp_path: Path) -> None:
     assert any(line.startswith("base.task.label: got 'kind'; train.jsonl: there is no such field") for line in found)
 
 
+def test_a_value_of_a_wrong_type_hides_nothing_else(tmp_path: Path) -> None:
+    """No check of its block's other fields, of how they stand together, of data or of models."""
+    wrong = ("base.losses={ce: 0, kl: 0, hidden: much}", "base.task.num_beams=two", "base.task.label=kind")
+    shape = ("base.model.student_blocks=13", "base.model.copy_classifier=perhaps")
+    others = ("resources={cpus: some, gpus: 1, gpu_gb: 0.1}", "axes.seed=[0, one]")
+    no_field = "there is no such field (row 1: it has text, label), and 1 more"
+    assert refused(write_all(tmp_path), *wrong, *shape, *others) == [
+        "resources.cpus: got 'some'; a whole number",
+        "base.model.copy_classifier: got 'perhaps'; true or false",
+        "base.task.num_beams: got 'two'; a whole number",
+        "base.losses.hidden: got 'much'; a number",
+        "base.losses.ce: got 0 beside kl: 0; the output layer needs one of them",
+        "axes.seed[1]: got 'one'; a whole number",
+        *(f"base.task.label: got 'kind'; {split}.jsonl: {no_field}" for split in ("train", "validation", "test")),
+        "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("base.task.text=[3]", "base.task.text[0]: got 3; a text"),
+        ("base.task.classes=[yes, 3]", "base.task.classes[1]: got 3; a text"),
+        ("base.model.revision=3", "base.model.revision: got 3; a text"),
+        ("base.model.shape=3", "base.model.shape: got 3; a mapping"),
+    ],
+)
+def test_a_default_in_place_of_a_wrong_value_is_not_blamed(tmp_path: Path, override: str, line: str) -> None:
+    assert refused(write_all(tmp_path), override) == [line]
+
+
 def test_a_known_profile_is_named(tmp_path: Path) -> None:
     path = write_all(tmp_path, profiles={"quick": {}})
     assert refused(path, "profile=quik") == ["profile: got 'quik'; did you mean quick?"]
@@ -173,6 +204,10 @@ def test_malformed_yaml_has_its_line_and_column(tmp_path: Path) -> None:
         f"{path}, line 2, column 8: got null for a key; a text",
         f"{path}, line 1, column 1: got null for a key; a text",
     ]
+    path.write_text("name: x\nbase: &base\n  model: {shape: [*base]}\n")
+    assert refused(path) == [f"{path}, line 3, column 19: malformed YAML: found *base inside of what it stands for"]
+    path.write_text("name: x\ngrids: &grids [*grids]\n")
+    assert refused(path) == [f"{path}, line 2, column 16: malformed YAML: found *grids inside of what it stands for"]
     path.write_text("name: \x07\n")
     assert refused(path)[0].startswith(f"{path}: malformed YAML: unacceptable character #x0007")
 
