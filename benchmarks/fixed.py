@@ -18,6 +18,7 @@ from benchmarks.run import Run
 from benchmarks.setting import PAD_ID, Setting, make
 from benchmarks.shapes import shapes
 from trainables.device import autocast, move
+from trainables.families.states import forward
 from trainables.loop import Batch
 from trainables.student import Student
 from trainables.tasks.batches import collate
@@ -43,13 +44,13 @@ class Fixed:
     def teach(self) -> None:
         """The teacher's pass over the batch."""
         with torch.no_grad(), autocast(self.device, "bf16"):
-            outputs = self.setting.family.forward(self.setting.teacher, self.batch)
+            outputs = forward(self.setting.family, self.setting.teacher, self.batch)
         self.logits, self.states = outputs.logits, outputs.states["encoder"]
 
     def loss(self, model: nn.Module) -> Tensor:
         """CE + KL + 3 hidden MSE."""
         with autocast(self.device, "bf16"):
-            seen = self.setting.family.forward(model, self.batch)  # pyright: ignore[reportArgumentType]
+            seen = forward(self.setting.family, model, self.batch)  # pyright: ignore[reportArgumentType]
         return self.terms(seen.logits, seen.states["encoder"], self.logits, self.states)
 
     def terms(self, logits: Tensor, states: Any, wanted_logits: Tensor, wanted: Any) -> Tensor:

@@ -21,9 +21,9 @@ from transformers import PreTrainedModel
 from trainables import student
 from trainables.config import ModelConfig
 from trainables.errors import InputError, Problem
-from trainables.families import adapters
+from trainables.families import adapters, making
 from trainables.families.base import Family
-from trainables.families.states import stacks_of
+from trainables.families.states import forward, generate, stacks_of, token_masks
 from trainables.families.tiny import IGNORED, NUM_CLASSES, Tiny, shape, tokenizer
 
 
@@ -105,7 +105,7 @@ def states(tiny: Tiny) -> None:
     """State i is what block i gives to the next one: all but the last are transformers' own hidden states."""
     model, batch = tiny.teacher(), tiny.batch()
     given: Any = model(**batch, output_hidden_states=True)
-    for stack, mine in tiny.family.forward(model, batch).states.items():
+    for stack, mine in forward(tiny.family, model, batch).states.items():
         both = tiny.family.form == "encoder_decoder"
         theirs = given[f"{stack}_hidden_states"] if both else given.hidden_states
         if len(mine) != len(theirs):
@@ -123,7 +123,7 @@ def padding(tiny: Tiny) -> None:
     away_BT = batch["attention_mask"] == 0
     spoiled = {**batch, "input_ids": torch.where(away_BT, 3, batch["input_ids"])}
     clean, other = (model(**columns, output_hidden_states=True) for columns in (batch, spoiled))
-    masks = tiny.family.masks(batch)
+    masks = token_masks(tiny.family, batch)
     for stack, mask_BT in masks.items():
         key = f"{stack}_hidden_states" if tiny.family.form == "encoder_decoder" else "hidden_states"
         for index, (one, two) in enumerate(zip(clean[key], other[key], strict=True)):
@@ -134,7 +134,7 @@ def padding(tiny: Tiny) -> None:
 def logits(tiny: Tiny) -> None:
     """Logits stand at the labels that answer them: their cross entropy is transformers' own loss."""
     model, batch = tiny.teacher(), tiny.batch()
-    seen = tiny.family.forward(model, batch)
+    seen = forward(tiny.family, model, batch)
     mine = nn.functional.cross_entropy(seen.logits.flatten(0, -2), seen.labels.flatten(), ignore_index=IGNORED)
     theirs: Any = model(**batch).loss
     if not torch.allclose(mine, theirs, rtol=1e-5):
@@ -163,8 +163,8 @@ def head(tiny: Tiny) -> None:
     if tiny.kind != "classification":
         return
     family, model = tiny.family, tiny.teacher()
-    config = family.scratch_config(tiny.config, tokenizer(family), NUM_CLASSES + 2, tiny.kind)
-    others = family.build(config, tiny.kind, seed=0).state_dict()
+    config = making.scratch_config(family, tiny.config, tokenizer(family), NUM_CLASSES + 2, tiny.kind)
+    others = making.build(family, config, tiny.kind, seed=0).state_dict()
     changed = {name for name, tensor in model.state_dict().items() if tensor.shape != others[name].shape}
     named = {name for name in others if name.startswith(family.classifier)}
     if changed != named:
@@ -172,7 +172,7 @@ def head(tiny: Tiny) -> None:
     with tempfile.TemporaryDirectory() as folder:
         base: Any = model.base_model
         base.save_pretrained(folder)
-        family.load(folder, None, tiny.kind, NUM_CLASSES, seed=0)
+        making.load(family, folder, None, tiny.kind, NUM_CLASSES, seed=0)
 
 
 def students(tiny: Tiny) -> None:
@@ -205,7 +205,7 @@ def generation(tiny: Tiny) -> None:
         inputs["decoder_input_ids"] = torch.tensor([[small.config.decoder_start_token_id]])
     with torch.no_grad():
         given: Any = small(**inputs)
-    tokens_BT = tiny.family.generate(small, prompt, max_new_tokens=3, num_beams=1)
+    tokens_BT = generate(tiny.family, small, prompt, max_new_tokens=3, num_beams=1)
     if int(tokens_BT[0, 0]) != int(given.logits[0, -1].argmax()):
         raise Broken("form", "the first token that it generates is not the likeliest one after the prompt")
 
@@ -244,7 +244,7 @@ def _student(
 
 def _logits(tiny: Tiny, model: PreTrainedModel, batch: dict[str, Tensor]) -> Tensor:
     with torch.no_grad():
-        return tiny.family.forward(model, batch).logits
+        return forward(tiny.family, model, batch).logits
 
 
 def _rule(rule: Callable[[Tiny], None]) -> str:

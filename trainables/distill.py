@@ -16,8 +16,7 @@ from trainables.angle_file import History
 from trainables.config import TrialConfig
 from trainables.errors import raise_all
 from trainables.evaluate import Evaluator
-from trainables.families import FAMILIES, Family, lora
-from trainables.families.making import load_tokenizer
+from trainables.families import FAMILIES, Family, lora, making
 from trainables.loop import Metrics, Report, Training, check_finite, measure, shown
 from trainables.objective import Distillation
 from trainables.probe import Measurement, Probe
@@ -71,10 +70,11 @@ class Cell:
         logger.info("the cell is computed on %s in %s with %d threads", self.device, self.dtype, num_threads)
         self.family = FAMILIES[config.model.family]
         revision = config.model.revision  # of a hub id; transformers ignores it where the teacher is a folder
-        self.tokenizer = load_tokenizer(str(teacher), revision)
+        self.tokenizer = making.load_tokenizer(str(teacher), revision)
         self.plain_tokenizer = plain.tokenizer(str(teacher), revision, config.task)
-        model = self.family.load(
-            str(teacher), revision, config.task.kind, len(data.classes), seed=config.seed, classes=data.classes
+        path, num_classes = str(teacher), len(data.classes)
+        model = making.load(
+            self.family, path, revision, config.task.kind, num_classes, seed=config.seed, classes=data.classes
         )
         logger.info("the teacher is loaded from %s", teacher)
         raise_all(lora.check(self.family, config.model, config.init))
@@ -178,8 +178,8 @@ class Cell:
     def _final(self, training: Training) -> Metrics:
         """Test metrics of the best student, loaded as its user would load it; its answers are recorded."""
         logger.info("the student of step %d is tested", training.best_step)
-        best = self.family.load(
-            str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
+        best = making.load(
+            self.family, str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
         )
         devices.place(frozen.hold(best.requires_grad_(False), self.dtype), self.device)
         started = time.perf_counter()

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainables import device as devices
 from trainables import own_metrics
 from trainables.config import TaskConfig
-from trainables.families import Family
+from trainables.families import Family, states
 from trainables.losses import IGNORED
 from trainables.predictions import Answers
 from trainables.tasks.batches import collate
@@ -88,7 +88,7 @@ class Asked:
         predicted: list[int] = []
         for batch in self._batches(examples):
             with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
-                logits_BC = self.by.family.forward(self.model, batch).logits
+                logits_BC = states.forward(self.by.family, self.model, batch).logits
             predicted += logits_BC.argmax(-1).tolist()
         return predicted
 
@@ -98,7 +98,7 @@ class Asked:
         task = self.by.task
         for batch in self._batches(prompts, left=self.by.family.form == "decoder"):
             with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
-                tokens_BT = self.by.family.generate(self.model, batch, task.max_new_tokens, task.num_beams)
+                tokens_BT = states.generate(self.by.family, self.model, batch, task.max_new_tokens, task.num_beams)
             texts += self.by.tokenizer.batch_decode(tokens_BT, skip_special_tokens=True)
         return texts
 
@@ -107,7 +107,7 @@ class Asked:
         sums: list[float] = []
         for batch in self._batches(examples):
             with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
-                seen = self.by.family.forward(self.model, batch)
+                seen = states.forward(self.by.family, self.model, batch)
             for logits_TV, labels_T in zip(seen.logits, seen.labels, strict=True):
                 real_T = labels_T != IGNORED
                 logits_NV = logits_TV[real_T].to(torch.promote_types(logits_TV.dtype, torch.float32))

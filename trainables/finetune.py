@@ -16,8 +16,7 @@ from trainables import device as devices
 from trainables import frozen, losses, student
 from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
 from trainables.evaluate import Evaluator
-from trainables.families import FAMILIES, Family, adapters
-from trainables.families.making import load_tokenizer
+from trainables.families import FAMILIES, Family, adapters, making, states
 from trainables.loop import Batch, Metrics, Report, Training, check_finite, measure, shown
 from trainables.seeds import stream
 from trainables.tasks.codec import Example
@@ -36,10 +35,10 @@ class CrossEntropy:
     model: PreTrainedModel
 
     def totals(self, batch: Batch) -> Metrics:
-        return {"labels": float(losses.num_labels(self.family.labels(batch)))}
+        return {"labels": float(losses.num_labels(states.aligned_labels(self.family, batch)))}
 
     def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
-        outputs = self.family.forward(self.model, batch)
+        outputs = states.forward(self.family, self.model, batch)
         ce = losses.cross_entropy_sum(outputs.logits, outputs.labels) / totals["labels"]
         return {"loss": ce, "loss_ce": ce.detach()}
 
@@ -56,11 +55,12 @@ def start(
     """The teacher before training, with its tokenizer."""
     if isinstance(model.teacher, FromScratch):
         tokenizer = train_tokenizer(model.teacher.tokenizer, family, texts(data.train, task.kind))
-        config = family.scratch_config(model.teacher.config, tokenizer, len(data.classes), task.kind, data.classes)
-        return family.build(config, task.kind, seed=seed), tokenizer
-    tokenizer = load_tokenizer(model.teacher, model.revision)
+        fields, num_classes = model.teacher.config, len(data.classes)
+        config = making.scratch_config(family, fields, tokenizer, num_classes, task.kind, data.classes)
+        return making.build(family, config, task.kind, seed=seed), tokenizer
+    tokenizer = making.load_tokenizer(model.teacher, model.revision)
     num_classes = len(data.classes)
-    loaded = family.load(model.teacher, model.revision, task.kind, num_classes, seed=seed, classes=data.classes)
+    loaded = making.load(family, model.teacher, model.revision, task.kind, num_classes, seed=seed, classes=data.classes)
     return loaded, tokenizer
 
 
@@ -124,8 +124,8 @@ class Teacher:
             training.run()
             num_steps, best_step = training.schedule.num_steps, training.best_step
             best = {f"best/{self.evaluator.main_metric}": training.best}
-            num_classes = len(self.data.classes)
-            best_model = self.family.load(str(self.folder / "model"), None, self.task.kind, num_classes, seed=self.seed)
+            path, num_classes = str(self.folder / "model"), len(self.data.classes)
+            best_model = making.load(self.family, path, None, self.task.kind, num_classes, seed=self.seed)
             model = devices.place(frozen.hold(best_model.requires_grad_(False), self.dtype), self.device).eval()
         else:
             measured = self.evaluator(model, self.eval_rows)

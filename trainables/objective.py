@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainables import losses
 from trainables.config import LossConfig
-from trainables.families import Family
+from trainables.families import Family, states
 from trainables.families.base import Outputs
 from trainables.loop import Batch, Metrics
 from trainables.losses import IGNORED
@@ -39,7 +39,7 @@ class Distillation:
 
     def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
         """`loss`, `loss_ce`, `loss_kl` (T^2 included) and `loss_hidden`, unweighted but for `loss`."""
-        seen = self.family.forward(self.student.model, batch, final_norm=self.quirks.last_state_normed)
+        seen = states.forward(self.family, self.student.model, batch, final_norm=self.quirks.last_state_normed)
         wanted = self.targets(
             batch,
             final_norm=self.quirks.last_state_normed,
@@ -66,7 +66,7 @@ class Distillation:
 
     def counted(self, batch: Batch) -> dict[str, Tensor]:
         """The positions that each term is over: `ce`, `kl`, and by its name each stack's hidden terms; of bool."""
-        labels, masks = self.family.labels(batch), self.family.masks(batch)
+        labels, masks = states.aligned_labels(self.family, batch), states.token_masks(self.family, batch)
         counted = {"ce": labels != IGNORED, "kl": labels != IGNORED, **masks}
         if self.quirks.decoder_mask_by_input:
             config = self.student.model.config

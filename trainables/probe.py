@@ -20,6 +20,7 @@ from trainables import device as devices
 from trainables.angles import AngleStatistics
 from trainables.families import Family
 from trainables.families.base import Outputs
+from trainables.families.states import forward
 from trainables.losses import hidden_sum
 from trainables.strategies import Mapping
 from trainables.student import Student
@@ -81,7 +82,7 @@ class Probe:
         """Angles, RMS and hidden losses of a student in eval mode, in fp32 whatever the training's dtype."""
         assert not student.training
         with torch.no_grad():
-            outputs = [without_logits(self.family.forward(student.model, batch), _HOST) for batch in self.batches]
+            outputs = [without_logits(forward(self.family, student.model, batch), _HOST) for batch in self.batches]
         angles: dict[str, AngleStatistics] = {}
         hidden: dict[str, dict[int, float]] = {}
         for stack, mapping in mappings.items():

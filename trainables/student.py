@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from trainables.config import ModelConfig, ProjectionConfig
 from trainables.errors import InputError, Problem, raise_all
-from trainables.families import adapters, fitting
+from trainables.families import adapters, fitting, making
 from trainables.families.base import Family
 from trainables.families.draws import seeded
 from trainables.families.states import stacks_of
@@ -65,9 +65,9 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
     """
     shape = teacher.config.to_dict()
     raise_all(fitting.student_problems(family, shape, config.student_blocks, config.student_width, init))
-    student_config = family.student_config(teacher.config, config.student_blocks, config.student_width)
+    student_config = making.student_config(family, teacher.config, config.student_blocks, config.student_width)
     kind = next(kind for kind, name in family.models.items() if name == type(teacher).__name__)
-    model = family.build(student_config, kind, seed=seed)
+    model = making.build(family, student_config, kind, seed=seed)
     if init == "teacher":
         copy_weights(family, teacher, model, copy_classifier=config.copy_classifier)
     if teacher.can_generate():

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from trainables import device as devices
-from trainables.families import Family
+from trainables.families import Family, states
 from trainables.families.base import Outputs
 
 
@@ -29,12 +29,12 @@ class LiveTargets:
         self.teacher.eval().requires_grad_(False)
 
     def __call__(self, batch: dict[str, Tensor], *, final_norm: bool = False, dropout: bool = False) -> Outputs:
-        """One pass (`final_norm` as in Family.forward); with `dropout` the teacher is in train mode for it."""
+        """One pass (`final_norm` as in families.states.forward); with `dropout` the teacher is in train mode for it."""
         started = devices.clock(self.teacher.device)
         if dropout:
             self.teacher.train()
         with torch.no_grad():
-            outputs = self.family.forward(self.teacher, batch, final_norm=final_norm)
+            outputs = states.forward(self.family, self.teacher, batch, final_norm=final_norm)
         if dropout:
             self.teacher.eval()
         self.seconds += devices.clock(self.teacher.device) - started

@@ -20,6 +20,7 @@ from benchmarks.setting import PAD_ID, Trainable, make, make_teacher, teacher_of
 from benchmarks.shapes import NUM_CLASSES, SHAPES, shapes
 from trainables import frozen, memory, student
 from trainables.device import autocast, move
+from trainables.families.states import forward
 from trainables.loop import Batch, Metrics, Objective
 from trainables.tasks.batches import collate
 
@@ -117,7 +118,7 @@ def with_best(trained: Trainable, best: PreTrainedModel) -> int:
         torch.cuda.reset_peak_memory_stats()  # a trial loads it on the host, where its weights reach bf16
     batch = move(collate(trained.examples[: trained.recipe.batch_size], PAD_ID), trained.device)
     with torch.no_grad(), autocast(trained.device, trained.dtype):
-        trained.family.forward(best, batch)
+        forward(trained.family, best, batch)
     return peak()
 
 

@@ -18,7 +18,8 @@ from tests.trainables.golden import config, save_teacher
 from trainables import device as devices
 from trainables import distill, finetune, frozen
 from trainables.config import LoraConfig, TrialConfig
-from trainables.families import FAMILIES, adapters
+from trainables.families import FAMILIES, adapters, making
+from trainables.families.states import forward
 from trainables.loop import Metrics
 from trainables.tasks import read
 
@@ -36,7 +37,7 @@ def in_bf16(model: nn.Module) -> set[str]:
 
 def tensors(setting: Setting, model: PreTrainedModel) -> list[Tensor]:
     with torch.no_grad():
-        outputs = setting.family.forward(model, setting.batch())
+        outputs = forward(setting.family, model, setting.batch())
     return [outputs.all_logits, *(state for states in outputs.states.values() for state in states)]
 
 
@@ -103,7 +104,7 @@ def test_what_is_trained_beside_adapters_stays_in_fp32(name: str) -> None:
     assert any(".lora_A." in name for name in trained)
     assert not trained & in_bf16(model)
     with devices.autocast(CPU, "bf16"):
-        outputs = setting.family.forward(model.train(), setting.batch())
+        outputs = forward(setting.family, model.train(), setting.batch())
     outputs.all_logits.sum().backward()
     grads = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     assert grads.keys() == trained
@@ -179,7 +180,7 @@ def test_a_saved_student_is_the_trained_one_in_fp32(save: str, tmp_path: Path, m
     for file in folder.glob("*.safetensors"):
         assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float32}
     assert json.loads((folder / "config.json").read_text())["dtype"] == "float32"
-    model = FAMILIES["qwen3"].load(str(folder), None, given.task.kind, 0, seed=0).eval()
+    model = making.load(FAMILIES["qwen3"], str(folder), None, given.task.kind, 0, seed=0).eval()
     with torch.no_grad():
         logits: Tensor = model(**batch).logits
     torch.testing.assert_close(logits, trained[-1], rtol=1e-5, atol=1e-5)

@@ -18,7 +18,7 @@ from tests.trainables.golden import config, save_teacher
 from trainables import distill, finetune
 from trainables.config import TrialConfig
 from trainables.errors import InputError
-from trainables.families import FAMILIES, adapters
+from trainables.families import FAMILIES, adapters, making
 from trainables.loop import Metrics
 from trainables.tasks import read
 
@@ -82,7 +82,7 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Ma
 
 def load(given: TrialConfig, folder: Path) -> PreTrainedModel:
     num_classes = len(read(given.task).classes)
-    return FAMILIES[given.model.family].load(str(folder), None, given.task.kind, num_classes, seed=0)
+    return making.load(FAMILIES[given.model.family], str(folder), None, given.task.kind, num_classes, seed=0)
 
 
 def weights(folder: Path) -> dict[str, Tensor]:

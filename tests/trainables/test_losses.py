@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from tests.trainables.families.settings import Setting
 from tests.trainables.test_student import make
 from trainables.config import LossConfig
+from trainables.families.states import forward
 from trainables.losses import (
     IGNORED,
     HiddenNorm,
@@ -361,7 +362,7 @@ def test_the_hidden_term_is_the_mean_over_all_pairs_of_all_stacks(
     )
     terms = {name: term.item() for name, term in objective.terms(batch, objective.totals(batch)).items()}
 
-    mine, theirs = setting.family.forward(student.model, batch), setting.family.forward(teacher, batch)
+    mine, theirs = forward(setting.family, student.model, batch), forward(setting.family, teacher, batch)
     pairs = [
         reference_hidden(rows(mine.states[stack][s]), rows(theirs.states[stack][t]), real_N, "none") / real_N.sum()
         for stack, mapping in mappings.items()

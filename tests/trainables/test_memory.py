@@ -17,6 +17,7 @@ from trainables.device import Dtype
 from trainables.families import FAMILIES, adapters
 from trainables.families.base import Family
 from trainables.families.counts import block_linears
+from trainables.families.states import forward
 from trainables.families.tiny import NUM_CLASSES, WIDTH, Tiny, shape
 from trainables.frozen import hold
 
@@ -53,7 +54,7 @@ def kept(model: Any, family: Family, dtype: Dtype) -> int:
     batch = {"input_ids": ids_BT, "attention_mask": mask_BT, "labels": labels}
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with hooks, devices.autocast(torch.device("cpu"), dtype):
-        outputs = family.forward(model, batch)
+        outputs = forward(family, model, batch)
     assert outputs.logits.requires_grad
     return sum(size for size, _ in tensors.values())
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from trainables.config import LossConfig
 from trainables.families import FAMILIES, Family
 from trainables.families.base import Outputs
+from trainables.families.states import aligned_labels, token_masks
 from trainables.loop import Batch, summed
 from trainables.losses import IGNORED
 from trainables.objective import Distillation
@@ -57,28 +58,20 @@ class Given:
     config: Any = None
 
 
-@dataclass
-class Shown:
-    """A family whose models are given; labels and masks are the real family's."""
+def shown(family: Family, model: Given, batch: Batch, *, final_norm: bool = False) -> Outputs:
+    """A pass of a given model over the micro-batch of the examples in `only`; labels and masks are the family's."""
+    states = [state_BTE[batch["only"]] for state_BTE in model.states]
+    if final_norm:
+        states[-1] = model.normed * states[-1]
+    logits = model.logits[batch["only"]]
+    seen = logits[:, :-1] if family.form == "decoder" else logits
+    stacks = dict.fromkeys(family.stacks, states)
+    return Outputs(seen, aligned_labels(family, batch), stacks, token_masks(family, batch), logits)
 
-    family: Family
-    only: list[int]
-    """The examples of the micro-batch."""
 
-    def labels(self, batch: Batch) -> Tensor:
-        return self.family.labels(batch)
-
-    def masks(self, batch: Batch) -> dict[str, Tensor]:
-        return self.family.masks(batch)
-
-    def forward(self, model: Given, batch: Batch, *, final_norm: bool = False) -> Outputs:
-        states = [state_BTE[self.only] for state_BTE in model.states]
-        if final_norm:
-            states[-1] = model.normed * states[-1]
-        logits = model.logits[self.only]
-        labels = self.labels(batch)
-        seen = logits[:, :-1] if self.family.form == "decoder" else logits
-        return Outputs(seen, labels, dict.fromkeys(self.family.stacks, states), self.masks(batch), logits)
+@pytest.fixture(autouse=True)
+def _given_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainables.families.states.forward", shown)
 
 
 def wide(state_BT2: list[list[list[int]]]) -> Tensor:
@@ -102,7 +95,7 @@ def batch_of(family: Family, only: list[int]) -> Batch:
         "encoder_decoder": torch.tensor([[0, 1, IGNORED], [0, 0, 1]]),
         "decoder": torch.tensor([[IGNORED, 0, IGNORED], [IGNORED, 0, 1]]),
     }[family.form]
-    return {"labels": labels[only], "attention_mask": torch.tensor(REAL)[only]}
+    return {"labels": labels[only], "attention_mask": torch.tensor(REAL)[only], "only": torch.tensor(only)}
 
 
 @dataclass
@@ -136,24 +129,19 @@ def terms(name: str, found: Quirks, case: Case = ONE) -> dict[str, float]:
     start_id = PAD_ID if name == "t5" else START_ID
     config = SimpleNamespace(decoder_start_token_id=start_id, pad_token_id=PAD_ID)
     model, teacher = Given(states, logits, case.normed, config), Given(teacher_states, torch.zeros_like(logits))
-    parts: list[dict[str, float]] = []
-    shown = [Shown(family, only) for only in case.micro]
     batches = [batch_of(family, only) for only in case.micro]
 
-    def objective(each: Shown) -> Distillation:
-        def targets(batch: Batch, *, final_norm: bool, dropout: bool) -> Outputs:
-            case.dropout.append(dropout)
-            return each.forward(teacher, batch, final_norm=final_norm)
+    def targets(batch: Batch, *, final_norm: bool, dropout: bool) -> Outputs:
+        case.dropout.append(dropout)
+        return shown(family, teacher, batch, final_norm=final_norm)
 
-        student: Any = SimpleNamespace(model=model, training=case.training, project=lambda _stack, _state, x: x)
-        mappings = {stack: {1: 1, 2: 2} for stack in family.stacks}
-        stand_ins: Any = each, student, targets
-        return Distillation(*stand_ins, mappings, LossConfig(hidden_norm=norm), found)
-
-    totals = summed([objective(each).totals(batch) for each, batch in zip(shown, batches, strict=True)])
-    for each, batch in zip(shown, batches, strict=True):
-        parts.append({key: value.item() for key, value in objective(each).terms(batch, totals).items()})
-    return summed(parts)
+    student = SimpleNamespace(model=model, training=case.training, project=lambda _stack, _state, x: x)
+    mappings = {stack: {1: 1, 2: 2} for stack in family.stacks}
+    stand_ins: Any = student, targets
+    objective = Distillation(family, *stand_ins, mappings, LossConfig(hidden_norm=norm), found)
+    totals = summed([objective.totals(batch) for batch in batches])
+    parts = [objective.terms(batch, totals) for batch in batches]
+    return summed([{key: value.item() for key, value in part.items()} for part in parts])
 
 
 # Both semantics by hand. Clean: a mean over width (4), real tokens or labels of the step, and pairs.

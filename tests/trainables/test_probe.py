@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from tests.trainables.families.settings import Setting
 from tests.trainables.test_student import make
+from trainables.families.states import forward
 from trainables.probe import Probe, without_logits
 from trainables.strategies import Mapping
 
@@ -18,7 +19,7 @@ from trainables.strategies import Mapping
 def probe(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> Probe:
     probe = Probe(setting.family, teacher, [], 0, 1, torch.device("cpu"))
     probe.batches = [batch]
-    probe.teacher = [setting.family.forward(teacher, batch)]
+    probe.teacher = [forward(setting.family, teacher, batch)]
     return probe
 
 
@@ -29,7 +30,7 @@ def mapped(setting: Setting, mapping: Mapping) -> dict[str, Mapping]:
 def test_nothing_but_states_is_kept_of_the_teacher(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
-    seen = setting.family.forward(teacher, batch)
+    seen = forward(setting.family, teacher, batch)
     kept = without_logits(seen, torch.device("cpu"))
     assert kept.logits.numel() == kept.all_logits.numel() == 0
     assert all(
@@ -55,7 +56,7 @@ def test_only_states_with_a_trained_projection_have_angles(
 def test_angles_are_seen_through_the_projections(setting: Setting, teacher: PreTrainedModel, probe: Probe) -> None:
     student = make(setting, teacher, init="random", student_width=8)
     measured = probe.measure(student, mapped(setting, {1: 2}))
-    outputs = setting.family.forward(student.model, probe.batches[0])
+    outputs = forward(setting.family, student.model, probe.batches[0])
     for stack, angles in measured.angles.items():
         weight_ED = student.state_dict()[f"projections.{stack}.1.weight"]
         state_ND = outputs.states[stack][1][outputs.masks[stack]].detach()

@@ -13,6 +13,8 @@ from transformers import PreTrainedModel
 from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.config import ModelConfig
 from trainables.errors import InputError
+from trainables.families import making
+from trainables.families.states import forward, generate
 from trainables.families.tiny import NUM_CLASSES
 from trainables.seeds import stream
 from trainables.student import Student, build, freeze_embeddings
@@ -94,7 +96,7 @@ def test_t5_students_know_positions() -> None:
     student = make(T5, teacher).model
     turned = {**batch, "input_ids": batch["input_ids"].clone()}
     turned["input_ids"][0] = batch["input_ids"][0].flip(0)
-    straight, backwards = (T5.family.forward(student, columns).states["encoder"][-1][0] for columns in (batch, turned))
+    straight, backwards = (forward(T5.family, student, columns).states["encoder"][-1][0] for columns in (batch, turned))
     # Blind to position, the encoder of a turned text gives the turned states.
     assert not torch.allclose(straight, backwards.flip(0), atol=0.01)
     bias = student.get_submodule("encoder.block.0.layer.0.SelfAttention.relative_attention_bias")
@@ -102,7 +104,7 @@ def test_t5_students_know_positions() -> None:
         for parameter in bias.parameters():
             parameter.zero_()
     blind, blind_backwards = (
-        T5.family.forward(student, columns).states["encoder"][-1][0] for columns in (batch, turned)
+        forward(T5.family, student, columns).states["encoder"][-1][0] for columns in (batch, turned)
     )
     assert torch.allclose(blind, blind_backwards.flip(0), atol=1e-4)
 
@@ -124,7 +126,7 @@ def test_stacks_of_unlike_depth() -> None:
 
 
 def test_random_weights_come_from_the_seed_alone(setting: Setting, teacher: PreTrainedModel) -> None:
-    other = setting.family.build(teacher.config, setting.kind, seed=77)
+    other = making.build(setting.family, teacher.config, setting.kind, seed=77)
     torch.manual_seed(3)
     first = make(setting, teacher, init="random", seed=1).model.state_dict()
     torch.manual_seed(4)
@@ -190,7 +192,7 @@ def test_qwen3_blocks_keep_their_kind_of_attention_and_get_their_own_place() -> 
     assert model.config.layer_types == ["sliding_attention", "full_attention", "sliding_attention"]
     assert [block.self_attn.layer_idx for block in model.model.layers] == [0, 1, 2]
     prompt = {"input_ids": torch.tensor([[3, 4, 9]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
-    assert QWEN3.family.generate(model, prompt, max_new_tokens=3, num_beams=1).shape[0] == 1
+    assert generate(QWEN3.family, model, prompt, max_new_tokens=3, num_beams=1).shape[0] == 1
 
 
 @pytest.mark.parametrize(("init", "width"), [("teacher", None), ("random", 8)])
@@ -202,7 +204,7 @@ def test_a_saved_student_is_the_same_in_plain_transformers(
     loaded = setting.plain(tmp_path)
     assert equal(loaded.state_dict(), student.model.state_dict())
     with torch.no_grad():
-        mine = setting.family.forward(student.model, batch).logits
+        mine = forward(setting.family, student.model, batch).logits
         theirs: Tensor = loaded(**batch).logits
     if setting.family.form == "decoder" and setting.kind == "generation":
         theirs = theirs[:, :-1]
@@ -212,8 +214,8 @@ def test_a_saved_student_is_the_same_in_plain_transformers(
         generated: Any = loaded
         start = prompt["input_ids"].shape[1] if setting.family.form == "decoder" else 1
         tokens = generated.generate(**prompt, max_new_tokens=4, do_sample=False, num_beams=1)
-        assert torch.equal(tokens[:, start:], setting.family.generate(student.model, prompt, 4, 1))
-    again = setting.family.load(str(tmp_path), None, setting.kind, NUM_CLASSES, seed=9)
+        assert torch.equal(tokens[:, start:], generate(setting.family, student.model, prompt, 4, 1))
+    again = making.load(setting.family, str(tmp_path), None, setting.kind, NUM_CLASSES, seed=9)
     assert equal(again.state_dict(), student.model.state_dict())
 
 
@@ -236,7 +238,7 @@ def test_another_width_scales_the_feed_forward(setting: Setting, teacher: PreTra
     assert setting.family.width(mine) == width
     assert setting.family.heads(mine) == setting.family.heads(theirs)
     assert all(mine[key] * 16 == theirs[key] * width for key in setting.family.ffn_fields)
-    states = setting.family.forward(model, setting.batch()).states
+    states = forward(setting.family, model, setting.batch()).states
     assert {state.shape[-1] for stack in states.values() for state in stack} == {width}
 
 
@@ -269,7 +271,7 @@ def test_every_state_has_a_projection_that_is_trained_and_saved(
     assert names <= student.state_dict().keys()
     optimizer = torch.optim.AdamW(student.parameters(), lr=0.1)
     before = {name: student.state_dict()[name].clone() for name in names}
-    states = setting.family.forward(student.model, batch).states
+    states = forward(setting.family, student.model, batch).states
     loss = torch.stack(
         [student.project(stack, i, state).square().mean() for stack in states for i, state in enumerate(states[stack])]
     ).sum()
@@ -304,8 +306,8 @@ def test_projections_come_from_their_own_stream(setting: Setting, teacher: PreTr
     assert torch.equal(first.projections.state_dict()[f"{stack}.0.weight"], weight_ED)
     weights = list(first.projections.state_dict().values())
     assert not any(torch.equal(a, b) for i, a in enumerate(weights) for b in weights[:i])
-    config = setting.family.student_config(teacher.config, 3, 8)
-    without = setting.family.build(config, setting.kind, seed=1)
+    config = making.student_config(setting.family, teacher.config, 3, 8)
+    without = making.build(setting.family, config, setting.kind, seed=1)
     assert equal(first.model.state_dict(), without.state_dict())
 
 
@@ -402,11 +404,11 @@ def test_a_random_t5_with_frozen_embeddings_learns_under_a_random_head() -> None
     freeze_embeddings(T5.family, model)
     head_before = model.get_output_embeddings().weight.clone()
     assert not torch.allclose(head_before, cast(Any, teacher).get_output_embeddings().weight)
-    before = T5.family.forward(model, batch)
+    before = forward(T5.family, model, batch)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     nn.functional.cross_entropy(before.logits.flatten(0, 1), before.labels.flatten()).backward()
     optimizer.step()
-    after = T5.family.forward(model, batch)
+    after = forward(T5.family, model, batch)
     assert torch.equal(model.get_output_embeddings().weight, head_before)
     assert not torch.allclose(after.logits, before.logits, atol=1e-4)
     for stack in ("encoder", "decoder"):

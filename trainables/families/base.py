@@ -1,14 +1,15 @@
-"""A model family: the facts that set it apart, and the code that all families share.
+"""A model family: the facts that set it apart, and the shapes that follow from them and a config.
 
-A family is declared, not programmed: config keys, dotted paths of modules and names of transformers classes.
-Importing it loads neither torch nor transformers.
+A family is declared, not programmed: config keys, dotted paths of modules and names of transformers classes. What
+works on it lies beside it: models in `making`, their states in `states`, adapters in `adapters`. Importing this
+module loads neither torch nor transformers.
 
 Shapes: B batch, T tokens, D width, V vocabulary, C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -17,7 +18,6 @@ from trainables.strategies import even_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Form = Literal["encoder", "encoder_decoder", "decoder"]
 """What a model reads and gives: one text, a text and its answer, or an answer that goes on from the text."""
@@ -108,8 +108,6 @@ class Family:
         """The task kinds that the family serves."""
         return tuple(self.models)
 
-    # Shapes, read from a config without torch.
-
     def num_blocks(self, config: Shape) -> dict[str, int]:
         """Stack -> its number of blocks."""
         return {name: self.value(config, *blocks.depth) for name, blocks in self.stacks.items()}
@@ -138,78 +136,3 @@ class Family:
         """The first of these keys that is set, else transformers' default of the first that has one."""
         given = [config[key] for key in keys if config.get(key) is not None]
         return given[0] if given else next(self.defaults[key] for key in keys if key in self.defaults)
-
-    # Models, with torch.
-
-    def scratch_config(
-        self,
-        fields: Shape,
-        tokenizer: PreTrainedTokenizerBase,
-        num_classes: int,
-        kind: str,
-        classes: Sequence[str] = (),
-    ) -> PreTrainedConfig:
-        """A config from `fields`; what they leave open comes from the tokenizer and the classes.
-
-        Raises InputError for fields that are unknown, of a wrong type, or make no model.
-        """
-        from trainables.families import making
-
-        return making.scratch_config(self, fields, tokenizer, num_classes, kind, classes)
-
-    def build(self, config: PreTrainedConfig, kind: str, *, seed: int) -> PreTrainedModel:
-        """A model with random weights from the stream `init` of `seed`, in fp32."""
-        from trainables.families import making
-
-        return making.build(self, config, kind, seed)
-
-    def load(
-        self,
-        path: str,
-        revision: str | None,
-        kind: str,
-        num_classes: int,
-        *,
-        seed: int,
-        classes: Sequence[str] = (),
-    ) -> PreTrainedModel:
-        """The model of a folder or hub id in fp32 and eval mode; a head it lacks is drawn as in `build`.
-
-        Raises InputError where there is no model of this family.
-        """
-        from trainables.families import making
-
-        return making.load(self, path, revision, kind, num_classes, seed, classes)
-
-    def student_config(self, config: PreTrainedConfig, num_blocks: int, width: int | None) -> PreTrainedConfig:
-        """The teacher's config at another depth and width: heads as they are, feed-forward widths in proportion."""
-        from trainables.families import making
-
-        return making.student_config(self, config, num_blocks, width)
-
-    def labels(self, batch: dict[str, Tensor]) -> Tensor:
-        """The labels that `Outputs.logits` are aligned with: [B], or [B, T] with -100 where there is none."""
-        from trainables.families import states
-
-        return states.aligned_labels(self, batch)
-
-    def masks(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Stack -> its real tokens, [B, T] of bool."""
-        from trainables.families import states
-
-        return states.token_masks(self, batch)
-
-    def forward(self, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
-        """One pass over a batch with labels, and every raw state of every stack.
-
-        With `final_norm` the last state of a stack is what transformers gives: behind the stack's final norm.
-        """
-        from trainables.families import states
-
-        return states.forward(self, model, batch, final_norm=final_norm)
-
-    def generate(self, model: PreTrainedModel, batch: dict[str, Tensor], max_new_tokens: int, num_beams: int) -> Tensor:
-        """New tokens only, [B, T]; greedy or beam search. A decoder-only model needs prompts padded on the left."""
-        from trainables.families import states
-
-        return states.generate(self, model, batch, max_new_tokens, num_beams)

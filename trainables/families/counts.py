@@ -126,7 +126,7 @@ def lora(family: Family, shape: Shape, r: int, targets: list[str] | None) -> int
 
 
 def student_shape(family: Family, shape: Shape, num_blocks: int, width: int | None) -> dict[str, Any]:
-    """A student's shape as `Family.student_config` makes it: heads as they are, feed-forward widths in proportion."""
+    """A student's shape as `making.student_config` makes it: heads as they are, feed-forward widths in proportion."""
     student = {**shape, **{blocks.depth[0]: num_blocks for blocks in family.stacks.values()}}
     if width is not None:
         if head := layout_of(family).head_field:

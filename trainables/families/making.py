@@ -33,9 +33,12 @@ def scratch_config(
     tokenizer: PreTrainedTokenizerBase,
     num_classes: int,
     kind: str,
-    classes: Sequence[str],
+    classes: Sequence[str] = (),
 ) -> PreTrainedConfig:
-    """See Family.scratch_config."""
+    """A config from `fields`; what they leave open comes from the tokenizer and the classes.
+
+    Raises InputError for fields that are unknown, of a wrong type, or make no model.
+    """
     raise_all(fitting.kind_problems(family, kind) + fitting.scratch_problems(family, fields))
     found: dict[str, Any] = {
         "vocab_size": len(tokenizer),
@@ -53,16 +56,26 @@ def scratch_config(
     return config
 
 
-def build(family: Family, config: PreTrainedConfig, kind: str, seed: int) -> PreTrainedModel:
-    """See Family.build."""
+def build(family: Family, config: PreTrainedConfig, kind: str, *, seed: int) -> PreTrainedModel:
+    """A model with random weights from the stream `init` of `seed`, in fp32."""
     with seeded(stream(seed, "init")):
         return _model_class(family, kind)(config)
 
 
 def load(
-    family: Family, path: str, revision: str | None, kind: str, num_classes: int, seed: int, classes: Sequence[str]
+    family: Family,
+    path: str,
+    revision: str | None,
+    kind: str,
+    num_classes: int,
+    *,
+    seed: int,
+    classes: Sequence[str] = (),
 ) -> PreTrainedModel:
-    """See Family.load."""
+    """The model of a folder or hub id in fp32 and eval mode; a head it lacks is drawn as in `build`.
+
+    Raises InputError where there is no model of this family.
+    """
     raise_all(fitting.kind_problems(family, kind))
     source: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
     with _reading(path):
@@ -120,7 +133,10 @@ def _reading(path: str) -> Generator[None, None, None]:
 
 
 def student_config(family: Family, config: PreTrainedConfig, num_blocks: int, width: int | None) -> PreTrainedConfig:
-    """See Family.student_config. A list with an entry a block keeps those of the blocks that init teacher copies."""
+    """The teacher's config at another depth and width: heads as they are, feed-forward widths in proportion.
+
+    A list with one entry per block keeps those of the blocks that init `teacher` copies.
+    """
     student = copy.deepcopy(config)
     shape = config.to_dict()
     depths = family.num_blocks(shape)

@@ -60,13 +60,16 @@ def stacks_of(family: Family, model: PreTrainedModel) -> dict[str, nn.ModuleList
 
 
 def aligned_labels(family: Family, batch: dict[str, Tensor]) -> Tensor:
-    """[B] or [B, T]; a decoder-only model's position t is answered by label t + 1."""
+    """The labels that `Outputs.logits` are aligned with: [B], or [B, T] with -100 where there is none.
+
+    A decoder-only model's position t is answered by label t + 1.
+    """
     labels = batch["labels"]
     return labels[:, 1:] if family.form == "decoder" and labels.dim() == 2 else labels
 
 
 def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stack -> real tokens, [B, T]; the decoder of a pair has those of its labels."""
+    """Stack -> its real tokens, [B, T] of bool; the decoder of a pair has those of its labels."""
     tokens_BT = batch["attention_mask"].bool()
     if family.form == "encoder_decoder":
         return {"encoder": tokens_BT, "decoder": batch["labels"] != IGNORED}
@@ -74,9 +77,10 @@ def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
-    """One pass over a batch with labels; every other column that the family reads reaches the model as it is.
+    """One pass over a batch with labels, and every raw state of every stack.
 
-    See Family.forward.
+    Every other column that the family reads reaches the model as it is. With `final_norm` the last state of a stack
+    is what transformers gives: behind the stack's final norm.
     """
     inputs: dict[str, Any] = _inputs(family, model, batch)
     if family.form != "encoder":
@@ -107,7 +111,10 @@ def _last_states(family: Family, given: Any) -> dict[str, Tensor]:
 def generate(
     family: Family, model: PreTrainedModel, batch: dict[str, Tensor], max_new_tokens: int, num_beams: int
 ) -> Tensor:
-    """New tokens [B, T], without the prompt or the decoder's start token."""
+    """New tokens [B, T], without the prompt or the decoder's start token; greedy or beam search.
+
+    A decoder-only model needs prompts padded on the left.
+    """
     generator: Any = model
     tokens_BT: Tensor = generator.generate(
         **_inputs(family, model, batch), max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False

@@ -21,6 +21,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from trainables.families import making
 from trainables.families.base import Family
 
 IGNORED = -100
@@ -45,8 +46,8 @@ class Tiny:
     def teacher(self, **changes: Any) -> PreTrainedModel:
         """A teacher in which no two tensors are alike, norms, biases and buffers included."""
         fields = {**self.config, **changes}
-        config = self.family.scratch_config(fields, tokenizer(self.family), NUM_CLASSES, self.kind)
-        model = self.family.build(config, self.kind, seed=1)
+        config = making.scratch_config(self.family, fields, tokenizer(self.family), NUM_CLASSES, self.kind)
+        model = making.build(self.family, config, self.kind, seed=1)
         draw = torch.Generator().manual_seed(2)
         buffers = [buffer for name, buffer in model.named_buffers() if name == "final_logits_bias"]
         with torch.no_grad():

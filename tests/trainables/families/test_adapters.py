@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.config import LoraConfig, ModelConfig
 from trainables.errors import InputError
-from trainables.families import FAMILIES, adapters, lora
-from trainables.families.states import stacks_of
+from trainables.families import FAMILIES, adapters, lora, making
+from trainables.families.states import forward, stacks_of
 from trainables.families.tiny import NUM_CLASSES, Tiny, tokenizer
 from trainables.plugins import Plugin, activate
 
@@ -33,12 +33,12 @@ def adapted(setting: Tiny, config: LoraConfig = LORA, seed: int = 0) -> PreTrain
 
 def outputs(setting: Tiny, model: PreTrainedModel) -> Tensor:
     with torch.no_grad():
-        return setting.family.forward(model.eval(), setting.batch()).all_logits
+        return forward(setting.family, model.eval(), setting.batch()).all_logits
 
 
 def loss_of(setting: Tiny, model: PreTrainedModel) -> Tensor:
     """Cross entropy and, so that every block counts by itself, the size of every state."""
-    seen = setting.family.forward(model, setting.batch())
+    seen = forward(setting.family, model, setting.batch())
     ce = nn.functional.cross_entropy(seen.logits.flatten(0, -2), seen.labels.flatten())
     sizes = [state.square().mean() for states in seen.states.values() for state in states if state.requires_grad]
     return ce + torch.stack(sizes).mean()
@@ -88,7 +88,7 @@ def test_fresh_adapters_change_nothing(setting: Setting, teacher: PreTrainedMode
     """Raw states are read where they were."""
     model, batch = adapted(setting).eval(), setting.batch()
     with torch.no_grad():
-        mine, theirs = (setting.family.forward(each, batch) for each in (model, teacher))
+        mine, theirs = (forward(setting.family, each, batch) for each in (model, teacher))
     assert torch.equal(mine.all_logits, theirs.all_logits)
     for stack, states in theirs.states.items():
         assert all(map(torch.equal, mine.states[stack], states))
@@ -109,7 +109,7 @@ def test_dropout_is_of_training_alone() -> None:
     model = trained(QWEN3, adapted(QWEN3, LoraConfig(r=3, dropout=0.5)).train())
     assert torch.equal(outputs(QWEN3, model), outputs(QWEN3, model))
     with torch.no_grad():
-        assert not torch.equal(*(QWEN3.family.forward(model.train(), QWEN3.batch()).logits for _ in range(2)))
+        assert not torch.equal(*(forward(QWEN3.family, model.train(), QWEN3.batch()).logits for _ in range(2)))
 
 
 # Targets.
@@ -202,7 +202,7 @@ def test_a_saved_model_is_itself_in_plain_transformers(
     mine = outputs(setting, model)
     assert not torch.allclose(mine, outputs(setting, setting.teacher()), atol=1e-2)
     tokenizer(setting.family).save_pretrained(tmp_path)
-    loaded = setting.family.load(str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
+    loaded = making.load(setting.family, str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
     for each in (setting.plain(tmp_path), loaded):
         torch.testing.assert_close(outputs(setting, each), mine, rtol=0, atol=1e-5)
     assert loaded.state_dict().keys() == setting.teacher().state_dict().keys()

@@ -14,7 +14,7 @@ from trainables.config import LoraConfig
 from trainables.errors import InputError
 from trainables.families import adapters
 from trainables.families.base import Outputs
-from trainables.families.states import recorded, stacks_of
+from trainables.families.states import forward, generate, recorded, stacks_of
 from trainables.student import checkpoint_blocks
 
 DROPOUT: dict[str, dict[str, Any]] = {
@@ -38,7 +38,7 @@ def model_of(setting: Setting, *, checkpointed: bool, lora: bool = False) -> Pre
 def backward(setting: Setting, model: PreTrainedModel) -> tuple[Outputs, Tensor, dict[str, Tensor | None], Tensor]:
     """What a pass shows, its loss over logits and all states, every gradient, and the next random number."""
     torch.manual_seed(7)
-    seen = setting.family.forward(model, setting.batch())
+    seen = forward(setting.family, model, setting.batch())
     ce = nn.functional.cross_entropy(seen.logits.flatten(0, -2), seen.labels.flatten())
     loss = ce + sum(state.square().mean() for states in seen.states.values() for state in states)
     loss.backward()
@@ -70,7 +70,7 @@ def test_dropout_is_at_work(setting: Setting) -> None:
     """Else equal gradients would say nothing of the random state."""
     model = model_of(setting, checkpointed=True)
     with torch.no_grad():
-        one, other = (setting.family.forward(model, setting.batch()).all_logits for _ in range(2))
+        one, other = (forward(setting.family, model, setting.batch()).all_logits for _ in range(2))
     assert not torch.equal(one, other)
 
 
@@ -100,11 +100,11 @@ def blocks_of(setting: Setting, model: PreTrainedModel) -> list[nn.Module]:
 def test_nothing_is_computed_twice_outside_of_training(setting: Setting) -> None:
     model = model_of(setting, checkpointed=True).eval()
     plain = model_of(setting, checkpointed=False).eval()
-    one, other = (setting.family.forward(each, setting.batch()) for each in (model, plain))
+    one, other = (forward(setting.family, each, setting.batch()) for each in (model, plain))
     assert torch.equal(one.all_logits, other.all_logits)
     if setting.kind == "generation":
         prompt = {name: setting.batch()[name][:1] for name in ("input_ids", "attention_mask")}
-        tokens = [setting.family.generate(each, prompt, max_new_tokens=4, num_beams=2) for each in (model, plain)]
+        tokens = [generate(setting.family, each, prompt, max_new_tokens=4, num_beams=2) for each in (model, plain)]
         assert torch.equal(*tokens)
 
 

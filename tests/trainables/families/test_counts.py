@@ -10,7 +10,7 @@ import transformers
 
 from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.config import LoraConfig
-from trainables.families import FAMILIES, adapters, counts
+from trainables.families import FAMILIES, adapters, counts, making
 from trainables.families.tiny import NUM_CLASSES, Tiny, shape
 
 QWEN3_8B = {
@@ -84,7 +84,8 @@ def test_a_published_shape_has_as_many(name: str, kind: str, fields: dict[str, A
 @pytest.mark.parametrize("width", [None, 8])
 def test_a_student_has_as_many(setting: Setting, width: int | None) -> None:
     config = setting.teacher().config
-    student = setting.family.build(setting.family.student_config(config, 2, width), setting.kind, seed=0)
+    student_config = making.student_config(setting.family, config, 2, width)
+    student = making.build(setting.family, student_config, setting.kind, seed=0)
     made = counts.student_shape(setting.family, config.to_dict(), 2, width)
     assert counts.count(setting.family, made, setting.kind, NUM_CLASSES).total == of_transformers(student)
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedConfig
 
 from tests.trainables.families.settings import SETTINGS
 from trainables.errors import InputError
-from trainables.families import FAMILIES, Family
+from trainables.families import FAMILIES, Family, making
 from trainables.families.tiny import tokenizer
 
 # What the form of a model or the way it is run here decides, not a person's config.
@@ -157,7 +157,7 @@ def test_templates_use_the_special_tokens(family: Family) -> None:
 def test_scratch_config_refuses(fields: dict[str, Any], path: str, part: str) -> None:
     family = FAMILIES["t5"]
     with pytest.raises(InputError) as caught:
-        family.scratch_config(fields, tokenizer(family), 2, "generation")
+        making.scratch_config(family, fields, tokenizer(family), 2, "generation")
     [problem] = caught.value.problems
     assert problem.path == path
     assert part in problem.message

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trainables.families.settings import Setting
 from trainables.errors import Problem
-from trainables.families import FAMILIES, fitting
+from trainables.families import FAMILIES, fitting, making
 from trainables.families.tiny import tokenizer
 
 LM_KINDS = "generation, multiple_choice and question_answering"
@@ -143,7 +143,7 @@ def test_a_decoder_from_scratch_has_as_many_key_heads_as_heads(name: str) -> Non
     family = FAMILIES[name]
     fields = {"hidden_size": 18, "num_attention_heads": 3, "num_hidden_layers": 1}
     assert fitting.scratch_problems(family, fields) == []
-    config: Any = family.scratch_config(fields, tokenizer(family), 2, "generation")
+    config: Any = making.scratch_config(family, fields, tokenizer(family), 2, "generation")
     assert config.num_key_value_heads == 3
 
 

@@ -17,8 +17,9 @@ from transformers import PreTrainedModel
 from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.config import TokenizerConfig
 from trainables.errors import InputError
-from trainables.families import FAMILIES
+from trainables.families import FAMILIES, making
 from trainables.families.making import load_tokenizer
+from trainables.families.states import forward
 from trainables.families.tiny import NUM_CLASSES, tokenizer
 from trainables.tasks.tokenizer import train_tokenizer
 
@@ -30,7 +31,7 @@ def same(model: PreTrainedModel, other: PreTrainedModel) -> bool:
 
 def test_scratch_config_takes_ids_from_the_tokenizer(setting: Setting) -> None:
     words = tokenizer(setting.family)
-    config = setting.family.scratch_config(setting.config, words, NUM_CLASSES, setting.kind)
+    config = making.scratch_config(setting.family, setting.config, words, NUM_CLASSES, setting.kind)
     assert config.vocab_size == len(words)
     ids = {
         "bert": {"pad_token_id": 5},
@@ -55,21 +56,21 @@ def test_scratch_config_takes_ids_from_the_tokenizer(setting: Setting) -> None:
 
 def test_scratch_config_names_the_classes() -> None:
     family = FAMILIES["bert"]
-    config = family.scratch_config({}, tokenizer(family), 3, "classification", ["no", "maybe", "yes"])
+    config = making.scratch_config(family, {}, tokenizer(family), 3, "classification", ["no", "maybe", "yes"])
     assert config.id2label == {0: "no", 1: "maybe", 2: "yes"}
     assert config.label2id == {"no": 0, "maybe": 1, "yes": 2}
-    assert family.scratch_config({}, tokenizer(family), 5, "classification").num_labels == 5
+    assert making.scratch_config(family, {}, tokenizer(family), 5, "classification").num_labels == 5
 
 
 def test_a_persons_fields_win() -> None:
     family = FAMILIES["t5"]
-    config = family.scratch_config({"vocab_size": 64, "eos_token_id": 9}, tokenizer(family), 2, "generation")
+    config = making.scratch_config(family, {"vocab_size": 64, "eos_token_id": 9}, tokenizer(family), 2, "generation")
     assert (config.vocab_size, config.eos_token_id, config.pad_token_id) == (64, 9, 5)
 
 
 def test_build_draws_from_its_seed_alone(setting: Setting, teacher: PreTrainedModel) -> None:
     def build(seed: int) -> PreTrainedModel:
-        return setting.family.build(teacher.config, setting.kind, seed=seed)
+        return making.build(setting.family, teacher.config, setting.kind, seed=seed)
 
     torch.manual_seed(5)
     first = build(1)
@@ -85,7 +86,7 @@ def test_build_draws_from_its_seed_alone(setting: Setting, teacher: PreTrainedMo
 def test_load_gives_the_saved_model(setting: Setting, teacher: PreTrainedModel, tmp_path: Path) -> None:
     teacher.save_pretrained(tmp_path)
     torch.manual_seed(5)
-    loaded = setting.family.load(str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
+    loaded = making.load(setting.family, str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
     after = torch.rand(3)
     torch.manual_seed(5)
     assert torch.equal(torch.rand(3), after)
@@ -99,7 +100,7 @@ def test_a_head_that_is_there_keeps_its_names(tmp_path: Path) -> None:
     teacher = setting.teacher()
     teacher.config.id2label = {0: "x", 1: "y", 2: "z"}
     teacher.save_pretrained(tmp_path)
-    loaded = setting.family.load(str(tmp_path), None, "classification", 3, seed=0, classes=["a", "b", "c"])
+    loaded = making.load(setting.family, str(tmp_path), None, "classification", 3, seed=0, classes=["a", "b", "c"])
     assert loaded.config.id2label == {0: "x", 1: "y", 2: "z"}
 
 
@@ -107,8 +108,8 @@ def test_loading_and_saving_say_nothing(tmp_path: Path) -> None:
     setting = SETTINGS[0]
     setting.teacher().base_model.save_pretrained(tmp_path)  # type: ignore[operator]
     code = (
-        "from trainables.families import FAMILIES; folder = '.'; "
-        "model = FAMILIES['bert'].load(folder, None, 'classification', 5, seed=0); model.save_pretrained(folder)"
+        "from trainables.families import FAMILIES, making; bert = FAMILIES['bert']; "
+        "making.load(bert, '.', None, 'classification', 5, seed=0).save_pretrained('.')"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -131,20 +132,20 @@ def test_a_tokenizer_beside_a_model_is_the_one_that_was_saved(
 def test_without_a_pad_token_the_end_token_pads(tmp_path: Path) -> None:
     setting = next(s for s in SETTINGS if s.family.name == "llama" and s.kind == "classification")
     words, teacher, batch = tokenizer(setting.family), setting.teacher(), setting.batch()
-    wanted = setting.family.forward(teacher, batch).logits
+    wanted = forward(setting.family, teacher, batch).logits
     words.pad_token = None
     teacher.config.pad_token_id = None
     teacher.save_pretrained(tmp_path)
     words.save_pretrained(tmp_path)
     assert load_tokenizer(str(tmp_path)).pad_token == "</s>"
-    loaded = setting.family.load(str(tmp_path), None, "classification", NUM_CLASSES, seed=0)
+    loaded = making.load(setting.family, str(tmp_path), None, "classification", NUM_CLASSES, seed=0)
     assert loaded.config.pad_token_id == words.eos_token_id
-    assert torch.equal(setting.family.forward(loaded, batch).logits, wanted)
+    assert torch.equal(forward(setting.family, loaded, batch).logits, wanted)
 
 
 def test_load_gives_fp32(setting: Setting, tmp_path: Path) -> None:
     setting.teacher().to(torch.bfloat16).save_pretrained(tmp_path)
-    loaded = setting.family.load(str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
+    loaded = making.load(setting.family, str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
 
 
@@ -157,7 +158,7 @@ def test_a_missing_or_other_head_is_drawn_from_the_seed(classifying: Setting, nu
 
     def load(seed: int) -> PreTrainedModel:
         folder = str(tmp_path)
-        return setting.family.load(folder, None, "classification", num_classes, seed=seed, classes=names)
+        return making.load(setting.family, folder, None, "classification", num_classes, seed=seed, classes=names)
 
     first, other = load(1).state_dict(), load(2).state_dict()
     again = load(1).state_dict()
@@ -178,8 +179,8 @@ def test_layer_drop_is_off(tmp_path: Path) -> None:
     teacher = setting.teacher()
     teacher.config.encoder_layerdrop = teacher.config.decoder_layerdrop = 0.9  # type: ignore[union-attr]
     teacher.save_pretrained(tmp_path)
-    loaded = setting.family.load(str(tmp_path), None, "generation", 2, seed=0).train()
-    assert len(setting.family.forward(loaded, setting.batch()).states["encoder"]) == 7
+    loaded = making.load(setting.family, str(tmp_path), None, "generation", 2, seed=0).train()
+    assert len(forward(setting.family, loaded, setting.batch()).states["encoder"]) == 7
 
 
 def test_padding_comes_from_the_tokenizer_where_the_config_has_none(tmp_path: Path) -> None:
@@ -187,15 +188,15 @@ def test_padding_comes_from_the_tokenizer_where_the_config_has_none(tmp_path: Pa
     setting.teacher(pad_token_id=None).save_pretrained(tmp_path)
     tokenizer(setting.family).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["pad_token_id"] is None
-    assert setting.family.load(str(tmp_path), None, setting.kind, 3, seed=0).config.pad_token_id == 5
+    assert making.load(setting.family, str(tmp_path), None, setting.kind, 3, seed=0).config.pad_token_id == 5
 
 
 def test_t5_of_version_1_1_keeps_its_unscaled_head(tmp_path: Path) -> None:
     setting = next(s for s in SETTINGS if s.family.name == "t5")
     teacher = setting.teacher(feed_forward_proj="gated-gelu", tie_word_embeddings=False)
     teacher.save_pretrained(tmp_path)
-    loaded = setting.family.load(str(tmp_path), None, "generation", 2, seed=0)
-    student = setting.family.student_config(loaded.config, 3, None)
+    loaded = making.load(setting.family, str(tmp_path), None, "generation", 2, seed=0)
+    student = making.student_config(setting.family, loaded.config, 3, None)
     assert [c.scale_decoder_outputs for c in (teacher.config, loaded.config, student)] == [False, False, False]
 
 
@@ -227,7 +228,7 @@ def test_a_folder_that_is_no_model(spoil: Callable[[Path], None], part: str, tmp
     setting.teacher().save_pretrained(tmp_path / "model")
     spoil(tmp_path / "model")
     with pytest.raises(InputError) as caught:
-        setting.family.load(str(tmp_path / "model"), None, "classification", NUM_CLASSES, seed=0)
+        making.load(setting.family, str(tmp_path / "model"), None, "classification", NUM_CLASSES, seed=0)
     [problem] = caught.value.problems
     assert problem.path == "model.teacher"
     assert part in problem.message
@@ -236,4 +237,4 @@ def test_a_folder_that_is_no_model(spoil: Callable[[Path], None], part: str, tmp
 
 def test_a_teacher_for_the_wrong_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="bert serves classification"):
-        FAMILIES["bert"].load(str(tmp_path), None, "generation", 2, seed=0)
+        making.load(FAMILIES["bert"], str(tmp_path), None, "generation", 2, seed=0)

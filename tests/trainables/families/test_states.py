@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tests.trainables.families.settings import SETTINGS, Setting
-from trainables.families.states import recorded
+from trainables.families.states import aligned_labels, forward, generate, recorded, token_masks
 from trainables.families.tiny import IGNORED, LENGTHS, TARGET_LENGTHS
 
 GENERATION = [s for s in SETTINGS if s.kind == "generation"]
@@ -34,7 +34,7 @@ def test_states_are_what_blocks_give_to_each_other(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
     wanted = hf_states(setting, teacher, batch)
-    got = setting.family.forward(teacher, batch).states
+    got = forward(setting.family, teacher, batch).states
     assert got.keys() == wanted.keys() == setting.family.stacks.keys()
     for stack, states in got.items():
         assert len(states) == len(wanted[stack]) == 7
@@ -51,17 +51,17 @@ def test_with_the_final_norm_every_state_is_that_of_transformers(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
     wanted = hf_states(setting, teacher, batch)
-    got = setting.family.forward(teacher, batch, final_norm=True)
+    got = forward(setting.family, teacher, batch, final_norm=True)
     for stack, states in got.states.items():
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(states, wanted[stack], strict=True))
-    raw = setting.family.forward(teacher, batch)
+    raw = forward(setting.family, teacher, batch)
     assert torch.equal(raw.logits, got.logits)
     assert torch.equal(got.all_logits, teacher(**batch).logits)
 
 
 def test_state_0_is_the_embeddings_of_the_tokens(setting: Setting, teacher: PreTrainedModel) -> None:
     batch = setting.batch()
-    states = setting.family.forward(teacher, batch).states
+    states = forward(setting.family, teacher, batch).states
     inputs: Any = teacher.get_input_embeddings()
     if setting.family.name == "t5" or setting.family.form == "decoder":
         first = next(iter(states.values()))[0]
@@ -72,12 +72,12 @@ def test_state_0_is_the_embeddings_of_the_tokens(setting: Setting, teacher: PreT
 
 
 def test_labels_are_those_of_the_batch(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> None:
-    assert torch.equal(setting.family.forward(teacher, batch).labels, setting.family.labels(batch))
+    assert torch.equal(forward(setting.family, teacher, batch).labels, aligned_labels(setting.family, batch))
 
 
 def test_masks_hold_the_real_tokens(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> None:
-    seen = setting.family.forward(teacher, batch)
-    masks = setting.family.masks(batch)
+    seen = forward(setting.family, teacher, batch)
+    masks = token_masks(setting.family, batch)
     real = {"encoder": LENGTHS, "decoder": TARGET_LENGTHS if setting.family.form == "encoder_decoder" else LENGTHS}
     assert masks.keys() == seen.masks.keys() == setting.family.stacks.keys()
     for stack, mask_BT in masks.items():
@@ -98,7 +98,7 @@ def test_garbage_in_the_padding_moves_no_real_token(
             noise_BT = torch.randint(0, size, padding_BT.shape, generator=draw)
             spoiled[column] = torch.where(padding_BT, noise_BT, batch[column])
     assert not torch.equal(spoiled["input_ids"], batch["input_ids"])
-    clean, other = (setting.family.forward(teacher, columns) for columns in (batch, spoiled))
+    clean, other = (forward(setting.family, teacher, columns) for columns in (batch, spoiled))
     for stack, mask_BT in clean.masks.items():
         for mine, theirs in zip(clean.states[stack], other.states[stack], strict=True):
             assert torch.equal(mine[mask_BT], theirs[mask_BT])
@@ -112,7 +112,7 @@ def test_more_padding_moves_no_real_token(setting: Setting, teacher: PreTrainedM
         name: nn.functional.pad(column, (0, 3), value=fills[name]) if column.dim() == 2 else column
         for name, column in batch.items()
     }
-    clean, other = (setting.family.forward(teacher, columns) for columns in (batch, wider))
+    clean, other = (forward(setting.family, teacher, columns) for columns in (batch, wider))
     for stack, mask_BT in clean.masks.items():
         for mine, theirs in zip(clean.states[stack], other.states[stack], strict=True):
             # Another width of the batch is another order of fp32 sums, six blocks deep.
@@ -122,11 +122,11 @@ def test_more_padding_moves_no_real_token(setting: Setting, teacher: PreTrainedM
 def test_all_columns_reach_the_model(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> None:
     if "token_type_ids" in batch:
         without = {**batch, "token_type_ids": torch.zeros_like(batch["token_type_ids"])}
-        with_types, no_types = (setting.family.forward(teacher, columns) for columns in (batch, without))
+        with_types, no_types = (forward(setting.family, teacher, columns) for columns in (batch, without))
         assert not torch.allclose(with_types.logits, no_types.logits, atol=0.01)
     seen: list[set[str]] = []
     handle = teacher.register_forward_pre_hook(lambda _m, _a, kwargs: seen.append(set(kwargs)), with_kwargs=True)
-    setting.family.forward(teacher, batch)
+    forward(setting.family, teacher, batch)
     handle.remove()
     assert seen[0] >= batch.keys() - {"labels"}
 
@@ -135,13 +135,13 @@ def test_a_model_without_segments_is_given_none(setting: Setting, teacher: PreTr
     """A tokenizer may name them: for a model with one row of types, type 1 is outside of its table."""
     batch = setting.batch()
     named = {**batch, "token_type_ids": batch["attention_mask"]}
-    plainly, otherwise = (setting.family.forward(teacher, columns).logits for columns in (batch, named))
+    plainly, otherwise = (forward(setting.family, teacher, columns).logits for columns in (batch, named))
     assert torch.equal(plainly, otherwise) != setting.family.has_segments
 
 
 def test_gradients_flow_from_every_state(setting: Setting) -> None:
     model = setting.teacher().requires_grad_(True)
-    stacks = setting.family.forward(model, setting.batch()).states
+    stacks = forward(setting.family, model, setting.batch()).states
     for stack, states in stacks.items():
         blocks: Any = model.get_submodule(setting.family.stacks[stack].path)
         for number, state in enumerate(states):
@@ -155,10 +155,10 @@ def test_gradients_flow_from_every_state(setting: Setting) -> None:
 
 def test_no_hook_is_left(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> None:
     before = num_hooks(teacher)
-    setting.family.forward(teacher, batch)
+    forward(setting.family, teacher, batch)
     assert num_hooks(teacher) == before
     with pytest.raises(IndexError):
-        setting.family.forward(teacher, {**batch, "input_ids": batch["input_ids"] + 1000})
+        forward(setting.family, teacher, {**batch, "input_ids": batch["input_ids"] + 1000})
     assert num_hooks(teacher) == before
 
 
@@ -204,7 +204,7 @@ def test_generate_gives_the_new_tokens_alone(generating: Setting) -> None:
     prompts = {name: batch[name] for name in ("input_ids", "attention_mask")}
     if setting.family.form == "decoder":
         prompts = left_padded(batch)
-    tokens_BT = setting.family.generate(teacher, prompts, max_new_tokens=5, num_beams=1)
+    tokens_BT = generate(setting.family, teacher, prompts, max_new_tokens=5, num_beams=1)
     pad_id: Any = teacher.config.pad_token_id
     for row, length in enumerate(LENGTHS):
         wanted = greedy(setting, teacher, batch["input_ids"][row, :length].tolist(), 5)
@@ -217,7 +217,7 @@ def test_beams_and_labels(generating: Setting) -> None:
     setting, teacher, batch = generating, generating.teacher(), generating.batch()
     if setting.family.form == "decoder":
         batch = left_padded(batch) | {"labels": batch["labels"]}
-    tokens_BT = setting.family.generate(teacher, batch, max_new_tokens=4, num_beams=3)
+    tokens_BT = generate(setting.family, teacher, batch, max_new_tokens=4, num_beams=3)
     assert tokens_BT.shape[0] == 3
     assert 1 <= tokens_BT.shape[1] <= 4
 
@@ -227,7 +227,7 @@ def test_beams_and_labels(generating: Setting) -> None:
 )
 def test_a_decoder_classifies_by_the_last_real_token(classifying: Setting) -> None:
     setting, model, batch = classifying, classifying.teacher(), classifying.batch()
-    logits_BC = setting.family.forward(model, batch).logits
+    logits_BC = forward(setting.family, model, batch).logits
     for row, length in enumerate(LENGTHS):
         alone = {"input_ids": batch["input_ids"][row : row + 1, :length], "attention_mask": torch.ones(1, length)}
         score: Any = model.get_submodule("score")

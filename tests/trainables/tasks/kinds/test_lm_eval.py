@@ -20,6 +20,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from tests.trainables.families.settings import SETTINGS
 from trainables.config import TokenizerConfig
 from trainables.evaluate import Evaluator
+from trainables.families import making
 from trainables.tasks import read
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.tokenizer import train_tokenizer
@@ -94,8 +95,8 @@ def test_each_choice_has_the_likelihood_that_the_harness_gives_it(write: Any, fa
     texts = [text for row in rows for text in kind.texts(row)]
     tokenizer = train_tokenizer(TokenizerConfig(vocab_size=400), setting.family, texts)
     size = {"max_position_embeddings": 128} if "max_position_embeddings" in setting.config else {}
-    config = setting.family.scratch_config({**setting.config, **size}, tokenizer, 0, "multiple_choice")
-    model = setting.family.build(config, "multiple_choice", seed=1).double().eval()
+    config = making.scratch_config(setting.family, {**setting.config, **size}, tokenizer, 0, "multiple_choice")
+    model = making.build(setting.family, config, "multiple_choice", seed=1).double().eval()
 
     # Batches of other sizes, so that padding differs too.
     evaluator = Evaluator(setting.family, task, tokenizer, torch.device("cpu"), "fp32", batch_size=5, num_classes=0)
