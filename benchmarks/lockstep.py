@@ -56,7 +56,8 @@ class Member:
         self.objective: Distillation = replace(setting.objective, student=student, targets=targets)
         self.student = student.train()
         self.parameters = [each for each in student.parameters() if each.requires_grad]
-        self.optimizer = optimizers.make(self.parameters, setting.recipe)
+        groups = optimizers.groups(student.named_parameters(), {})
+        self.optimizer = optimizers.make(groups, setting.recipe)
         self.is_on_gpu = setting.device.type == "cuda"
         torch.manual_seed(stream(number, "dropout"))
         self.state = self._random_state()

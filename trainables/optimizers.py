@@ -1,8 +1,8 @@
-"""The optimisers by the name that a config gives them."""
+"""The optimisers by the name that a config gives them, and the groups of parameters that they treat apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -14,33 +14,41 @@ Groups = list[dict[str, Any]]
 
 
 def groups(named: Iterable[tuple[str, nn.Parameter]], own_rates: Mapping[str, float]) -> Groups:
-    """The trainable parameters; those whose names start with a key of `own_rates` learn at a rate of their own.
+    """The trainable parameters by learning rate, and with weight decay or without it.
 
-    The first group learns at the config's rate. No group is empty but the first.
+    Those whose names start with a key of `own_rates` learn at a rate of their own. The first group learns at the
+    config's rate and decays as the config says. No group is empty but the first.
     """
-    found: dict[str | None, list[nn.Parameter]] = {None: []}
+    members: dict[tuple[str | None, bool], list[nn.Parameter]] = {(None, True): []}
     for name, parameter in named:
         if parameter.requires_grad:
             prefix = next((prefix for prefix in own_rates if name.startswith(prefix)), None)
-            found.setdefault(prefix, []).append(parameter)
+            members.setdefault((prefix, decays(name, parameter)), []).append(parameter)
     return [
-        {"params": parameters} | ({} if prefix is None else {"lr": own_rates[prefix]})
-        for prefix, parameters in found.items()
+        {"params": parameters}
+        | ({} if prefix is None else {"lr": own_rates[prefix]})
+        | ({} if has_decay else {"weight_decay": 0.0})
+        for (prefix, has_decay), parameters in members.items()
     ]
 
 
-def make(parameters: Sequence[nn.Parameter] | Groups, config: TrainConfig) -> torch.optim.Optimizer:
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a parameter is under weight decay: matrices are; biases, T5's tables of them too, and norms are not."""
+    return parameter.dim() > 1 and "bias" not in name
+
+
+def make(groups: Groups, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter, 2019), or Adafactor (Shazeer & Stern, 2018) at the config's own rate.
 
     With `scale_parameter` Adafactor's rate is relative to the RMS of each parameter, which is how a T5 learns from
     scratch: its embeddings start 10 to 20 times larger than its other weights.
     """
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     from transformers.optimization import Adafactor
 
     return Adafactor(
-        parameters,
+        groups,
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
         scale_parameter=config.scale_parameter,

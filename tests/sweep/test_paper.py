@@ -99,6 +99,14 @@ def test_it_plans_without_a_network(name: str, profile: list[str], capsys: pytes
     assert semantics == {"official" if profile else "clean"}
 
 
+@pytest.mark.parametrize("profile", [[], ["profile=official"], ["profile=smoke"]])
+@pytest.mark.parametrize("name", SIZES)
+def test_no_weight_decays_as_in_the_public_code(name: str, profile: list[str]) -> None:
+    for cell in expand(load(path(name), profile)):
+        assert cell.model.finetune is not None
+        assert (cell.train.weight_decay, cell.model.finetune.weight_decay) == (0, 0)
+
+
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("profile", [[], ["profile=smoke"]])
 def test_studies_have_the_cells_of_the_tables(profile: list[str]) -> None:

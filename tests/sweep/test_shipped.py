@@ -49,7 +49,7 @@ def test_every_shipped_config_plans(path: Path, tmp_path: Path) -> None:
     if isinstance(task := base.get("task"), dict):
         write_data(tmp_path, task)
     model = base.get("model")
-    if isinstance(model, dict) and isinstance(model["teacher"], str) and model.get("shape") is None:
+    if isinstance(model, dict) and isinstance(model.get("teacher"), str) and model.get("shape") is None:
         write_teacher(tmp_path / "teacher", num_hidden_layers=6, max_position_embeddings=512)
         overrides.append(f"base.model.teacher={json.dumps(str(tmp_path / 'teacher'))}")
     checked = checks.prepare(copied, overrides, look_up=False)

@@ -22,7 +22,9 @@ class TrainConfig(Frozen):
         default="adamw", description="adafactor: the optimiser with which T5 was trained."
     )
     scale_parameter: bool = Field(default=False, description="adafactor: rates relative to each parameter's RMS.")
-    weight_decay: Weight = Field(default=0.01, description="The optimiser's weight decay.")
+    weight_decay: Weight = Field(
+        default=0.01, description="Of matrices; biases and norms are never decayed. The paper's code has 0."
+    )
     clip_norm: Rate = Field(default=1.0, description="Gradients with a larger norm are scaled down to it.")
     freeze_embeddings: bool = Field(default=False, description="As they always are under LoRA.")
     gradient_checkpointing: bool = Field(
