@@ -63,6 +63,8 @@ class Family:
     width_field: str
     heads_fields: tuple[str, ...]
     ffn_fields: tuple[str, ...]
+    scaled_head_field: str | None = None
+    """The size of a head, where a narrower student's heads are smaller by a key of their own."""
     positions_field: str | None
     """The size of the position table; null: no such limit."""
     positions_after: str | None = None
@@ -115,6 +117,14 @@ class Family:
     def width(self, config: Shape) -> int:
         """The width of the hidden states."""
         return self.value(config, self.width_field)
+
+    def at_width(self, config: Shape, width: int) -> dict[str, int]:
+        """Config key -> its value in a student of another width: the other sizes are in proportion to it."""
+        whole = self.width(config)
+        sizes = {key: round(self.value(config, key) * width / whole) for key in self.ffn_fields}
+        if self.scaled_head_field is not None:
+            sizes[self.scaled_head_field] = self.value(config, self.scaled_head_field) * width // whole
+        return {**sizes, self.width_field: width}
 
     def heads(self, config: Shape) -> dict[str, int]:
         """Config key -> attention heads."""

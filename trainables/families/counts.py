@@ -126,14 +126,12 @@ def lora(family: Family, shape: Shape, r: int, targets: list[str] | None) -> int
 
 
 def student_shape(family: Family, shape: Shape, num_blocks: int, width: int | None) -> dict[str, Any]:
-    """A student's shape as `making.student_config` makes it: heads as they are, feed-forward widths in proportion."""
+    """A student's shape, as `making.student_config` makes its config."""
     student = {**shape, **{blocks.depth[0]: num_blocks for blocks in family.stacks.values()}}
     if width is not None:
         if head := layout_of(family).head_field:
             student[head] = stack_sizes(family, shape, next(iter(family.stacks))).head
-        for key in family.ffn_fields:
-            student[key] = round(_size(family, shape, key) * width / family.width(shape))
-        student[family.width_field] = width
+        student |= family.at_width(shape, width)
     return student
 
 

@@ -78,6 +78,11 @@ def student_problems(family: Family, config: Shape, num_blocks: int, width: int 
     if init == "teacher":
         message = f"got {width} with init: teacher; weights can be copied to the teacher's {family.width(config)} only"
         problems.append(Problem("model.student_width", message))
+    head = family.scaled_head_field
+    if head is not None and family.at_width(config, width)[head] < 1:
+        least = -(-family.width(config) // family.value(config, head))
+        message = f"got {width}; at least {least}, so that {head}, which follows the width, is not 0"
+        problems.append(Problem("model.student_width", message))
     narrow = _check_divisible(family, {**config, family.width_field: width}, "")
     return problems + [Problem("model.student_width", problem.message) for problem in narrow]
 

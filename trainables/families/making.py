@@ -133,7 +133,7 @@ def _reading(path: str) -> Generator[None, None, None]:
 
 
 def student_config(family: Family, config: PreTrainedConfig, num_blocks: int, width: int | None) -> PreTrainedConfig:
-    """The teacher's config at another depth and width: heads as they are, feed-forward widths in proportion.
+    """The teacher's config at another depth and width: as many heads, other sizes as `Family.at_width` has them.
 
     A list with one entry per block keeps those of the blocks that init `teacher` copies.
     """
@@ -146,9 +146,7 @@ def student_config(family: Family, config: PreTrainedConfig, num_blocks: int, wi
             copied = family.copied_blocks(depths[stack], num_blocks)
             setattr(student, key, [shape[key][block - 1] for block in copied])
     if width is not None:
-        for key in family.ffn_fields:
-            setattr(student, key, round(shape[key] * width / family.width(shape)))
-        setattr(student, family.width_field, width)
+        _set(student, family.at_width(shape, width))
     student.name_or_path = ""  # it is no longer the model of that place
     return student
 

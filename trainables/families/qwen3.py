@@ -11,5 +11,9 @@ QWEN3 = decoder(
     scratch_fields={"num_key_value_heads": None},
     norms_heads=True,
     per_block_fields=("layer_types",),
-    copied={(36, 9): (1, 5, 10, 14, 19, 23, 28, 32, 36)},
+    copied={
+        (28, 7): (1, 5, 10, 14, 19, 23, 28),
+        (36, 9): (1, 5, 10, 14, 19, 23, 28, 32, 36),
+        (40, 10): (1, 5, 10, 14, 19, 23, 28, 32, 36, 40),
+    },
 )

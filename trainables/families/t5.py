@@ -16,6 +16,8 @@ T5 = Family(
     width_field="d_model",
     heads_fields=("num_heads",),
     ffn_fields=("d_ff",),
+    # As in the public code: 12 heads of a twelfth of the student's width.
+    scaled_head_field="d_kv",
     positions_field=None,
     divisible=(),
     defaults={
@@ -71,5 +73,12 @@ T5 = Family(
         ties_head="always",
     ),
     match_embeddings=True,
-    copied={(12, 3): (1, 7, 12), (12, 6): (1, 3, 5, 8, 10, 12), (12, 9): (1, 2, 3, 6, 7, 8, 10, 11, 12)},
+    copied={
+        (12, 1): (1,),
+        (12, 2): (1, 12),
+        (12, 3): (1, 7, 12),
+        (12, 4): (1, 5, 9, 12),
+        (12, 6): (1, 3, 5, 8, 10, 12),
+        (12, 9): (1, 2, 3, 6, 7, 8, 10, 11, 12),
+    },
 )

@@ -58,16 +58,30 @@ def test_every_family_has_a_setting_for_every_model() -> None:
         ("bert", 6, 3, [2, 4, 6]),
         ("bert", 4, 2, [2, 4]),
         ("bart", 12, 3, [4, 8, 12]),
+        ("t5", 12, 1, [1]),
+        ("t5", 12, 2, [1, 12]),
         ("t5", 12, 3, [1, 7, 12]),
+        ("t5", 12, 4, [1, 5, 9, 12]),
         ("t5", 12, 6, [1, 3, 5, 8, 10, 12]),
         ("t5", 12, 9, [1, 2, 3, 6, 7, 8, 10, 11, 12]),
         ("t5", 6, 3, [2, 4, 6]),
+        ("qwen3", 28, 7, [1, 5, 10, 14, 19, 23, 28]),
+        ("qwen3", 40, 10, [1, 5, 10, 14, 19, 23, 28, 32, 36, 40]),
         ("qwen3", 36, 9, [1, 5, 10, 14, 19, 23, 28, 32, 36]),
         ("qwen3", 36, 12, [3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36]),
     ],
 )
 def test_copied_blocks(name: str, num_teacher: int, num_student: int, blocks: list[int]) -> None:
     assert FAMILIES[name].copied_blocks(num_teacher, num_student) == blocks
+
+
+@pytest.mark.parametrize("width", [96, 384, 400, 576])
+def test_a_narrower_t5_has_heads_of_a_twelfth_of_its_width(width: int) -> None:
+    """As in the public code, whose T5-base has 12 heads; BERT's and BART's heads follow the width by themselves."""
+    config = transformers.T5Config(d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12)
+    student = making.student_config(FAMILIES["t5"], config, 3, width)
+    assert (student.d_model, student.d_kv, student.d_ff) == (width, width // 12, 4 * width)
+    assert (student.num_heads, student.num_layers, student.num_decoder_layers) == (12, 3, 3)
 
 
 @pytest.mark.parametrize("depth", [1, 6, 12, 36])

@@ -159,6 +159,14 @@ def test_a_pad_token_of_id_0_is_no_size() -> None:
     assert fitting.scratch_problems(FAMILIES["roberta"], {"pad_token_id": 0}) == []
 
 
+def test_a_t5_too_narrow_for_a_head() -> None:
+    check = functools.partial(fitting.student_problems, FAMILIES["t5"], {"d_model": 768, "d_kv": 64})
+    assert check(3, 12, "random") == []
+    assert list(map(str, check(3, 11, "random"))) == [
+        "model.student_width: got 11; at least 12, so that d_kv, which follows the width, is not 0"
+    ]
+
+
 def test_students_that_cannot_be_made() -> None:
     config = {"encoder_layers": 6, "decoder_layers": 3, "d_model": 32}
     check = functools.partial(fitting.student_problems, FAMILIES["bart"])
