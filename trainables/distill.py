@@ -132,6 +132,7 @@ class Cell:
             evaluate=self._evaluate,
             save_best=self._save_best,
             checkpoint=self.folder / "last.pt",
+            batches_at_random=self.objective.quirks.batches_at_random,
             own_rates={} if (rate := self.config.model.projection.learning_rate) is None else {"projections.": rate},
         )
         training.run()

@@ -53,11 +53,16 @@ def learning_rate_factor(step: int, warmup_steps: int, num_steps: int) -> float:
     return max(0.0, (num_steps - step) / max(1, num_steps - warmup_steps))
 
 
-def accumulated(lengths: list[int], config: TrainConfig, seed: int) -> Iterator[list[list[int]]]:
-    """For each optimiser step, without end, its micro-batches as example indices; a function of the seed alone."""
+def accumulated(
+    lengths: list[int], config: TrainConfig, seed: int, *, at_random: bool = False
+) -> Iterator[list[list[int]]]:
+    """For each optimiser step, without end, its micro-batches as example indices; a function of the seed alone.
+
+    `at_random`: as in `epoch_order`.
+    """
     epoch = 0
     while True:
-        order = epoch_order(lengths, config.batch_size, seed, epoch)
+        order = epoch_order(lengths, config.batch_size, seed, epoch, at_random=at_random)
         for start in range(0, len(order), config.accumulation):
             yield order[start : start + config.accumulation]
         epoch += 1
@@ -83,6 +88,8 @@ class Training:
     """The last state, written every `checkpoint_minutes` and at the end."""
     own_rates: Mapping[str, float] = field(default_factory=dict)
     """Start of a parameter's name -> a learning rate of its own, under the same warm-up and decay."""
+    batches_at_random: bool = False
+    """Whether batches are drawn whatever the lengths of their examples, not of like length."""
 
     def __post_init__(self) -> None:
         self.schedule = Schedule.of(self.config, len(self.examples))
@@ -99,7 +106,8 @@ class Training:
         """Trains to the end. Raises NotFinite, with the step and the terms, where a loss is not a number."""
         logger.info("training begins: %d steps", self.schedule.num_steps)
         torch.manual_seed(stream(self.seed, "dropout"))
-        batches = accumulated([len(e["input_ids"]) for e in self.examples], self.config, self.seed)
+        lengths = [len(example["input_ids"]) for example in self.examples]
+        batches = accumulated(lengths, self.config, self.seed, at_random=self.batches_at_random)
         saved, logged, num_seen = time.monotonic(), time.monotonic(), 0
         for step in range(1, self.schedule.num_steps + 1):
             indices = next(batches)

@@ -47,6 +47,8 @@ class Quirks:
     """In training the micro-batches' KL and hidden means are summed: each counts once a micro-batch, CE once a step."""
     projections_fixed: bool = False
     """Projections to another width are never trained; there are no angles through them."""
+    batches_at_random: bool = False
+    """Batches are drawn at random, not of like length: what counts padding depends on how much there is."""
 
 
 CLEAN = Quirks()
@@ -69,6 +71,7 @@ _SEQ2SEQ = Quirks(
     teacher_dropout=True,
     ce_by_micro_batch=True,
     kl_and_hidden_by_micro_batch=True,
+    batches_at_random=True,
 )
 
 OFFICIAL: dict[str, PublicCode] = {
@@ -79,6 +82,7 @@ OFFICIAL: dict[str, PublicCode] = {
             ce_by_micro_batch=True,
             kl_and_hidden_by_micro_batch=True,
             projections_fixed=True,
+            batches_at_random=True,
         ),
         classifies=True,
         hidden_norms=("none",),
@@ -105,6 +109,7 @@ OFFICIAL: dict[str, PublicCode] = {
             last_state_normed=True,
             kl_and_hidden_by_micro_batch=True,
             micro_batches_add_up=True,
+            batches_at_random=True,
         ),
         classifies=False,
         hidden_norms=("l2",),

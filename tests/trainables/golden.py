@@ -18,6 +18,7 @@ from trainables.builtin import MODELS, TASKS
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES
 from trainables.loop import Metrics
+from trainables.official import OFFICIAL
 from trainables.recipe import RECIPE
 from trainables.tasks import read
 from trainables.tasks.rows import Data
@@ -57,7 +58,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{strategy: {"strategy": strategy} for strategy in ("none", "forward", "reverse", "all_to_one", "random")},
     # Drawn weights and drawn projections.
     "forward, narrow": {"strategy": "forward", "init": "random", "model": {"student_width": 8}},
+    "forward, official": {"strategy": "forward", "losses": {"semantics": "official"}},
 }
+NORMS = {name: code.hidden_norms[-1] for name, code in OFFICIAL.items()}
+"""Of the hidden states in the public code of each family."""
 
 
 def untrained(family: str) -> dict[str, Any]:
@@ -71,6 +75,8 @@ def config(family: str, variant: str, **changes: Any) -> TrialConfig:
     """A cell that takes a second: the built-in model at width 16 on 16 rows, two micro-batches of unlike lengths."""
     model, task = MODELS[f"tiny-{family}"], TASKS[TASK_OF[family]]
     given = VARIANTS[variant]
+    if "losses" in given:
+        given = {**given, "losses": {**given["losses"], "hidden_norm": NORMS[family]}}
     return TrialConfig.model_validate(
         {
             "seed": 0,

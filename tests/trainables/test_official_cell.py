@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from tests.trainables.families.settings import SETTINGS, Setting
-from tests.trainables.golden import SHAPES, config, losses, save_teacher
+from tests.trainables.golden import FILE, NORMS, NUM_STEPS, SHAPES, Losses, config, losses, save_teacher
 from trainables import distill
-from trainables.config import LossConfig
+from trainables.config import LossConfig, TrialConfig
+from trainables.loop import Metrics, Training
 from trainables.official import OFFICIAL, check
+from trainables.strategies import NoMatching
 from trainables.targets import LiveTargets
-
-NORMS = {name: code.hidden_norms[-1] for name, code in OFFICIAL.items()}
+from trainables.tasks.batches import epoch_order
 
 
 @pytest.mark.parametrize("family", SHAPES)
 def test_a_cell_under_each_semantics(family: str) -> None:
-    given: dict[str, Any] = {"hidden_norm": NORMS[family]}
-    official, clean = (
-        losses(config(family, "forward", losses={**given, "semantics": semantics}))
-        for semantics in ("official", "clean")
-    )
+    official: Losses = json.loads(FILE.read_text())["losses"][family]["forward, official"]
+    clean = losses(config(family, "forward", losses={"hidden_norm": NORMS[family]}))
     assert official["train/loss_hidden"][0] != pytest.approx(clean["train/loss_hidden"][0], rel=0.05)
     for step in range(5):
         parts = [official[f"train/loss_{term}"][step] for term in ("ce", "kl", "hidden")]
         assert official["train/loss"][step] == pytest.approx(parts[0] + parts[1] + 3 * parts[2], rel=1e-5)
+
+
+def batches_of(cell: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
+    """For each step of a cell, its micro-batches as example indices."""
+    seen: list[list[list[int]]] = []
+    step = Training._step
+
+    def recorded(training: Training, number: int, indices: list[list[int]]) -> Metrics:
+        seen.append(indices)
+        return step(training, number, indices)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_step", recorded)
+        losses(cell)
+    return seen
+
+
+def test_official_batches_are_drawn_at_random_whatever_the_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 16 examples in micro-batches of 2, two a step."""
+    orders = [epoch_order([1] * 16, 2, 0, epoch, at_random=True) for epoch in range(2)]
+    steps = [order[start : start + 2] for order in orders for start in range(0, 8, 2)]
+    given = config("t5", "forward, official")
+    assert batches_of(given, monkeypatch) == steps[:NUM_STEPS]
+    assert batches_of(given.model_copy(update={"strategy": NoMatching()}), monkeypatch) == steps[:NUM_STEPS]
+    assert batches_of(config("t5", "forward"), monkeypatch) != steps[:NUM_STEPS]
 
 
 @pytest.mark.parametrize("setting", [each for each in SETTINGS if each.family.name in ("bart", "t5")], ids=str)

@@ -42,14 +42,18 @@ def _padded(lists: list[list[int]], fill: int, *, left: bool) -> Tensor:
     return torch.tensor(rows, dtype=torch.long)
 
 
-def epoch_order(lengths: list[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def epoch_order(
+    lengths: list[int], batch_size: int, seed: int, epoch: int, *, at_random: bool = False
+) -> list[list[int]]:
     """The micro-batches of an epoch as indices of examples: each example once, like lengths together.
 
-    Shuffled, then sorted by length within pools of 16 batches, then the batches shuffled.
+    Shuffled, then sorted by length within pools of 16 batches, then the batches shuffled. `at_random`: shuffled alone.
     """
     rng: random.Random = generator(seed, f"data/{epoch}")
     shuffled = list(range(len(lengths)))
     rng.shuffle(shuffled)
+    if at_random:
+        return [shuffled[start : start + batch_size] for start in range(0, len(shuffled), batch_size)]
     size = POOL * batch_size
     batches: list[list[int]] = []
     for start in range(0, len(shuffled), size):

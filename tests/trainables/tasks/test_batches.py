@@ -66,5 +66,15 @@ def test_epochs_and_seeds_differ():
     assert len(set(orders)) == 9
 
 
+@given(lengths, st.integers(1, 9), st.integers(0, 5), st.integers(0, 5))
+def test_batches_at_random_do_not_look_at_lengths(lengths, batch_size, seed, epoch):
+    order = epoch_order(lengths, batch_size, seed, epoch, at_random=True)
+    assert sorted(index for batch in order for index in batch) == list(range(len(lengths)))
+    assert [len(batch) for batch in order[:-1]] == [batch_size] * (len(order) - 1)
+    assert order == epoch_order([1] * len(lengths), batch_size, seed, epoch, at_random=True)
+
+
 def test_the_order_is_golden():
-    assert epoch_order([3, 1, 2, 1, 3, 2, 1], 2, seed=7, epoch=1) == [[6, 1], [2, 4], [3, 5], [0]]
+    lengths = [3, 1, 2, 1, 3, 2, 1]
+    assert epoch_order(lengths, 2, seed=7, epoch=1) == [[6, 1], [2, 4], [3, 5], [0]]
+    assert epoch_order(lengths, 2, seed=7, epoch=1, at_random=True) == [[6, 5], [1, 4], [3, 2], [0]]
