@@ -42,12 +42,13 @@ def load_results(storage: str | Path, name: str | None = None) -> pd.DataFrame:
 
     `storage` is a path or an fsspec URL; `name` is that of the sweep, and None stands for all of the storage.
 
-    Columns: `sweep`; `kind` (teacher or cell); `model`, `task`, `strategy`, `init`, `seed`; `status` (done, failed
-    or missing) and the `reason` of a failure; `step` and `measured`, the last optimiser step with a measurement and
-    its time in UTC; `main_metric`, and that metric as `best` (validation), `test` and `teacher_test`;
-    `share_of_teacher`, the share of the way from chance to the teacher; `teacher` and `fingerprint`, which name the
-    records; one column for each further field that the sweep varies, such as `train.learning_rate`; one for each
-    final metric, such as `test/accuracy`. A value that is not there, or not yet, is missing.
+    Columns: `sweep`; `kind` (teacher or cell); `model`, `task`, `strategy`, `init`, `seed`; the `label` that other
+    places show; `status` (done, failed or missing) and the `reason` of a failure; `step` and `measured`, the last
+    optimiser step with a measurement and its time in UTC; `main_metric`, and that metric as `best` (validation),
+    `test` and `teacher_test`; `share_of_teacher`, the share of the way from chance to the teacher; `teacher` and
+    `fingerprint`, which name the records; one column for each further field that the sweep varies, such as
+    `train.learning_rate`; one for each final metric, such as `test/accuracy`. A value that is not there, or not yet,
+    is missing.
 
     Raises InputError where the storage holds no sweep, or none of that name.
 

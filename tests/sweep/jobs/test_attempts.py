@@ -46,7 +46,7 @@ def test_attempts_of_one_process_have_their_own_logs(records: Records) -> None:
     assert attempt_of(record) == Ended(True, None, True)
     logs = {number: log_of(record, number) for number in (1, 2, 3)}
     for number, text in logs.items():
-        assert f": attempt {number} of bert · forward · teacher · s0 (cells/c0ffee) begins\n" in text
+        assert f": attempt {number} of a label (cells/c0ffee) begins\n" in text
         assert f" it runs on {environment.host()} as process " in text
         assert f", torch {environment.versions()['torch']}, " in text
         assert [line.rpartition(" ")[2] for line in text.splitlines() if "computing" in line] == [str(number)]
