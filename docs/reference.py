@@ -25,6 +25,7 @@ from trainables.builtin import MODELS, TASKS
 from trainables.families import FAMILIES
 from trainables.strategies import STRATEGIES, Strategy
 from trainables.tasks.kinds import KINDS
+from trainables.tasks.serving import served
 
 PAGES = Path(__file__).parent
 ROOT = PAGES.parent
@@ -137,14 +138,14 @@ def strategies() -> str:
 
 def families() -> str:
     """Every model family with its form and the task kinds that it serves."""
-    rows = [(code(name), family.form, listed(family.models)) for name, family in FAMILIES.items()]
+    rows = [(code(name), family.form, listed(served(family))) for name, family in FAMILIES.items()]
     return table(("family", "form", "task kinds"), rows)
 
 
 def kinds() -> str:
-    """Every task kind with its main metric."""
-    rows = [(code(name), code(kind.main_metric)) for name, kind in KINDS.items()]
-    return table(("kind", "main metric"), rows)
+    """Every task kind with its head and its metrics."""
+    rows = [(code(name), kind.head_name.replace("_", " "), listed(kind.metrics)) for name, kind in KINDS.items()]
+    return table(("kind", "head", "metrics, the main one first"), rows)
 
 
 def builtin() -> str:

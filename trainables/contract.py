@@ -24,7 +24,9 @@ from trainables.errors import InputError, Problem
 from trainables.families import adapters, making
 from trainables.families.base import Family
 from trainables.families.states import forward, generate, stacks_of, token_masks
-from trainables.families.tiny import IGNORED, NUM_CLASSES, Tiny, shape, tokenizer
+from trainables.families.tiny import IGNORED, LABELS, Tiny, shape, tokenizer
+from trainables.families.tiny import head as tiny_head
+from trainables.heads import HeadName
 
 
 class Broken(Exception):
@@ -36,34 +38,29 @@ class Broken(Exception):
 
 
 def check(family: Family, config: Mapping[str, Any] | None = None) -> None:
-    """Raises InputError with the first rule that the family breaks on each of its models.
-
-    Kinds that share a class of transformers share a model: it is checked on the first of them.
+    """Raises InputError with the first rule that the family breaks with each of its heads.
 
     `config`: the fields of a tiny teacher from scratch, with at least 4 blocks a stack; None: as small as the
     family's own fields allow.
     """
-    firsts: dict[str, str] = {}
-    for kind, model in family.models.items():
-        firsts.setdefault(model, kind)
-    found = [problem for kind in firsts.values() for problem in broken(family, kind, config)]
+    found = [problem for head in family.models for problem in broken(family, head, config)]
     if found:
         raise InputError(list(dict.fromkeys(found)))
 
 
-def broken(family: Family, kind: str, config: Mapping[str, Any] | None = None) -> list[Problem]:
-    """The first rule that a family breaks on one task kind; none where it keeps all."""
-    tiny = Tiny(family, kind, shape(family) if config is None else config)
+def broken(family: Family, head: HeadName, config: Mapping[str, Any] | None = None) -> list[Problem]:
+    """The first rule that a family breaks with one head; none where it keeps all."""
+    tiny = Tiny(family, head, shape(family) if config is None else config)
     for rule in RULES:
         try:
             rule(tiny)
         except Broken as error:
-            return [Problem(f"family {family.name}.{error.field}", f"{error} ({kind})")]
+            return [Problem(f"family {family.name}.{error.field}", f"{error} ({head})")]
         except InputError as error:
-            return [Problem(f"family {family.name}", f"{problem} ({kind})") for problem in error.problems]
+            return [Problem(f"family {family.name}", f"{problem} ({head})") for problem in error.problems]
         except Exception as error:  # a wrong declaration fails anywhere in transformers
             said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            return [Problem(f"family {family.name}", f"{_rule(rule)}; got {said} ({kind})")]
+            return [Problem(f"family {family.name}", f"{_rule(rule)}; got {said} ({head})")]
     return []
 
 
@@ -73,7 +70,8 @@ def broken(family: Family, kind: str, config: Mapping[str, Any] | None = None) -
 def names(tiny: Tiny) -> None:
     """Classes and config fields are those of transformers, defaults too."""
     family = tiny.family
-    for field, name in (("config_class", family.config_class), (f"models[{tiny.kind}]", family.models[tiny.kind])):
+    model = (f"models[{tiny.head_name}]", family.models[tiny.head_name].name)
+    for field, name in (("config_class", family.config_class), model):
         if not hasattr(transformers, name):
             raise Broken(field, f"got {name!r}, which transformers has not")
     config = getattr(transformers, family.config_class)()
@@ -104,7 +102,7 @@ def stacks(tiny: Tiny) -> None:
 def states(tiny: Tiny) -> None:
     """State i is what block i gives to the next one: all but the last are transformers' own hidden states."""
     model, batch = tiny.teacher(), tiny.batch()
-    given: Any = model(**batch, output_hidden_states=True)
+    given: Any = model(**tiny.for_transformers(batch), output_hidden_states=True)
     for stack, mine in forward(tiny.family, model, batch).states.items():
         both = tiny.family.form == "encoder_decoder"
         theirs = given[f"{stack}_hidden_states"] if both else given.hidden_states
@@ -122,7 +120,7 @@ def padding(tiny: Tiny) -> None:
     model, batch = tiny.teacher(), tiny.batch()
     away_BT = batch["attention_mask"] == 0
     spoiled = {**batch, "input_ids": torch.where(away_BT, 3, batch["input_ids"])}
-    clean, other = (model(**columns, output_hidden_states=True) for columns in (batch, spoiled))
+    clean, other = (model(**tiny.for_transformers(columns), output_hidden_states=True) for columns in (batch, spoiled))
     masks = token_masks(tiny.family, batch)
     for stack, mask_BT in masks.items():
         key = f"{stack}_hidden_states" if tiny.family.form == "encoder_decoder" else "hidden_states"
@@ -136,7 +134,7 @@ def logits(tiny: Tiny) -> None:
     model, batch = tiny.teacher(), tiny.batch()
     seen = forward(tiny.family, model, batch)
     mine = nn.functional.cross_entropy(seen.logits.flatten(0, -2), seen.labels.flatten(), ignore_index=IGNORED)
-    theirs: Any = model(**batch).loss
+    theirs: Any = model(**tiny.for_transformers(batch)).loss
     if not torch.allclose(mine, theirs, rtol=1e-5):
         raise Broken("form", f"got {tiny.family.form!r}; cross entropy is {mine:.6f}, transformers' loss {theirs:.6f}")
 
@@ -159,20 +157,22 @@ def tables(tiny: Tiny) -> None:
 
 
 def head(tiny: Tiny) -> None:
-    """The classifier is what changes with the number of classes, and what a checkpoint without a head lacks."""
-    if tiny.kind != "classification":
+    """The outputs are what changes with the number of labels, and what a checkpoint without a head lacks."""
+    if not tiny.head.has_labels:
         return
-    family, model = tiny.family, tiny.teacher()
-    config = making.scratch_config(family, tiny.config, tokenizer(family), NUM_CLASSES + 2, tiny.kind)
-    others = making.build(family, config, tiny.kind, seed=0).state_dict()
+    family, model, facts = tiny.family, tiny.teacher(), tiny.family.models[tiny.head_name]
+    more = tiny_head(tiny.head_name, len(LABELS) + 2)
+    config = making.scratch_config(family, tiny.config, tokenizer(family), more)
+    others = making.build(family, config, more.name, seed=0).state_dict()
     changed = {name for name, tensor in model.state_dict().items() if tensor.shape != others[name].shape}
-    named = {name for name in others if name.startswith(family.classifier)}
+    named = {name for name in others if name.startswith(facts.outputs)}
     if changed != named:
-        raise Broken("classifier", f"got {', '.join(sorted(named)) or 'nothing'}; {', '.join(sorted(changed))} is it")
+        field = f"models[{tiny.head_name}].outputs"
+        raise Broken(field, f"got {', '.join(sorted(named)) or 'nothing'}; {', '.join(sorted(changed))} is it")
     with tempfile.TemporaryDirectory() as folder:
         base: Any = model.base_model
         base.save_pretrained(folder)
-        making.load(family, folder, None, tiny.kind, NUM_CLASSES, seed=0)
+        making.load(family, folder, None, tiny.head, seed=0)
 
 
 def students(tiny: Tiny) -> None:
@@ -195,7 +195,7 @@ def students(tiny: Tiny) -> None:
 
 def generation(tiny: Tiny) -> None:
     """What a student generates first is the likeliest token after its prompt, and the prompt is not in it."""
-    if tiny.kind == "classification":
+    if tiny.head.has_labels:
         return
     model, batch = tiny.teacher(), tiny.batch()
     small = _student(tiny, model, min(tiny.family.num_blocks(model.config.to_dict()).values()) // 2, "teacher")

@@ -72,10 +72,8 @@ class Cell:
         revision = config.model.revision  # of a hub id; transformers ignores it where the teacher is a folder
         self.tokenizer = making.load_tokenizer(str(teacher), revision)
         self.plain_tokenizer = plain.tokenizer(str(teacher), revision, config.task)
-        path, num_classes = str(teacher), len(data.classes)
-        model = making.load(
-            self.family, path, revision, config.task.kind, num_classes, seed=config.seed, classes=data.classes
-        )
+        self.head = KINDS[config.task.kind].head(data.classes)
+        model = making.load(self.family, str(teacher), revision, self.head, seed=config.seed)
         logger.info("the teacher is loaded from %s", teacher)
         raise_all(lora.check(self.family, config.model, config.init))
         self.student = student.build(self.family, model, config.model, config.init, config.seed)
@@ -94,7 +92,9 @@ class Cell:
             self.student.projections.requires_grad_(False)
         self.mappings = map_stacks(config, self.family, self.family.num_blocks(model.config.to_dict()))
         self.targets = LiveTargets(self.family, model)
-        self.objective = Distillation(self.family, self.student, self.targets, self.mappings, config.losses, quirks)
+        self.objective = Distillation(
+            self.family, self.head, self.student, self.targets, self.mappings, config.losses, quirks
+        )
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
         self.evaluator = Evaluator(
@@ -104,7 +104,7 @@ class Cell:
             self.device,
             self.dtype,
             config.train.batch_size,
-            len(data.classes),
+            data.classes,
         )
         self.eval_rows = data.validation[: config.task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
@@ -179,9 +179,7 @@ class Cell:
     def _final(self, training: Training) -> Metrics:
         """Test metrics of the best student, loaded as its user would load it; its answers are recorded."""
         logger.info("the student of step %d is tested", training.best_step)
-        best = making.load(
-            self.family, str(self.folder / "student"), None, self.config.task.kind, len(self.data.classes), seed=0
-        )
+        best = making.load(self.family, str(self.folder / "student"), None, self.head, seed=0)
         devices.place(frozen.hold(best.requires_grad_(False), self.dtype), self.device)
         started = time.perf_counter()
         answers = self.evaluator.answers(best.eval(), self.data)

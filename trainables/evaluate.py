@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -35,20 +37,20 @@ class Evaluator:
     device: torch.device
     dtype: devices.Dtype
     batch_size: int
-    num_classes: int
+    classes: tuple[str, ...]
 
     @property
     def main_metric(self) -> str:
-        return KINDS[self.task.kind].main_metric
+        return KINDS[self.task.kind].main_metric(self.task)
 
     def __call__(self, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
         """The task's metrics of a model, which must be in eval mode."""
         return self.score(rows, self.predict(model, rows))
 
     def score(self, rows: Sequence[Row], predicted: Sequence[Any]) -> dict[str, float]:
-        """The task's metrics of answers, main one first, and behind them those of plug-ins."""
+        """The task's metrics of answers, and behind them those of plug-ins."""
         kind = KINDS[self.task.kind]
-        metrics = kind.score(rows, predicted, self.num_classes)
+        metrics = kind.score(rows, predicted, self.classes)
         return metrics | own_metrics.measured(kind.name, predicted, kind.references(rows), taken=metrics)
 
     def predict(self, model: PreTrainedModel, rows: Sequence[Row]) -> list[Any]:
@@ -83,14 +85,19 @@ class Asked:
     by: Evaluator
     model: PreTrainedModel
 
-    def classes(self, examples: Sequence[Example]) -> list[int]:
-        """The most probable class of each example."""
-        predicted: list[int] = []
+    def outputs(self, examples: Sequence[Example]) -> list[NDArray[np.floating]]:
+        """What a head with labels gives for each example: [C], or [N, C] at its labelled tokens; at least in fp32."""
+        outputs: list[NDArray[np.floating]] = []
         for batch in self._batches(examples):
             with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
-                logits_BC = states.forward(self.by.family, self.model, batch).logits
-            predicted += logits_BC.argmax(-1).tolist()
-        return predicted
+                seen = states.forward(self.by.family, self.model, batch)
+            logits = seen.logits.to(torch.promote_types(seen.logits.dtype, torch.float32)).cpu()
+            if seen.labels.dim() == 2:
+                labels_BT = seen.labels.cpu()
+                outputs += [each[own != IGNORED].numpy() for each, own in zip(logits, labels_BT, strict=True)]
+            else:
+                outputs += [each.numpy() for each in logits]
+        return outputs
 
     def texts(self, prompts: Sequence[Example]) -> list[str]:
         """What the model writes after each prompt, without special tokens."""

@@ -17,6 +17,7 @@ from trainables import frozen, losses, student
 from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
 from trainables.evaluate import Evaluator
 from trainables.families import FAMILIES, Family, adapters, making, states
+from trainables.heads import Head
 from trainables.loop import Batch, Metrics, Report, Training, check_finite, measure, shown
 from trainables.seeds import stream
 from trainables.tasks.codec import Example
@@ -28,10 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
-    """The objective of a teacher: cross entropy over the labels of the whole accumulated batch."""
+class FromLabels:
+    """The objective of a teacher: cross entropy, or the squared error, over the labels of the accumulated batch."""
 
     family: Family
+    head: Head
     model: PreTrainedModel
 
     def totals(self, batch: Batch) -> Metrics:
@@ -39,7 +41,7 @@ class CrossEntropy:
 
     def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
         outputs = states.forward(self.family, self.model, batch)
-        ce = losses.cross_entropy_sum(outputs.logits, outputs.labels) / totals["labels"]
+        ce = losses.LOSSES[self.head.loss].to_labels(outputs.logits, outputs.labels) / max(totals["labels"], 1.0)
         return {"loss": ce, "loss_ce": ce.detach()}
 
 
@@ -53,15 +55,13 @@ def start(
     model: ModelConfig, task: TaskConfig, data: Data, family: Family, seed: int
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The teacher before training, with its tokenizer."""
+    head = KINDS[task.kind].head(data.classes)
     if isinstance(model.teacher, FromScratch):
         tokenizer = train_tokenizer(model.teacher.tokenizer, family, texts(data.train, task.kind))
-        fields, num_classes = model.teacher.config, len(data.classes)
-        config = making.scratch_config(family, fields, tokenizer, num_classes, task.kind, data.classes)
-        return making.build(family, config, task.kind, seed=seed), tokenizer
+        config = making.scratch_config(family, model.teacher.config, tokenizer, head)
+        return making.build(family, config, head.name, seed=seed), tokenizer
     tokenizer = making.load_tokenizer(model.teacher, model.revision)
-    num_classes = len(data.classes)
-    loaded = making.load(family, model.teacher, model.revision, task.kind, num_classes, seed=seed, classes=data.classes)
-    return loaded, tokenizer
+    return making.load(family, model.teacher, model.revision, head, seed=seed), tokenizer
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class Teacher:
         logger.info("the data has %s", data)
         logger.info("the teacher is made on %s in %s with %d threads", self.device, dtype, num_threads)
         self.family = FAMILIES[config.family]
+        self.head = KINDS[task.kind].head(data.classes)
         model, self.tokenizer = start(config, task, data, self.family, self.seed)
         logger.info("the teacher is loaded, or built from its config")
         if config.teacher_lora:
@@ -107,12 +108,10 @@ class Teacher:
         pad: Any = self.tokenizer.pad_token_id
         self.pad_id: int = pad
         self.batch_size = self.train.batch_size if self.train else 32
-        self.evaluator = Evaluator(
-            self.family, task, self.tokenizer, self.device, dtype, self.batch_size, len(data.classes)
-        )
+        self.evaluator = Evaluator(self.family, task, self.tokenizer, self.device, dtype, self.batch_size, data.classes)
         self.eval_rows = data.validation[: task.num_eval]
         self.eval_examples = self._encode(self.eval_rows)
-        self.objective = CrossEntropy(self.family, self.model)
+        self.objective = FromLabels(self.family, self.head, self.model)
         self.last: Metrics = {}
 
     def run(self) -> Outcome:
@@ -124,8 +123,7 @@ class Teacher:
             training.run()
             num_steps, best_step = training.schedule.num_steps, training.best_step
             best = {f"best/{self.evaluator.main_metric}": training.best}
-            path, num_classes = str(self.folder / "model"), len(self.data.classes)
-            best_model = making.load(self.family, path, None, self.task.kind, num_classes, seed=self.seed)
+            best_model = making.load(self.family, str(self.folder / "model"), None, self.head, seed=self.seed)
             model = devices.place(frozen.hold(best_model.requires_grad_(False), self.dtype), self.device).eval()
         else:
             measured = self.evaluator(model, self.eval_rows)

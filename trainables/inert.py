@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from trainables.config import TrialConfig
 from trainables.strategies import NoMatching
+from trainables.tasks.kinds import KINDS
 
 
 def inert_fields(trial: TrialConfig) -> frozenset[str]:
@@ -23,6 +24,7 @@ def inert_fields(trial: TrialConfig) -> frozenset[str]:
         "model.copy_classifier": trial.init == "random",
         "train.epochs": trial.train.max_steps is not None,
         "model.finetune.epochs": finetune is not None and finetune.max_steps is not None,
+        "task.metric": trial.task.metric == KINDS[trial.task.kind].metrics[0],
         # Adapters freeze the embeddings.
         "train.freeze_embeddings": trial.model.student_lora is not None,
     }

@@ -1,4 +1,5 @@
-"""The terms of the loss as sums: cross entropy, KL divergence, hidden-state MSE (paper, section 3).
+"""The terms of the loss as sums: cross entropy, KL divergence, hidden-state MSE (paper, section 3); and what stands
+for the first two where a model gives a number.
 
 Sums, not means: a caller divides by the labels or tokens of the whole accumulated batch, so that micro-batches
 change memory and not the gradient. Real positions are selected before anything is computed, so that whatever
@@ -9,12 +10,14 @@ B batch, T tokens, E teacher width, V vocabulary or classes, N real positions.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.heads import LossName
 from trainables.vocabularies import shared
 
 IGNORED = -100
@@ -23,9 +26,14 @@ IGNORED = -100
 HiddenNorm = Literal["none", "l2", "layernorm"]
 
 
+def learnt(labels: Tensor) -> Tensor:
+    """Which labels are learnt from, of bool: all numbers, and classes or tokens but those that are ignored."""
+    return torch.ones_like(labels, dtype=torch.bool) if labels.is_floating_point() else labels != IGNORED
+
+
 def num_labels(labels: Tensor) -> int:
-    """Positions that are learnt from: what cross entropy and KL are divided by."""
-    return int((labels != IGNORED).sum())
+    """Labels that are learnt from: what cross entropy and KL, or the errors in their place, are divided by."""
+    return int(learnt(labels).sum())
 
 
 def num_tokens(mask_BT: Tensor) -> int:
@@ -54,6 +62,38 @@ def kl_sum(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, tempe
     student_NV = F.log_softmax(student_logits[real].float() / temperature, dim=-1)
     teacher_NV = F.log_softmax(teacher_logits[real].float() / temperature, dim=-1)
     return temperature**2 * F.kl_div(student_NV, teacher_NV, reduction="sum", log_target=True)
+
+
+def squared_error_sum(logits_B1: Tensor, labels_B: Tensor) -> Tensor:
+    """The squared errors of numbers, summed over the examples: what stands for cross entropy in a regression."""
+    assert logits_B1.shape == (*labels_B.shape, 1)
+    return (logits_B1[:, 0].float() - labels_B).square().sum()
+
+
+def squared_distance_sum(student_B1: Tensor, teacher_B1: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """The squared differences of a student's and a teacher's numbers, summed over the examples that have a label.
+
+    What stands for KL in a regression. Numbers that are divided by a temperature, and their error times its square,
+    give the same at every temperature.
+    """
+    assert student_B1.shape == teacher_B1.shape == (*labels.shape, 1)
+    real = labels != IGNORED
+    return (student_B1[real].float() - teacher_B1[real].float()).square().sum()
+
+
+class Loss(NamedTuple):
+    """What a model with a head learns by, as sums."""
+
+    to_labels: Callable[[Tensor, Tensor], Tensor]
+    """Takes logits and labels."""
+    to_teacher: Callable[[Tensor, Tensor, Tensor, float], Tensor]
+    """Takes the student's logits, the teacher's, labels of which -100 leaves a position out, and the temperature."""
+
+
+LOSSES: dict[LossName, Loss] = {
+    "cross_entropy": Loss(cross_entropy_sum, kl_sum),
+    "squared_error": Loss(squared_error_sum, squared_distance_sum),
+}
 
 
 def hidden_sum(student_BTE: Tensor, teacher_BTE: Tensor, mask_BT: Tensor, norm: HiddenNorm) -> Tensor:

@@ -10,7 +10,6 @@ T tokens of a micro-batch, padding included: its examples times `task.max_length
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from trainables.config import TrainConfig, TrialConfig
 from trainables.device import Dtype
@@ -23,9 +22,11 @@ from trainables.families.counts import (
     is_gated,
     layout_of,
     lora,
+    outputs_per_token,
     stack_sizes,
     student_shape,
 )
+from trainables.heads import Head
 
 Bytes = dict[str, int]
 """What is held, by name."""
@@ -45,15 +46,15 @@ STUDENT_LOGITS, TEACHER_LOGITS = 8, 4
 a teacher that is trained has CE alone."""
 
 
-def of_trial(config: TrialConfig, family: Family, shape: Shape, num_classes: int) -> Bytes:
+def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
     """A student beside its teacher, at the height of a step, or with the best student that is loaded for the test."""
     assert config.dtype != "auto"
     model, task, train = config.model, config.task, config.train
     small = student_shape(family, shape, model.student_blocks, model.student_width)
-    student = count(family, small, task.kind, num_classes).total
+    student = count(family, small, head).total
     trained, adapters, halved = student, 0, 0
     if model.student_lora:
-        halved = _held(family, small, config, num_classes, is_trained=True)
+        halved = _held(family, small, config, head, is_trained=True)
         trained = adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
     projections = _projections(family, shape, small)
     length, examples = task.max_length, train.batch_size
@@ -61,33 +62,33 @@ def of_trial(config: TrialConfig, family: Family, shape: Shape, num_classes: int
         "bf16 copies": _copies(family, small, config.dtype, adapters),
         "activations": examples * activations(family, small, length, config.dtype, train),
         "teacher states": examples * _teacher_states(family, shape, small, length),
-        "logits": examples * _logits(family, shape, task.kind, length) * STUDENT_LOGITS,
+        "logits": examples * _logits(family, shape, head, length) * STUDENT_LOGITS,
     }
     return {
-        "teacher": _ready(family, shape, config, num_classes),
+        "teacher": _ready(family, shape, config, head),
         "student": (student + adapters + projections) * WEIGHT - halved * (WEIGHT - COPY),
         **_learning(trained + projections, train),
-        **_higher(step, {"best student": _ready(family, small, config, num_classes)}),
+        **_higher(step, {"best student": _ready(family, small, config, head)}),
         "CUDA": CUDA,
     }
 
 
-def of_teacher(config: TrialConfig, family: Family, shape: Shape, num_classes: int) -> Bytes:
+def of_teacher(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
     """A teacher being made, or a ready one being measured."""
     assert config.dtype != "auto"
     task, train = config.task, config.model.finetune
-    weights = count(family, shape, task.kind, num_classes).total
-    ready = _ready(family, shape, config, num_classes)
+    weights = count(family, shape, head).total
+    ready = _ready(family, shape, config, head)
     if train is None:
         return {"teacher": ready, "CUDA": CUDA}
     trained, adapters, halved = weights, 0, 0
     if config.model.teacher_lora:
-        halved = _held(family, shape, config, num_classes, is_trained=True)
+        halved = _held(family, shape, config, head, is_trained=True)
         trained = adapters = lora(family, shape, config.model.teacher_lora.r, config.model.teacher_lora.targets)
     step = {
         "bf16 copies": _copies(family, shape, config.dtype, adapters),
         "activations": train.batch_size * activations(family, shape, task.max_length, config.dtype, train),
-        "logits": train.batch_size * _logits(family, shape, task.kind, task.max_length) * TEACHER_LOGITS,
+        "logits": train.batch_size * _logits(family, shape, head, task.max_length) * TEACHER_LOGITS,
     }
     return {
         "teacher": (weights + adapters) * WEIGHT - halved * (WEIGHT - COPY),
@@ -142,19 +143,18 @@ def _learning(trained: int, train: TrainConfig) -> Bytes:
     return {"gradients": trained * WEIGHT, "optimizer": trained * OPTIMIZER[train.optimizer]}
 
 
-def _ready(family: Family, shape: Shape, config: TrialConfig, num_classes: int) -> int:
+def _ready(family: Family, shape: Shape, config: TrialConfig, head: Head) -> int:
     """Bytes of a model that is not trained."""
-    total = count(family, shape, config.task.kind, num_classes).total
-    return total * WEIGHT - _held(family, shape, config, num_classes, is_trained=False) * (WEIGHT - COPY)
+    total = count(family, shape, head).total
+    return total * WEIGHT - _held(family, shape, config, head, is_trained=False) * (WEIGHT - COPY)
 
 
-def _held(family: Family, shape: Shape, config: TrialConfig, num_classes: int, *, is_trained: bool) -> int:
-    """Parameters held in bf16 where all that a trial may freeze is frozen; a classifier is trained beside adapters."""
+def _held(family: Family, shape: Shape, config: TrialConfig, head: Head, *, is_trained: bool) -> int:
+    """Parameters held in bf16 where all that a trial may freeze is frozen; it always trains a head with labels."""
     if config.dtype == "fp32":
         return 0
-    is_head_trained = is_trained and config.task.kind == "classification"
-    head = 0 if is_head_trained else count(family, shape, config.task.kind, num_classes).head
-    return held(family, shape) + head
+    is_head_trained = is_trained and head.has_labels
+    return held(family, shape) + (0 if is_head_trained else count(family, shape, head).head)
 
 
 def _copies(family: Family, shape: Shape, dtype: Dtype, adapters: int) -> int:
@@ -179,10 +179,9 @@ def _teacher_states(family: Family, shape: Shape, student: Shape, length: int) -
     return states * length * family.width(shape) * WEIGHT
 
 
-def _logits(family: Family, shape: Shape, kind: str, length: int) -> int:
-    """One copy of the logits of one example; those of a classifier are nothing beside the rest."""
-    vocabulary: Any = shape.get("vocab_size") or family.defaults["vocab_size"]
-    return 0 if kind == "classification" else length * vocabulary * WEIGHT
+def _logits(family: Family, shape: Shape, head: Head, length: int) -> int:
+    """One copy of the logits of one example; those of a whole text are nothing beside the rest."""
+    return length * outputs_per_token(family, shape, head) * WEIGHT
 
 
 def _projections(family: Family, shape: Shape, student: Shape) -> int:

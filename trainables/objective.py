@@ -1,5 +1,7 @@
 """The loss of a student, CE + KL T^2 + hidden MSE (paper, equations 1 to 4), clean or with the public code's quirks.
 
+In a regression the squared errors to label and teacher stand for CE and KL.
+
 B batch, T tokens, E teacher width.
 """
 
@@ -14,6 +16,7 @@ from trainables import losses
 from trainables.config import LossConfig
 from trainables.families import Family, states
 from trainables.families.base import Outputs
+from trainables.heads import Head
 from trainables.loop import Batch, Metrics
 from trainables.losses import IGNORED
 from trainables.official import CLEAN, Quirks
@@ -27,6 +30,7 @@ class Distillation:
     """The objective of a student; clean, every term is over real tokens or labels of the whole accumulated batch."""
 
     family: Family
+    head: Head
     student: Student
     targets: LiveTargets
     mappings: dict[str, Mapping]
@@ -38,7 +42,10 @@ class Distillation:
         return {name: float(mask.sum()) for name, mask in self.counted(batch).items()} | {"micro_batches": 1.0}
 
     def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
-        """`loss`, `loss_ce`, `loss_kl` (T^2 included) and `loss_hidden`, unweighted but for `loss`."""
+        """`loss`, `loss_ce`, `loss_kl` (T^2 included) and `loss_hidden`, unweighted but for `loss`.
+
+        A term over nothing, such as one over words that were all cut off, is 0.
+        """
         seen = states.forward(self.family, self.student.model, batch, final_norm=self.quirks.last_state_normed)
         wanted = self.targets(
             batch,
@@ -47,7 +54,7 @@ class Distillation:
         )
         counted = self.counted(batch)
         divisors = {name: self._divisor(name, mask, totals) for name, mask in counted.items()}
-        ce = losses.cross_entropy_sum(seen.logits, seen.labels) / divisors["ce"]
+        ce = losses.LOSSES[self.head.loss].to_labels(seen.logits, seen.labels) / divisors["ce"]
         kl = self._kl_sum(seen, wanted, counted["kl"]) / divisors["kl"]
         pairs = [
             self._hidden_sum(
@@ -67,7 +74,8 @@ class Distillation:
     def counted(self, batch: Batch) -> dict[str, Tensor]:
         """The positions that each term is over: `ce`, `kl`, and by its name each stack's hidden terms; of bool."""
         labels, masks = states.aligned_labels(self.family, batch), states.token_masks(self.family, batch)
-        counted = {"ce": labels != IGNORED, "kl": labels != IGNORED, **masks}
+        learnt = losses.learnt(labels)
+        counted = {"ce": learnt, "kl": learnt, **masks}
         if self.quirks.decoder_mask_by_input:
             config = self.student.model.config
             by_input_BT = losses.decoder_input_mask(labels, config.decoder_start_token_id, config.pad_token_id)
@@ -82,7 +90,7 @@ class Distillation:
         """What a sum over a micro-batch is divided by, so that the micro-batches of a step add up to its term."""
         is_ce = name == "ce"
         if not (self.quirks.ce_by_micro_batch if is_ce else self.quirks.kl_and_hidden_by_micro_batch):
-            return totals[name]
+            return max(totals[name], 1.0)
         if self.quirks.micro_batches_add_up and not is_ce and self.student.training:
             return mask.sum()
         return mask.sum() * totals["micro_batches"]
@@ -91,7 +99,8 @@ class Distillation:
         """KL summed over the positions of the mask."""
         positions = torch.where(mask, 0, IGNORED)
         if not self.quirks.kl_over_all_positions:
-            return losses.kl_sum(seen.logits, wanted.logits, positions, self.config.temperature)
+            to_teacher = losses.LOSSES[self.head.loss].to_teacher
+            return to_teacher(seen.logits, wanted.logits, positions, self.config.temperature)
         total = losses.kl_sum(seen.all_logits, wanted.all_logits, positions, self.config.temperature)
         return total * wanted.masks["decoder"].float().mean()
 

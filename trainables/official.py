@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from trainables.config import LossConfig
 from trainables.errors import Problem
+from trainables.heads import Head, HeadName
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class PublicCode:
     """The public code of one family: its quirks, and what it can be asked for."""
 
     quirks: Quirks
-    classifies: bool
+    head: HeadName
     hidden_norms: tuple[str, ...]
     has_temperature: bool
 
@@ -84,19 +85,19 @@ OFFICIAL: dict[str, PublicCode] = {
             projections_fixed=True,
             batches_at_random=True,
         ),
-        classifies=True,
+        head="sequence_classification",
         hidden_norms=("none",),
         has_temperature=False,
     ),
     "bart": PublicCode(
         _SEQ2SEQ,
-        classifies=False,
+        head="language_model",
         hidden_norms=("none", "layernorm"),
         has_temperature=True,
     ),
     "t5": PublicCode(
         replace(_SEQ2SEQ, last_state_normed=True),
-        classifies=False,
+        head="language_model",
         hidden_norms=("none", "layernorm"),
         has_temperature=True,
     ),
@@ -111,7 +112,7 @@ OFFICIAL: dict[str, PublicCode] = {
             micro_batches_add_up=True,
             batches_at_random=True,
         ),
-        classifies=False,
+        head="language_model",
         hidden_norms=("l2",),
         has_temperature=False,
     ),
@@ -123,8 +124,8 @@ def quirks(family: str, config: LossConfig) -> Quirks:
     return CLEAN if config.semantics == "clean" else OFFICIAL[family].quirks
 
 
-def check(family: str, kind: str | None, config: LossConfig) -> list[Problem]:
-    """What the public code of a family cannot be asked for; None: the task kind is not known."""
+def check(family: str, kind: str, head: Head | None, config: LossConfig) -> list[Problem]:
+    """What the public code of a family cannot be asked for; `head` of the task kind, None: it is not known."""
     if config.semantics == "clean":
         return []
     code = OFFICIAL.get(family)
@@ -132,10 +133,13 @@ def check(family: str, kind: str | None, config: LossConfig) -> list[Problem]:
         message = f"got official for {family}; the paper's public code has {', '.join(OFFICIAL)}: give clean"
         return [Problem("losses.semantics", message)]
     problems: list[Problem] = []
-    if kind is not None and (kind == "classification") != code.classifies:
-        does = "classifies" if code.classifies else "generates"
+    if head is not None and (head.name != code.head or head.loss != "cross_entropy"):
+        does = "gives a class to a text or a pair" if code.head == "sequence_classification" else "generates"
         problems.append(
-            Problem("losses.semantics", f"got official for a {kind} task; the public code's {family} only {does}")
+            Problem(
+                "losses.semantics",
+                f"got official for a {kind} task; the public code's {family} only {does}: give clean",
+            )
         )
     if config.hidden_norm not in code.hidden_norms:
         message = f"got {config.hidden_norm}; the public code of {family} has {' and '.join(code.hidden_norms)}"

@@ -11,8 +11,10 @@ from typing import Any
 Compute = Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
 """Takes what a model gave for each row of a split, and what was right (a kind's `predict` and `references`).
 
-classification: class indices and class indices. generation and question_answering: texts, and for each row its
-references. multiple_choice: the log-likelihoods of each row's choices in nats, and the index of the right one.
+classification: class indices and class indices. regression: numbers and numbers. token_classification: for each row
+the class indices of its words, -1 where a word was cut off, and the right ones. generation and question_answering:
+texts, and for each row its references. multiple_choice: the log-likelihoods of each row's choices in nats, and the
+index of the right one.
 """
 
 

@@ -66,8 +66,7 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
     shape = teacher.config.to_dict()
     raise_all(fitting.student_problems(family, shape, config.student_blocks, config.student_width, init))
     student_config = making.student_config(family, teacher.config, config.student_blocks, config.student_width)
-    kind = next(kind for kind, name in family.models.items() if name == type(teacher).__name__)
-    model = making.build(family, student_config, kind, seed=seed)
+    model = making.build(family, student_config, family.head_of(teacher), seed=seed)
     if init == "teacher":
         copy_weights(family, teacher, model, copy_classifier=config.copy_classifier)
     if teacher.can_generate():
@@ -93,7 +92,8 @@ def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedMo
             source = {**first, **teachers[number - 1].state_dict()}
             block.load_state_dict({key: source[key] for key in block.state_dict()})
     in_blocks = tuple(f"{blocks.path}." for blocks in family.stacks.values())
-    left_out = in_blocks if copy_classifier else in_blocks + family.classifier
+    outputs = family.models[family.head_of(teacher)].outputs
+    left_out = in_blocks if copy_classifier else in_blocks + outputs
     outside = {key: value for key, value in teacher.state_dict().items() if not key.startswith(left_out)}
     loaded = student.load_state_dict(outside, strict=False)
     assert not loaded.unexpected_keys

@@ -5,7 +5,7 @@ says what each is. Whether a declaration is right is found by `trainables.contra
 by itself before it starts.
 """
 
-from trainables.families.base import Blocks, Family
+from trainables.families.base import Blocks, Family, ModelClass
 from trainables.plugins import register
 
 GPT2 = register(
@@ -14,7 +14,11 @@ GPT2 = register(
         model_type="gpt2",
         form="decoder",
         config_class="GPT2Config",
-        models={"generation": "GPT2LMHeadModel", "classification": "GPT2ForSequenceClassification"},
+        models={
+            "language_model": ModelClass("GPT2LMHeadModel"),
+            "sequence_classification": ModelClass("GPT2ForSequenceClassification", ("score.",), ("score.",)),
+            "token_classification": ModelClass("GPT2ForTokenClassification", ("classifier.",), ("classifier.",)),
+        },
         stacks={"decoder": Blocks("transformer.h", ("n_layer",))},
         width_field="n_embd",
         heads_fields=("n_head",),
@@ -43,8 +47,6 @@ GPT2 = register(
         template_single=None,
         template_pair=None,
         embeddings=("transformer.wte", "transformer.wpe"),
-        classifier=("score.",),
-        may_be_fresh=("score.",),
         linears=("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
         match_embeddings=True,
     )

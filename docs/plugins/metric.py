@@ -1,4 +1,4 @@
-"""Metrics of one's own: Matthews' correlation for classification, chrF for generation.
+"""Metrics of one's own: balanced accuracy for classification, chrF for generation.
 
 A metric is measured at every evaluation and on the test split, beside those of the task kind, and logged as
 `eval/<name>` and `test/<name>`. It is given what the model said for each row, and what was right. Libraries that
@@ -11,11 +11,11 @@ from trainables.own_metrics import Metric
 from trainables.plugins import register
 
 
-def matthews(predicted: Sequence[int], labels: Sequence[int]) -> dict[str, float]:
-    """Correlation of predicted and right classes, -1 to 1; 0 where all are predicted alike."""
-    from sklearn.metrics import matthews_corrcoef
+def balanced(predicted: Sequence[int], labels: Sequence[int]) -> dict[str, float]:
+    """The mean over the classes of the share that is recognised, 0 to 1."""
+    from sklearn.metrics import balanced_accuracy_score
 
-    return {"matthews": float(matthews_corrcoef(labels, predicted))}
+    return {"balanced_accuracy": float(balanced_accuracy_score(labels, predicted))}
 
 
 def chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -26,5 +26,5 @@ def chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str,
     return {"chrf": sum(scores) / len(scores)}
 
 
-register(Metric("classification", ("matthews",), matthews))
+register(Metric("classification", ("balanced_accuracy",), balanced))
 register(Metric("generation", ("chrf",), chrf))

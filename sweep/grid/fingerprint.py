@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from trainables import plugins
-from trainables.config import LoraConfig, TrialConfig
+from trainables.config import LoraConfig, TaskConfig, TrialConfig
 from trainables.inert import without_inert
 from trainables.recipe import RECIPE
 
@@ -21,11 +21,12 @@ _TRAIN_LABELS = {"checkpoint_minutes", "gradient_checkpointing"}
 def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
     """The identity of a cell: its config, with its data and its teacher by their hashes; dtype resolved."""
     assert trial.dtype != "auto"
-    fields = without_inert(trial).model_dump(
+    trial = without_inert(trial)
+    fields = trial.model_dump(
         mode="json",
         exclude={
             "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
-            "task": _TASK_LABELS,
+            "task": _task_labels(trial.task),
             "train": _TRAIN_LABELS,
         },
     )
@@ -36,13 +37,19 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
 def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
     """The identity of a cell's teacher: its source by content and how it is made; dtype resolved."""
     assert trial.dtype != "auto"
-    made = without_inert(trial).model_dump(
+    trial = without_inert(trial)
+    made = trial.model_dump(
         mode="json",
         include={"model": {"family": True, "finetune": True}, "task": True, "dtype": True},
-        exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _TASK_LABELS},
+        exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _task_labels(trial.task)},
     )
     named = {"recipe": RECIPE, "data": data, "source": source}
     return digest({**named, **made, **_lora(trial.model.teacher_lora), **_own(trial, but="strategy")})
+
+
+def _task_labels(task: TaskConfig) -> set[str]:
+    """A main metric is named only where it is not the kind's own."""
+    return _TASK_LABELS | ({"metric"} if task.metric is None else set())
 
 
 def _lora(lora: LoraConfig | None) -> dict[str, Any]:

@@ -31,7 +31,8 @@ def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> End
         assert trial.dtype != "auto"
         outcome = finetune.run(trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads)
         path = None if trial.model.finetune else trial.model.teacher
-        return attempts.manifest(outcome, path=path, chance=KINDS[trial.task.kind].chance(rows.test))
+        chance = KINDS[trial.task.kind].chance(rows.test, rows.classes)[outcome.main_metric]
+        return attempts.manifest(outcome, path=path, chance=chance)
 
     record = Records(context.storage).teacher(cell.teacher)
     return attempts.make(record, run, context, compute, tune.report)

@@ -22,15 +22,14 @@ from sweep.plan.states import Plan
 from sweep.spec.sweep import Resources
 from trainables import memory
 from trainables.config import LoraConfig, TrainConfig
-from trainables.families.counts import count, student_shape
+from trainables.families.counts import count, outputs_per_token, student_shape
 from trainables.memory import WEIGHT
 from trainables.steps import Schedule
+from trainables.tasks.kinds import KINDS
 
 GB = 10**9
 TFLOPS = 0.4 * 312
 """Of a GPU, where nothing else is said: 40% of an A100's peak in bf16."""
-CHOICES = 4
-"""Texts that a multiple-choice question is asked with."""
 PAIR_BYTES, BIN_BYTES, NUM_BINS = 24, 8, 20
 """Of angles.npz: three numbers a student state and pair of teacher states, and at the first and last a histogram."""
 
@@ -59,10 +58,8 @@ def _student_shape(cell: Sizes) -> dict[str, Any]:
 
 
 def _model(cell: Sizes, shape: dict[str, Any]) -> Model:
-    counted = count(cell.family, shape, cell.config.task.kind, cell.num_classes)
-    used = counted.blocks
-    if cell.config.task.kind != "classification":
-        used += cell.family.width(shape) * (shape.get("vocab_size") or cell.family.defaults["vocab_size"])
+    counted = count(cell.family, shape, cell.head)
+    used = counted.blocks + cell.family.width(shape) * outputs_per_token(cell.family, shape, cell.head)
     return Model(counted.total, used)
 
 
@@ -101,16 +98,8 @@ def training(model: Model, lora: LoraConfig | None, config: TrainConfig) -> floa
 
 
 def evaluation(cell: Sizes, model: Model) -> float:
-    """Operations of one example's answer: one pass, one a choice, or one a prompt and each new token of each beam."""
-    task = cell.config.task
-    match task.kind:
-        case "classification":
-            tokens = task.max_length
-        case "multiple_choice":
-            tokens = CHOICES * task.max_length
-        case _:
-            tokens = task.max_length + task.num_beams * task.max_new_tokens
-    return 2.0 * model.used * tokens
+    """Operations of one example's answer."""
+    return 2.0 * model.used * KINDS[cell.config.task.kind].tokens_per_answer(cell.config.task)
 
 
 def hours(operations: float, tflops: float | None) -> float:
@@ -206,12 +195,12 @@ def _angles(cell: Sizes) -> int:
 
 def _checkpoint(cell: Sizes) -> int:
     """Weights as they are held, and the optimizer's state of those that are trained."""
-    parts = memory.of_trial(cell.config, cell.family, cell.shape, cell.num_classes)
+    parts = memory.of_trial(cell.config, cell.family, cell.shape, cell.head)
     return parts["student"] + parts["optimizer"]
 
 
 def _teacher_checkpoint(cell: Sizes) -> int:
-    parts = memory.of_teacher(cell.config, cell.family, cell.shape, cell.num_classes)
+    parts = memory.of_teacher(cell.config, cell.family, cell.shape, cell.head)
     return parts["teacher"] + parts["optimizer"]
 
 

@@ -20,10 +20,6 @@ from trainables.config import FromScratch, TaskConfig, TrialConfig
 from trainables.tasks.kinds import KINDS
 
 FILE = "README.md"
-REMARKS = {
-    "multiple_choice": "A choice's score is the sum of log p over its tokens, after the context and one space.",
-    "question_answering": "The answer is the first line of what is written.",
-}
 
 
 def card(cell: Cell, made: Facts, teacher: Facts) -> str:
@@ -32,7 +28,7 @@ def card(cell: Cell, made: Facts, teacher: Facts) -> str:
     Folders of the machine are named by their last part alone.
     """
     config, task = cell.config, cell.config.task
-    remarks = [REMARKS.get(task.kind, ""), _precision(config)]
+    remarks = [KINDS[task.kind].remark, _precision(config)]
     return ModelCard.from_template(
         _metadata(cell, made),
         template_str=files("sweep").joinpath("templates", "card.md.j2").read_text(),

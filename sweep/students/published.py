@@ -24,6 +24,7 @@ from sweep.tracking.experiment import CLIENT_ENVIRONMENT, TrackingError, guarded
 from sweep.tracking.tracking import Tracking
 from trainables import plugins
 from trainables.families import FAMILIES
+from trainables.tasks.kinds import KINDS
 
 NAME = "student"
 MODULES = ("mlflow.transformers", "transformers.pipelines")
@@ -162,7 +163,8 @@ def _write(student: Student, folder: Path, files: Path, about: Any) -> None:
 
     transformers.logging.disable_progress_bar()
     config, task = student.config, pipeline_task(student.config)
-    model_class: Any = getattr(transformers, FAMILIES[config.model.family].models[config.task.kind])
+    models = FAMILIES[config.model.family].models
+    model_class: Any = getattr(transformers, models[KINDS[config.task.kind].head_name].name)
     pipeline: Any = transformers.pipeline
     adapters.merge(model := model_class.from_pretrained(folder))
     built = pipeline(

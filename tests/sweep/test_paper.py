@@ -45,7 +45,7 @@ SIZES = {
 }
 KINDS = {"hellaswag": "multiple_choice", "commonsense_qa": "multiple_choice", "coqa": "question_answering"}
 METRICS = {
-    "classification": ("accuracy", "f1"),
+    "classification": ("accuracy", "f1", "matthews_correlation"),
     "generation": ("bleu", "exact_match"),
     "multiple_choice": ("accuracy", "accuracy_norm"),
     "question_answering": ("exact_match", "f1"),

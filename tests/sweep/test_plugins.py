@@ -123,7 +123,7 @@ def test_a_metric_is_in_the_fingerprint_of_the_cells_that_it_measures(tmp_path: 
     source = (EXAMPLE.parent / "metric.py").read_text()
     (tmp_path / "both.py").write_text(source)
     (tmp_path / "texts.py").write_text(
-        source.replace('register(Metric("classification", ("matthews",), matthews))', "")
+        source.replace('register(Metric("classification", ("balanced_accuracy",), balanced))', "")
     )
     (plain,) = prepared(tmp_path).cells
     (other,) = prepared(tmp_path, plugins=["texts.py"]).cells
@@ -161,12 +161,12 @@ def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     cells = {run.data.tags["strategy"]: run.data for run in cell_runs(tmp_path, "plugins")}
     assert cells.keys() == {"forward", "last"}
     for data in cells.values():
-        assert -1 <= data.metrics["eval/matthews"] <= 1
-        assert {"test/matthews", "test/accuracy"} <= data.metrics.keys()
+        assert 0 <= data.metrics["eval/balanced_accuracy"] <= 1
+        assert {"test/balanced_accuracy", "test/accuracy"} <= data.metrics.keys()
         assert data.params["model.family"] == "gpt2"
     assert cells["forward"].metrics["train/loss"] != cells["last"].metrics["train/loss"]
     (teacher,) = runs(tmp_path, "plugins", "teacher")
-    assert "test/matthews" in teacher.data.metrics
+    assert "test/balanced_accuracy" in teacher.data.metrics
     results = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("cells/*/result.json"))]
     mappings = [result["mapping"]["decoder"] for result in results]
     blocks = sorted([pairs[str(block)] for block in (1, 2, 3)] for pairs in mappings)
@@ -187,7 +187,7 @@ def test_a_family_that_breaks_the_contract_is_refused_before_anything_starts(tmp
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         f"plugins: family gpt2.stacks[decoder].path: got 'transformer.blocks'; "
-        f"GPT2Model has no attribute `blocks` ({kind})"
-        for kind in ("generation", "classification")
+        f"GPT2Model has no attribute `blocks` ({head})"
+        for head in ("language_model", "sequence_classification", "token_classification")
     ]
     assert not list(storage.rglob("*.json"))

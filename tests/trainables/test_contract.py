@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainables.families.settings import SETTINGS, Setting
+from tests.trainables.families.settings import ALIKE, SETTINGS, Setting
 from trainables.contract import broken, check
 from trainables.errors import InputError
 from trainables.families import FAMILIES, Family
@@ -18,8 +18,9 @@ from trainables.plugins import Plugin, activate
 EXAMPLE = Path(__file__).parents[2] / "docs" / "plugins" / "family.py"
 
 
-def test_every_family_keeps_the_contract(setting: Setting) -> None:
-    assert broken(setting.family, setting.kind, setting.config) == []
+@pytest.mark.parametrize("each", [*SETTINGS, *ALIKE], ids=str)
+def test_every_family_keeps_the_contract(each: Setting) -> None:
+    assert broken(each.family, each.head_name, each.config) == []
 
 
 def test_a_family_of_ones_own_is_checked_at_sizes_that_it_names_itself() -> None:
@@ -30,14 +31,19 @@ def test_a_family_of_ones_own_is_checked_at_sizes_that_it_names_itself() -> None
     with pytest.raises(InputError) as caught:
         check(replace(own, embeddings=("transformer.wte", "transformer.wpo")))
     assert [str(problem).partition(";")[0] for problem in caught.value.problems] == [
-        "family gpt2.embeddings: got 'transformer.wpo'",
-        "family gpt2.embeddings: got 'transformer.wpo'",
-    ]
+        "family gpt2.embeddings: got 'transformer.wpo'"
+    ] * len(own.models)
 
 
 @pytest.mark.parametrize("name", ["distilbert", "bart", "t5", "mistral"])
 def test_sizes_follow_from_the_declaration(name: str) -> None:
-    assert broken(FAMILIES[name], FAMILIES[name].kinds[0]) == []
+    assert broken(FAMILIES[name], next(iter(FAMILIES[name].models))) == []
+
+
+def with_head(family: Family, **facts: Any) -> Family:
+    """The family with other facts about its classifier of texts."""
+    classes = family.models["sequence_classification"]
+    return replace(family, models={**family.models, "sequence_classification": replace(classes, **facts)})
 
 
 BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
@@ -72,9 +78,9 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
             replace(BERT, embeddings=BERT.embeddings[:1] + BERT.embeddings[2:]),
             ".embeddings: leaves bert.embeddings.position_embeddings.weight to be trained",
         ),
-        (replace(BERT, classifier=()), ".classifier: got nothing; classifier.bias, classifier.weight is it"),
+        (with_head(BERT, outputs=()), ".outputs: got nothing; classifier.bias, classifier.weight is it"),
         (
-            replace(BERT, may_be_fresh=("bert.pooler.",)),
+            with_head(BERT, fresh=("bert.pooler.",)),
             "its weights lack 2 tensors of its config, classifier.bias for one",
         ),
         (
@@ -94,7 +100,7 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
 )
 def test_a_family_that_breaks_the_contract(family: Family, said: str) -> None:
     setting: Any = next(s for s in SETTINGS if s.family.name == family.name)
-    [problem] = broken(family, setting.kind, setting.config)
+    [problem] = broken(family, setting.head_name, setting.config)
     assert said in str(problem)
     assert str(problem).startswith(f"family {family.name}")
-    assert str(problem).endswith(f"({setting.kind})")
+    assert str(problem).endswith(f"({setting.head_name})")

@@ -20,6 +20,7 @@ from trainables import distill, finetune, frozen
 from trainables.config import LoraConfig, TrialConfig
 from trainables.families import FAMILIES, adapters, making
 from trainables.families.states import forward
+from trainables.heads import LANGUAGE_MODEL
 from trainables.loop import Metrics
 from trainables.tasks import read
 
@@ -180,7 +181,7 @@ def test_a_saved_student_is_the_trained_one_in_fp32(save: str, tmp_path: Path, m
     for file in folder.glob("*.safetensors"):
         assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float32}
     assert json.loads((folder / "config.json").read_text())["dtype"] == "float32"
-    model = making.load(FAMILIES["qwen3"], str(folder), None, given.task.kind, 0, seed=0).eval()
+    model = making.load(FAMILIES["qwen3"], str(folder), None, LANGUAGE_MODEL, seed=0).eval()
     with torch.no_grad():
         logits: Tensor = model(**batch).logits
     torch.testing.assert_close(logits, trained[-1], rtol=1e-5, atol=1e-5)

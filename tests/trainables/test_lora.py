@@ -21,6 +21,7 @@ from trainables.errors import InputError
 from trainables.families import FAMILIES, adapters, making
 from trainables.loop import Metrics
 from trainables.tasks import read
+from trainables.tasks.kinds import KINDS
 
 TRAIN = {"max_steps": 6, "batch_size": 4, "accumulation": 2, "learning_rate": 3e-2, "evaluate_every": 1.0}
 LORA = {"r": 4, "alpha": 8}
@@ -81,8 +82,13 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Ma
 
 
 def load(given: TrialConfig, folder: Path) -> PreTrainedModel:
-    num_classes = len(read(given.task).classes)
-    return making.load(FAMILIES[given.model.family], str(folder), None, given.task.kind, num_classes, seed=0)
+    head = KINDS[given.task.kind].head(read(given.task).classes)
+    return making.load(FAMILIES[given.model.family], str(folder), None, head, seed=0)
+
+
+def fresh(given: TrialConfig) -> tuple[str, ...]:
+    """Prefixes of the weights of a trial's head."""
+    return FAMILIES[given.model.family].models[KINDS[given.task.kind].head_name].fresh
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
@@ -108,7 +114,7 @@ def test_a_teacher_through_adapters_is_plain(teacher: tuple[TrialConfig, Path]) 
     start, _ = finetune.start(given.model, given.task, read(given.task), family, seed=0)
     before, after = start.state_dict(), weights(folder / "model")
     moved = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
-    heads = {name for name in before if name.startswith(family.classifier + family.may_be_fresh)}
+    heads = {name for name in before if name.startswith(fresh(given))}
     assert moved == {f"{name}.weight" for name in adapters.linears(family, start)} | heads
     assert not list(folder.glob("model/adapter*"))
 
@@ -152,7 +158,7 @@ def test_only_what_is_trained_has_moved(family: str, save: str, adapted: Callabl
         return teacher[source.get(block, "") + name.removeprefix(block)]
 
     moved = {name for name, tensor in student.items() if not torch.equal(tensor, origin(name))}
-    heads = {name for name in student if of.classifier and name.startswith(of.classifier + of.may_be_fresh)}
+    heads = {name for name in student if name.startswith(fresh(made.given))}
     inside = tuple(f".{name}.weight" for name in of.linears)
     adapted = {name for name in student if name.startswith(tuple(source)) and name.endswith(inside)}
     assert moved == (adapted | heads if save == "merged" else heads)

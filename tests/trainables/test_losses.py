@@ -22,6 +22,7 @@ from trainables.config import LossConfig
 from trainables.families.states import forward
 from trainables.losses import (
     IGNORED,
+    LOSSES,
     HiddenNorm,
     bare_l2,
     cross_entropy_sum,
@@ -235,8 +236,29 @@ def test_equal_states_and_equal_logits_cost_nothing(norm: HiddenNorm) -> None:
     assert kl_sum(x.teacher_BTV, x.teacher_BTV, x.labels_BT, 3.0).item() == 0
 
 
+def test_numbers_are_learnt_by_their_squared_errors() -> None:
+    """Against loops: to the labels in place of cross entropy, to the teacher in place of KL, at every temperature."""
+    mine, theirs, labels = [0.5, -1.25, 3.0], [0.25, -2.0, 2.0], [1.0, -100.0, 2.5]
+    student_B1, teacher_B1 = (torch.tensor(values)[:, None] for values in (mine, theirs))
+    to_labels, to_teacher = LOSSES["squared_error"]
+    wanted = sum((x - y) ** 2 for x, y in zip(mine, labels, strict=True))
+    assert to_labels(student_B1, torch.tensor(labels)).item() == pytest.approx(wanted)  # -100 is a number too
+    for temperature in (1.0, 4.0):
+        all_B, but_one_B = torch.tensor([0, 0, 0]), torch.tensor([0, IGNORED, 0])
+        distances = [(x - y) ** 2 for x, y in zip(mine, theirs, strict=True)]
+        assert to_teacher(student_B1, teacher_B1, all_B, temperature).item() == pytest.approx(sum(distances))
+        rest = pytest.approx(distances[0] + distances[2])
+        assert to_teacher(student_B1, teacher_B1, but_one_B, temperature).item() == rest
+    half = student_B1.to(torch.bfloat16).requires_grad_()
+    assert to_labels(half, torch.tensor(labels)).dtype == torch.float32
+    to_labels(half, torch.tensor(labels)).backward()
+    assert half.grad is not None
+    assert half.grad[:, 0].tolist() == pytest.approx([2 * (x - y) for x, y in zip(mine, labels, strict=True)], rel=1e-2)
+
+
 def test_counts() -> None:
     assert num_labels(torch.tensor([[1, 0, IGNORED], [IGNORED, IGNORED, 5]])) == 3
+    assert num_labels(torch.tensor([0.5, -100.0])) == 2
     assert num_tokens(torch.tensor([[True, True, False], [True, False, False]])) == 3
 
 
@@ -358,7 +380,12 @@ def test_the_hidden_term_is_the_mean_over_all_pairs_of_all_stacks(
     mappings = {stack: mappings[stack] for stack in setting.family.stacks}
     student = make(setting, teacher, init="random")
     objective = Distillation(
-        setting.family, student, LiveTargets(setting.family, teacher), mappings, LossConfig(ce=0.5, kl=2.0, hidden=7.0)
+        setting.family,
+        setting.head,
+        student,
+        LiveTargets(setting.family, teacher),
+        mappings,
+        LossConfig(ce=0.5, kl=2.0, hidden=7.0),
     )
     terms = {name: term.item() for name, term in objective.terms(batch, objective.totals(batch)).items()}
 
@@ -375,12 +402,29 @@ def test_the_hidden_term_is_the_mean_over_all_pairs_of_all_stacks(
     assert terms["loss"] == pytest.approx(weighted, rel=1e-6)
 
 
+def test_a_batch_without_a_label_has_a_hidden_term_alone(
+    setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
+) -> None:
+    """As where every word of a row is cut off: the other terms are 0, and not 0 / 0."""
+    if "token_labels" not in batch:
+        return
+    batch = {**batch, "token_labels": torch.full_like(batch["token_labels"], IGNORED)}
+    mappings: dict[str, Mapping] = {stack: {1: 2} for stack in setting.family.stacks}
+    targets = LiveTargets(setting.family, teacher)
+    objective = Distillation(setting.family, setting.head, make(setting, teacher), targets, mappings, LossConfig())
+    terms = objective.terms(batch, objective.totals(batch))
+    assert (terms["loss_ce"].item(), terms["loss_kl"].item()) == (0, 0)
+    assert terms["loss_hidden"].item() > 0
+    terms["loss"].backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in objective.student.parameters())
+
+
 def test_the_hidden_term_of_no_pairs_is_zero(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
     mappings: dict[str, Mapping] = {stack: {} for stack in setting.family.stacks}
     targets = LiveTargets(setting.family, teacher)
-    objective = Distillation(setting.family, make(setting, teacher), targets, mappings, LossConfig())
+    objective = Distillation(setting.family, setting.head, make(setting, teacher), targets, mappings, LossConfig())
     terms = objective.terms(batch, objective.totals(batch))
     assert terms["loss_hidden"].item() == 0
     assert terms["loss"].item() == pytest.approx((terms["loss_ce"] + terms["loss_kl"]).item(), rel=1e-6)

@@ -18,8 +18,9 @@ from trainables.families import FAMILIES, adapters
 from trainables.families.base import Family
 from trainables.families.counts import block_linears
 from trainables.families.states import forward
-from trainables.families.tiny import NUM_CLASSES, WIDTH, Tiny, shape
+from trainables.families.tiny import WIDTH, Tiny, shape
 from trainables.frozen import hold
+from trainables.heads import LANGUAGE_MODEL, Head
 
 EXAMPLES, TOKENS = 4, 48
 MOST = 1.75
@@ -33,7 +34,7 @@ def tiny(family: Family, depth: int, scale: int) -> Tiny:
     head = family.layout.head_field if family.layout else None
     fields |= {head: WIDTH * scale // 4} if head else {}
     fields |= {family.positions_field: 2 * TOKENS} if family.positions_field else {}
-    return Tiny(family, "classification" if family.form == "encoder" else "generation", fields)
+    return Tiny(family, "sequence_classification" if family.form == "encoder" else "language_model", fields)
 
 
 def kept(model: Any, family: Family, dtype: Dtype) -> int:
@@ -120,7 +121,7 @@ def frozen(num_blocks: int) -> int:
 
 
 def test_qwen3_8b_by_hand() -> None:
-    given = memory.of_trial(trial(model=ADAPTED), FAMILIES["qwen3"], QWEN3_8B, 2)
+    given = memory.of_trial(trial(model=ADAPTED), FAMILIES["qwen3"], QWEN3_8B, LANGUAGE_MODEL)
     student = 9 * BLOCK + TABLES + 4096
     # Rank 128 between the inputs and the outputs of q, k, v, o, gate, up and down.
     adapters = 9 * 128 * (8192 + 2 * (4096 + 1024) + 8192 + 3 * (4096 + 12288))
@@ -132,7 +133,7 @@ def test_qwen3_8b_by_hand() -> None:
         "best student": frozen(9),
         "CUDA": memory.CUDA,
     }
-    in_fp32 = memory.of_trial(trial(model=ADAPTED, dtype="fp32"), FAMILIES["qwen3"], QWEN3_8B, 2)
+    in_fp32 = memory.of_trial(trial(model=ADAPTED, dtype="fp32"), FAMILIES["qwen3"], QWEN3_8B, LANGUAGE_MODEL)
     assert in_fp32["teacher"] == 4 * (36 * BLOCK + TABLES + 4096)
     assert in_fp32["student"] == 4 * (student + adapters)
     assert in_fp32["best student"] == 4 * student
@@ -141,7 +142,7 @@ def test_qwen3_8b_by_hand() -> None:
 def test_a_step_by_hand() -> None:
     """Where a step needs more than the test does."""
     config = trial(model=WHOLE, train={"batch_size": 16, "optimizer": "adafactor"})
-    given = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, 2)
+    given = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, LANGUAGE_MODEL)
     tokens = 16 * 192
     attention = 4 * 4096 + 6 * 4096 + 2 * 1024
     feed_forward = 3 * 4096 + 4 * 12288
@@ -151,13 +152,16 @@ def test_a_step_by_hand() -> None:
     assert given["teacher states"] == tokens * 4096 * 4 * (37 + 3 * 10)
     assert given["logits"] == tokens * 151936 * 4 * 8
     assert "best student" not in given
+    tagged = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, Head("token_classification", tuple("abcdefghi")))
+    assert tagged["logits"] == tokens * 9 * 4 * 8
+    assert memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, Head("sequence_classification", ("a",)))["logits"] == 0
 
 
 def test_an_8_billion_teacher_and_its_student_fit_80_gb() -> None:
     """A student of 9 blocks whole or with adapters, its teacher only through adapters while it is made."""
     totals = {
         name: [
-            sum(of(trial(model=model), FAMILIES["qwen3"], QWEN3_8B, 2).values()) / 1e9
+            sum(of(trial(model=model), FAMILIES["qwen3"], QWEN3_8B, LANGUAGE_MODEL).values()) / 1e9
             for of in (memory.of_teacher, memory.of_trial)
         ]
         for name, model in (("adapted", ADAPTED), ("whole", WHOLE))
@@ -167,7 +171,7 @@ def test_an_8_billion_teacher_and_its_student_fit_80_gb() -> None:
 
 
 def test_a_ready_teacher_is_only_measured() -> None:
-    given = memory.of_teacher(trial(), FAMILIES["qwen3"], QWEN3_8B, 2)
+    given = memory.of_teacher(trial(), FAMILIES["qwen3"], QWEN3_8B, LANGUAGE_MODEL)
     assert given == {"teacher": frozen(36), "CUDA": memory.CUDA}
 
 
@@ -177,17 +181,17 @@ def test_weights_are_those_that_a_model_has(setting: Setting) -> None:
     family, given = setting.family, sized(setting)
     ready = hold(setting.teacher(), "bf16")
     teacher_shape = ready.config.to_dict()
-    assert memory.of_teacher(given, family, teacher_shape, NUM_CLASSES)["teacher"] == num_bytes(ready)
+    assert memory.of_teacher(given, family, teacher_shape, setting.head)["teacher"] == num_bytes(ready)
     model = setting.teacher()
     adapters.add(family, model, LoraConfig(r=2), "model.lora.student", seed=0)
-    assert memory.of_trial(given, family, teacher_shape, NUM_CLASSES)["student"] == num_bytes(hold(model, "bf16"))
+    assert memory.of_trial(given, family, teacher_shape, setting.head)["student"] == num_bytes(hold(model, "bf16"))
 
 
 def sized(setting: Setting) -> TrialConfig:
     """A trial whose student has all of its teacher's blocks, adapters of rank 2, and computes in bf16."""
     depth = min(setting.family.num_blocks(setting.teacher().config.to_dict()).values())
     model = {"family": setting.family.name, "student_blocks": depth, "lora": {"student": {"r": 2}}}
-    task = {"name": "t", "kind": setting.kind, "hub": {"path": "p"}}
+    task = {"name": "t", "kind": "any", "hub": {"path": "p"}}
     return trial(model=model, task=task)
 
 
@@ -197,7 +201,7 @@ def num_bytes(model: Any) -> int:
 
 def test_projections_are_trained_too() -> None:
     config = trial(model={"student_width": 2048}, init="random")
-    given = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, 2)
+    given = memory.of_trial(config, FAMILIES["qwen3"], QWEN3_8B, LANGUAGE_MODEL)
     narrow = memory.student_shape(FAMILIES["qwen3"], QWEN3_8B, 9, 2048)
-    student = memory.count(FAMILIES["qwen3"], narrow, "multiple_choice", 2).total
+    student = memory.count(FAMILIES["qwen3"], narrow, LANGUAGE_MODEL).total
     assert given["gradients"] == 4 * (student + 10 * 2048 * 4096)

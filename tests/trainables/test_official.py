@@ -19,10 +19,12 @@ from trainables.config import LossConfig
 from trainables.families import FAMILIES, Family
 from trainables.families.base import Outputs
 from trainables.families.states import aligned_labels, token_masks
+from trainables.heads import LANGUAGE_MODEL, Head
 from trainables.loop import Batch, summed
 from trainables.losses import IGNORED
 from trainables.objective import Distillation
 from trainables.official import CLEAN, OFFICIAL, Quirks, check, quirks
+from trainables.tasks.kinds import KINDS
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -138,7 +140,7 @@ def terms(name: str, found: Quirks, case: Case = ONE) -> dict[str, float]:
     student = SimpleNamespace(model=model, training=case.training, project=lambda _stack, _state, x: x)
     mappings = {stack: {1: 1, 2: 2} for stack in family.stacks}
     stand_ins: Any = student, targets
-    objective = Distillation(family, *stand_ins, mappings, LossConfig(hidden_norm=norm), found)
+    objective = Distillation(family, LANGUAGE_MODEL, *stand_ins, mappings, LossConfig(hidden_norm=norm), found)
     totals = summed([objective.totals(batch) for batch in batches])
     parts = [objective.terms(batch, totals) for batch in batches]
     return summed([{key: value.item() for key, value in part.items()} for part in parts])
@@ -359,7 +361,17 @@ REFUSED = [
         "qwen3",
         "classification",
         {"hidden_norm": "l2"},
-        "losses.semantics: got official for a classification task; the public code's qwen3 only generates",
+        "losses.semantics: got official for a classification task; the public code's qwen3 only generates: give clean",
+    ),
+    *(
+        (
+            "bert",
+            kind,
+            {},
+            f"losses.semantics: got official for a {kind} task; the public code's bert only gives a class to a text "
+            "or a pair: give clean",
+        )
+        for kind in ("regression", "token_classification")
     ),
 ]
 
@@ -367,8 +379,9 @@ REFUSED = [
 @pytest.mark.parametrize(("family", "kind", "given", "message"), REFUSED)
 def test_what_the_public_code_does_not_have(family: str, kind: str, given: dict[str, Any], message: str) -> None:
     config = LossConfig.model_validate({"semantics": "official", **given})
-    assert "\n".join(map(str, check(family, kind, config))) == message
-    assert check(family, kind, LossConfig.model_validate(given)) == []
+    head = KINDS[kind].head(())
+    assert "\n".join(map(str, check(family, kind, head, config))) == message
+    assert check(family, kind, head, LossConfig.model_validate(given)) == []
 
 
 def test_what_the_public_code_has() -> None:
@@ -379,5 +392,5 @@ def test_what_the_public_code_has() -> None:
         ("qwen3", "l2", 1),
     ):
         config = LossConfig(semantics="official", hidden_norm=norm, temperature=temperature)
-        assert check(name, FAMILIES[name].kinds[-1] if name == "bert" else "generation", config) == []
-        assert check(name, None, config) == []
+        assert check(name, "any", Head("sequence_classification") if name == "bert" else LANGUAGE_MODEL, config) == []
+        assert check(name, "", None, config) == []

@@ -12,6 +12,7 @@ from tests.trainables.families.settings import SETTINGS, Setting
 from tests.trainables.golden import FILE, NORMS, NUM_STEPS, SHAPES, Losses, config, losses, save_teacher
 from trainables import distill
 from trainables.config import LossConfig, TrialConfig
+from trainables.heads import Head
 from trainables.loop import Metrics, Training
 from trainables.official import OFFICIAL, check
 from trainables.strategies import NoMatching
@@ -89,5 +90,5 @@ def test_projections_are_trained_and_saved_but_under_berts_quirk(
 
 def test_what_runs_above_is_what_the_public_code_has() -> None:
     for name, norm in NORMS.items():
-        kind = "classification" if OFFICIAL[name].classifies else "generation"
-        assert check(name, kind, LossConfig.model_validate({"semantics": "official", "hidden_norm": norm})) == []
+        config = LossConfig.model_validate({"semantics": "official", "hidden_norm": norm})
+        assert check(name, "any", Head(OFFICIAL[name].head), config) == []

@@ -34,6 +34,13 @@ TEXTS = [
     for word, label in (("good", "yes"), ("bad", "no"))
     for other in ("film", "book", "song and more words than are read")
 ]
+NUMBERS = [{**record, "label": index / 4} for index, record in enumerate(TEXTS)]
+WORDS = [
+    {"words": ["Anna", "saw", word, "Smith", "in", other], "label": ["B-PER", "O", "B-PER", "I-PER", "O", "B-LOC"]}
+    for word in ("Bob", "Eve")
+    for other in ("Rome", "Paris", "Constantinople")
+]
+OWN = {"classification": TEXTS, "regression": NUMBERS, "token_classification": WORDS}
 Answer = Callable[[str, Any, TaskConfig], Any]
 """Takes the student's folder, a row and the task."""
 
@@ -44,9 +51,34 @@ def classify(folder: str, row: Any, task: TaskConfig) -> str:
     return ask({"text": texts[0], "text_pair": texts[1]})["label"] if len(texts) == 2 else ask(texts[0])[0]["label"]
 
 
+def rate_joined(folder: str, row: Any, task: TaskConfig) -> float:
+    ask: Any = pipeline("text-classification", model=folder, truncation=True)
+    return ask("\n".join(row.texts))[0]["score"]
+
+
 def classify_joined(folder: str, row: Any, task: TaskConfig) -> str:
     ask: Any = pipeline("text-classification", model=folder, truncation=True)
     return ask("\n".join(row.texts))[0]["label"]
+
+
+def rate(folder: str, row: Any, task: TaskConfig) -> float:
+    texts = row.texts
+    ask: Any = pipeline("text-classification", model=folder, truncation=True)
+    (said,) = [ask({"text": texts[0], "text_pair": texts[1]})] if len(texts) == 2 else ask(texts[0])
+    assert said["label"] == "score"
+    return said["score"]
+
+
+def tag(folder: str, row: Any, task: TaskConfig) -> list[str | None]:
+    """The class of the first token that begins in each word, of the tokens that the pipeline shows."""
+    ask: Any = pipeline("token-classification", model=folder, ignore_labels=[])
+    first: dict[int, str] = {}
+    text = " ".join(row.words)
+    for token in ask(text):
+        piece = text[token["start"] : token["end"]]
+        first.setdefault(token["end"] - len(piece.lstrip()), token["entity"])
+    starts = [len(" ".join([*row.words[:index], ""])) for index in range(len(row.words))]
+    return [first.get(start) for start in starts]
 
 
 def go_on(folder: str, row: Any, task: TaskConfig) -> str:
@@ -121,6 +153,13 @@ CASES = {
         lora={"student": {"r": 4, "alpha": 8, "save": "adapter"}},
     ),
     "one text": Case("bert", own("classification", text=["text"], max_length=8), classify, num_cut=1),
+    "a number": Case("bert", own("regression", text=["text"], max_length=8), rate, num_cut=1),
+    "a number of a pair": Case("qwen3", own("regression", text=["text", "text"], max_length=8), rate_joined, num_cut=1),
+    "a pair, two stacks": Case(
+        "bart", own("classification", text=["text", "text"], max_length=20), classify, num_cut=1
+    ),
+    "words": Case("bert", own("token_classification", text=["words"], max_length=6), tag, num_cut=1),
+    "words, one stack": Case("qwen3", own("token_classification", text=["words"], max_length=5), tag, num_cut=1),
     "a pair as one": Case("qwen3", generated("natural-logic", max_length=6), classify_joined, num_cut=1),
     "beams": Case("bart", generated("localisation", max_new_tokens=6, num_beams=3), write, num_cut=0),
     "a prefix": Case(
@@ -151,7 +190,7 @@ class Made:
 def made(case: Case, folder: Path) -> Made:
     task = case.task
     if "generated" not in task:
-        records = TEXTS if task["kind"] == "classification" else RECORDS[task["kind"]]
+        records = OWN.get(task["kind"]) or RECORDS[task["kind"]]
         files = {split: str(folder / f"{split}.jsonl") for split in ("train", "validation", "test")}
         for file in files.values():
             Path(file).write_text("".join(json.dumps(record) + "\n" for record in records))
@@ -181,7 +220,7 @@ def test_plain_transformers_gives_the_recorded_predictions(name: str, tmp_path: 
     assert [(line["split"], line["row"]) for line in recorded] == [("test", row) for row in range(len(rows))]
     given = [case.answer(str(done.folder / "student"), row, done.config.task) for row in rows]
     predicted = [line["prediction"] for line in recorded]
-    if case.task["kind"] == "multiple_choice":
+    if case.task["kind"] in ("multiple_choice", "regression"):
         assert given == [pytest.approx(sums, rel=1e-5, abs=1e-5) for sums in predicted]
     else:
         assert given == predicted
@@ -191,9 +230,14 @@ def test_plain_transformers_gives_the_recorded_predictions(name: str, tmp_path: 
     assert num_cut >= case.num_cut
     if case.task["kind"] == "classification":
         assert set(predicted) <= set(done.data.classes)
+    if case.task["kind"] == "token_classification":
+        assert {name for row in predicted for name in row} <= {None, *done.data.classes}
+        assert any(None in row for row in predicted)
 
 
 def text_of(row: Any) -> str:
+    if hasattr(row, "words"):
+        return " ".join(row.words)
     if hasattr(row, "texts"):
         return "\n".join(row.texts)
     return row.source if hasattr(row, "source") else row.context if hasattr(row, "context") else prompt(row)
@@ -201,7 +245,7 @@ def text_of(row: Any) -> str:
 
 def test_the_predictions_differ_from_row_to_row(tmp_path: Path) -> None:
     """A student that always says the same would agree with anything."""
-    for name in ("a pair", "beams", "a decoder"):
+    for name in ("a pair", "beams", "a decoder", "a number"):
         (folder := tmp_path / name.replace(" ", "-")).mkdir()
         assert len({line["prediction"] for line in made(CASES[name], folder).recorded}) > 1
 

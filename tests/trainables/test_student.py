@@ -15,12 +15,11 @@ from trainables.config import ModelConfig
 from trainables.errors import InputError
 from trainables.families import making
 from trainables.families.states import forward, generate
-from trainables.families.tiny import NUM_CLASSES
 from trainables.seeds import stream
 from trainables.student import Student, build, freeze_embeddings
 
 T5 = next(s for s in SETTINGS if s.family.name == "t5")
-QWEN3 = next(s for s in SETTINGS if s.family.name == "qwen3" and s.kind == "generation")
+QWEN3 = next(s for s in SETTINGS if s.family.name == "qwen3" and s.head_name == "language_model")
 
 
 def make(setting: Setting, teacher: PreTrainedModel, *, init: str = "teacher", seed: int = 0, **fields: Any) -> Student:
@@ -65,13 +64,15 @@ def test_all_outside_the_blocks_is_the_teachers_but_the_classifier(setting: Sett
     mine = split(setting, make(setting, teacher).model)[1]
     assert mine.keys() == theirs.keys()
     other = {key for key, value in mine.items() if not torch.equal(value, theirs[key])}
-    classifier = {
-        "bert": {"classifier.weight", "classifier.bias"},
-        "roberta": {"classifier.out_proj.weight", "classifier.out_proj.bias"},
-        "distilbert": {"classifier.weight", "classifier.bias"},
+    layers = {
+        ("roberta", "sequence_classification"): "classifier.out_proj",
+        ("bart", "sequence_classification"): "classification_head.out_proj",
     }
-    named = {"score.weight"} if setting.family.form == "decoder" else classifier.get(setting.family.name, set())
-    assert other == (named if setting.kind == "classification" else set())
+    usual = "classifier" if setting.family.form == "encoder" else "score"
+    layer = layers.get((setting.family.name, setting.head_name), usual)
+    has_bias = (setting.family.form, setting.head_name) != ("decoder", "sequence_classification")
+    named = {f"{layer}.weight"} | ({f"{layer}.bias"} if has_bias else set())
+    assert other == (named if setting.head.has_labels else set())
     assert equal(split(setting, make(setting, teacher, copy_classifier=True).model)[1], theirs)
 
 
@@ -126,7 +127,7 @@ def test_stacks_of_unlike_depth() -> None:
 
 
 def test_random_weights_come_from_the_seed_alone(setting: Setting, teacher: PreTrainedModel) -> None:
-    other = making.build(setting.family, teacher.config, setting.kind, seed=77)
+    other = making.build(setting.family, teacher.config, setting.head_name, seed=77)
     torch.manual_seed(3)
     first = make(setting, teacher, init="random", seed=1).model.state_dict()
     torch.manual_seed(4)
@@ -148,10 +149,10 @@ def test_a_student_neither_reads_nor_moves_the_global_generator(setting: Setting
 
 def test_a_copied_head_is_drawn_as_the_random_students(setting: Setting, teacher: PreTrainedModel) -> None:
     copied, drawn = (make(setting, teacher, init=init).model.state_dict() for init in ("teacher", "random"))
-    heads = [key for key in copied if key.startswith(setting.family.classifier)] if setting.family.classifier else []
-    assert all(torch.equal(copied[key], drawn[key]) for key in heads)
-    num_heads = {"encoder": 2, "decoder": 1, "encoder_decoder": 0}[setting.family.form]
-    assert len(heads) == (num_heads if setting.kind == "classification" else 0)
+    facts = setting.family.models[setting.head_name]
+    outputs = [key for key in copied if facts.outputs and key.startswith(facts.outputs)]
+    assert all(torch.equal(copied[key], drawn[key]) for key in outputs)
+    assert len(outputs) == (1 + facts.bias if setting.head.has_labels else 0)
 
 
 # Config, ties, saving.
@@ -162,7 +163,7 @@ def test_ties_are_kept(setting: Setting, teacher: PreTrainedModel) -> None:
         model = make(setting, teacher, init=init).model
         table: Any = model.get_input_embeddings()
         head: Any = model.get_output_embeddings()
-        if setting.kind == "generation":
+        if setting.head_name == "language_model":
             assert (head.weight is table.weight) == teacher.config.tie_word_embeddings
         if setting.family.form == "encoder_decoder":
             stacks: Any = model.get_encoder(), model.get_decoder()
@@ -205,17 +206,17 @@ def test_a_saved_student_is_the_same_in_plain_transformers(
     assert equal(loaded.state_dict(), student.model.state_dict())
     with torch.no_grad():
         mine = forward(setting.family, student.model, batch).logits
-        theirs: Tensor = loaded(**batch).logits
-    if setting.family.form == "decoder" and setting.kind == "generation":
+        theirs: Tensor = loaded(**setting.for_transformers(batch)).logits
+    if setting.family.form == "decoder" and setting.head_name == "language_model":
         theirs = theirs[:, :-1]
     assert torch.equal(mine, theirs)
-    if setting.kind == "generation":
+    if setting.head_name == "language_model":
         prompt = {name: batch[name][:1] for name in ("input_ids", "attention_mask")}
         generated: Any = loaded
         start = prompt["input_ids"].shape[1] if setting.family.form == "decoder" else 1
         tokens = generated.generate(**prompt, max_new_tokens=4, do_sample=False, num_beams=1)
         assert torch.equal(tokens[:, start:], generate(setting.family, student.model, prompt, 4, 1))
-    again = making.load(setting.family, str(tmp_path), None, setting.kind, NUM_CLASSES, seed=9)
+    again = making.load(setting.family, str(tmp_path), None, setting.head, seed=9)
     assert equal(again.state_dict(), student.model.state_dict())
 
 
@@ -307,7 +308,7 @@ def test_projections_come_from_their_own_stream(setting: Setting, teacher: PreTr
     weights = list(first.projections.state_dict().values())
     assert not any(torch.equal(a, b) for i, a in enumerate(weights) for b in weights[:i])
     config = making.student_config(setting.family, teacher.config, 3, 8)
-    without = making.build(setting.family, config, setting.kind, seed=1)
+    without = making.build(setting.family, config, setting.head_name, seed=1)
     assert equal(first.model.state_dict(), without.state_dict())
 
 
@@ -386,7 +387,7 @@ def test_freezing_stops_the_embedding_tables_and_nothing_else(setting: Setting, 
     freeze_embeddings(setting.family, model)
     assert {name for name, p in model.named_parameters() if not p.requires_grad} == FROZEN[setting.family.name]
     head: Any = model.get_output_embeddings()
-    if setting.kind == "generation":
+    if setting.head_name == "language_model":
         assert head.weight.requires_grad != teacher.config.tie_word_embeddings
 
 

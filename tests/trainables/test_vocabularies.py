@@ -16,6 +16,7 @@ from trainables import distill
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES, Family, making
 from trainables.families.making import load_tokenizer
+from trainables.heads import LANGUAGE_MODEL
 from trainables.losses import kl_sum
 from trainables.vocabularies import beyond, differences, first, shared, size, vocabulary
 
@@ -106,7 +107,7 @@ def test_a_cell_under_a_padded_teacher(strategy: str, tmp_path: Path, monkeypatc
     assert all(np.isfinite(value) for value in {**journal, **outcome.metrics}.values())
     assert journal["train/loss_kl"] > 0
     assert len(written) > 0
-    student = making.load(FAMILIES["qwen3"], str(tmp_path / "cell" / "student"), None, given.task.kind, 0, seed=0)
+    student = making.load(FAMILIES["qwen3"], str(tmp_path / "cell" / "student"), None, LANGUAGE_MODEL, seed=0)
     assert student.get_input_embeddings().weight.shape[0] == ROWS
     rows = [json.loads(line) for line in (tmp_path / "cell" / "predictions.jsonl").read_text().splitlines()]
     assert {row["prediction"] for row in rows} == {tokenizer.decode([5], skip_special_tokens=True)}

@@ -57,7 +57,15 @@ class TaskConfig(Frozen):
     """Data and how it is read. A field's name in the data is dotted where it is nested: answers.input_text."""
 
     name: str = Field(min_length=1, description="What tables and tags show.")
-    kind: str = Field(description="classification, generation, multiple_choice or question_answering.")
+    kind: str = Field(
+        description="classification, regression, token_classification, generation, multiple_choice or "
+        "question_answering."
+    )
+    metric: str | None = Field(
+        None,
+        description="Which of the kind's metrics is the main one, by which the best student is chosen; null: its "
+        "first, such as accuracy or bleu.",
+    )
     files: Files | None = None
     generated: Generated | None = None
     hub: Hub | None = None
@@ -70,11 +78,19 @@ class TaskConfig(Frozen):
     examples: Examples | None = Field(
         None, description="hub: the numbers of examples, about, so that --plan needs no download."
     )
-    prefix: str = Field(default="", description="Stands before each input but a classifier's, such as T5's task name.")
-    text: Annotated[list[str], Field(min_length=1, max_length=2)] | None = Field(
-        None, description="classification: one field, or two for a pair."
+    prefix: str = Field(
+        default="", description="Stands before each input of a model that writes or chooses, such as T5's task name."
     )
-    label: str = Field(default="label", description="The right answer of classification and multiple_choice.")
+    text: Annotated[list[str], Field(min_length=1, max_length=2)] | None = Field(
+        None,
+        description="classification and regression: one field, or two for a pair; token_classification: one field, a "
+        "list of words or a text that is split at its spaces.",
+    )
+    label: str = Field(
+        default="label",
+        description="A class, by name or number; regression: a number; token_classification: a class for each word, a "
+        "list or a text that is split at its spaces; multiple_choice: the right choice.",
+    )
     classes: Annotated[list[str], Field(min_length=2)] | None = Field(
         None, description="Names of the classes; null: found in the training split."
     )

@@ -44,8 +44,9 @@ def add(family: Family, model: PreTrainedModel, config: LoraConfig, path: str, s
     )
     with seeded(stream(seed, "lora")):
         inject_adapter_in_model(adapter, model, _NAME)  # which freezes all else
+    heads = family.models[family.head_of(model)].fresh
     for name, parameter in model.named_parameters():
-        if name.startswith(family.classifier + family.may_be_fresh):
+        if name.startswith(heads):
             parameter.requires_grad_(True)
 
 

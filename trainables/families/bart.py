@@ -1,6 +1,6 @@
 """BART (Lewis et al., 2020): encoder and decoder."""
 
-from trainables.families.base import Blocks, Family
+from trainables.families.base import Blocks, Family, ModelClass
 from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 BART = Family(
@@ -8,7 +8,16 @@ BART = Family(
     model_type="bart",
     form="encoder_decoder",
     config_class="BartConfig",
-    models=dict.fromkeys(("generation", "multiple_choice", "question_answering"), "BartForConditionalGeneration"),
+    models={
+        "language_model": ModelClass("BartForConditionalGeneration"),
+        # Encoder and decoder read the same text; the head stands on the decoder's state of the end token.
+        "sequence_classification": ModelClass(
+            "BartForSequenceClassification",
+            ("classification_head.out_proj.",),
+            ("classification_head.",),
+            hidden_layer=True,
+        ),
+    },
     stacks={
         "encoder": Blocks("model.encoder.layers", ("encoder_layers",)),
         "decoder": Blocks("model.decoder.layers", ("decoder_layers",)),

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from trainables.families.layout import Layout
+from trainables.heads import HeadName
 from trainables.strategies import even_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedModel
 
 Form = Literal["encoder", "encoder_decoder", "decoder"]
 """What a model reads and gives: one text, a text and its answer, or an answer that goes on from the text."""
@@ -34,11 +36,26 @@ class Blocks(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ModelClass:
+    """A transformers class that has one head. Prefixes are of the names of its weights."""
+
+    name: str
+    outputs: tuple[str, ...] = ()
+    """Prefixes of the weights with a row for each label; empty for a language model."""
+    fresh: tuple[str, ...] = ()
+    """Prefixes of the weights that a checkpoint without this head may lack: those of `outputs`, and layers below."""
+    hidden_layer: bool = False
+    """Whether a layer of the width, with a bias, stands between the blocks and the outputs."""
+    bias: bool = True
+    """Whether the outputs have a bias."""
+
+
+@dataclass(frozen=True)
 class Outputs:
     """What one pass of a model shows."""
 
     logits: Tensor
-    """[B, C], or [B, T, V] at the positions of `labels`."""
+    """[B, C], or [B, T, V] at the positions of `labels`; V is C where each token has a class."""
     labels: Tensor
     """[B], or [B, T] with -100 where there is no target."""
     states: dict[str, list[Tensor]]
@@ -46,7 +63,7 @@ class Outputs:
     masks: dict[str, Tensor]
     """Stack -> real tokens, [B, T] of bool."""
     all_logits: Tensor
-    """The logits of every position of the input, [B, T, V], in line with `states`; [B, C] of a classifier."""
+    """The logits of every position of the input, [B, T, V], in line with `states`; [B, C] of a whole text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +74,8 @@ class Family:
     model_type: str
     form: Form
     config_class: str
-    models: dict[str, str]
-    """Task kind -> transformers class; its keys are the kinds that the family serves."""
+    models: dict[HeadName, ModelClass]
+    """Head -> the transformers class that has it; its keys are the heads that the family can build."""
     stacks: dict[str, Blocks]
     width_field: str
     heads_fields: tuple[str, ...]
@@ -92,10 +109,6 @@ class Family:
     """How transformers splits the family's texts, NFC first, whatever a tokenizer.json says; null: as that says."""
     embeddings: tuple[str, ...]
     """The tables that `freeze_embeddings` freezes, where present."""
-    classifier: tuple[str, ...] = ()
-    """Prefixes of the weights that name the classes."""
-    may_be_fresh: tuple[str, ...] = ()
-    """Prefixes of weights that a checkpoint without a head may lack."""
     linears: tuple[str, ...] = ()
     """The linear layers inside of a block, of any stack and config: what LoRA may target; empty: not declared."""
     layout: Layout | None = None
@@ -104,11 +117,6 @@ class Family:
     """Whether the embedding states are matched where the strategy leaves it open (FACTS: the paper's choice)."""
     copied: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     """The paper's tables of teacher blocks to copy: (teacher's blocks, student's blocks) -> blocks."""
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The task kinds that the family serves."""
-        return tuple(self.models)
 
     def num_blocks(self, config: Shape) -> dict[str, int]:
         """Stack -> its number of blocks."""
@@ -146,3 +154,7 @@ class Family:
         """The first of these keys that is set, else transformers' default of the first that has one."""
         given = [config[key] for key in keys if config.get(key) is not None]
         return given[0] if given else next(self.defaults[key] for key in keys if key in self.defaults)
+
+    def head_of(self, model: PreTrainedModel) -> HeadName:
+        """The head that a model of the family has."""
+        return next(head for head, each in self.models.items() if each.name == type(model).__name__)

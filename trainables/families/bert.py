@@ -1,6 +1,6 @@
 """BERT (Devlin et al., 2019): an encoder."""
 
-from trainables.families.base import Blocks, Family
+from trainables.families.base import Blocks, Family, ModelClass
 from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 LAYOUT = Layout(
@@ -9,8 +9,6 @@ LAYOUT = Layout(
     biases=ATTENTION | FEED_FORWARD,
     segments_field="type_vocab_size",
     norms_embeddings=True,
-    has_pooler=True,
-    classifier_bias=True,
     attention_dropout=("attention_probs_dropout_prob", 0.1),
     ties_head="unless_said",
 )
@@ -20,7 +18,12 @@ BERT = Family(
     model_type="bert",
     form="encoder",
     config_class="BertConfig",
-    models={"classification": "BertForSequenceClassification"},
+    models={
+        "sequence_classification": ModelClass(
+            "BertForSequenceClassification", ("classifier.",), ("classifier.", "bert.pooler."), hidden_layer=True
+        ),
+        "token_classification": ModelClass("BertForTokenClassification", ("classifier.",), ("classifier.",)),
+    },
     stacks={"encoder": Blocks("bert.encoder.layer", ("num_hidden_layers",))},
     width_field="hidden_size",
     heads_fields=("num_attention_heads",),
@@ -73,8 +76,6 @@ BERT = Family(
         "bert.embeddings.position_embeddings",
         "bert.embeddings.token_type_embeddings",
     ),
-    classifier=("classifier.",),
-    may_be_fresh=("classifier.", "bert.pooler."),
     linears=(
         "attention.self.query",
         "attention.self.key",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from trainables.families.base import Family, Shape
 from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 from trainables.families.lora import targeted
+from trainables.heads import Head
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Counts:
     blocks: int
     """All blocks of all stacks."""
     head: int
-    """An LM head of its own, or a classifier with what may stand below it."""
+    """An LM head of its own, or outputs for labels with what may stand below them."""
     rest: int
     """Norms outside of the blocks."""
 
@@ -50,8 +51,8 @@ class Linear(NamedTuple):
     outputs: int
 
 
-def count(family: Family, shape: Shape, kind: str, num_classes: int) -> Counts:
-    """The parameters of the model of a task kind; `num_classes` of a classification."""
+def count(family: Family, shape: Shape, head: Head) -> Counts:
+    """The parameters of the model with a head."""
     layout = layout_of(family)
     width, vocabulary = family.width(shape), _size(family, shape, "vocab_size")
     norm = width * (1 + layout.norm_biases)
@@ -68,9 +69,20 @@ def count(family: Family, shape: Shape, kind: str, num_classes: int) -> Counts:
         embeddings=tables,
         blocks=sum(depth * block(family, shape, stack) for stack, depth in depths.items())
         + sum(_relative(family, shape, stack) for stack in family.stacks),
-        head=_classifier(layout, width, num_classes) if kind == "classification" else table * (not is_tied),
+        head=_outputs(family, width, head) if head.has_labels else table * (not is_tied),
         rest=norm * len(family.stacks) * (layout.norms_embeddings + layout.norms_end),
     )
+
+
+def outputs_per_token(family: Family, shape: Shape, head: Head) -> int:
+    """The outputs that the head gives at every token; 0 of a head that reads a text's state once."""
+    match head.name:
+        case "language_model":
+            return _size(family, shape, "vocab_size")
+        case "token_classification":
+            return head.num_outputs
+        case "sequence_classification":
+            return 0
 
 
 def block(family: Family, shape: Shape, stack: str) -> int:
@@ -186,6 +198,6 @@ def _is_tied(layout: Layout, shape: Shape) -> bool:
     return bool(said) or layout.ties_head == "always"
 
 
-def _classifier(layout: Layout, width: int, num_classes: int) -> int:
-    pooler = width * (width + 1) if layout.has_pooler else 0
-    return pooler + num_classes * (width + layout.classifier_bias)
+def _outputs(family: Family, width: int, head: Head) -> int:
+    facts = family.models[head.name]
+    return facts.hidden_layer * width * (width + 1) + head.num_outputs * (width + facts.bias)

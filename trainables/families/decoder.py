@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from trainables.families.base import Blocks, Family
+from trainables.families.base import Blocks, Family, ModelClass
 from trainables.families.layout import ATTENTION, FEED_FORWARD, Layout
 
 _FIELDS = frozenset(
@@ -62,8 +62,11 @@ def decoder(
         form="decoder",
         config_class=f"{classes}Config",
         models={
-            **dict.fromkeys(("generation", "multiple_choice", "question_answering"), f"{classes}ForCausalLM"),
-            "classification": f"{classes}ForSequenceClassification",
+            "language_model": ModelClass(f"{classes}ForCausalLM"),
+            "sequence_classification": ModelClass(
+                f"{classes}ForSequenceClassification", ("score.",), ("score.",), bias=False
+            ),
+            "token_classification": ModelClass(f"{classes}ForTokenClassification", ("score.",), ("score.",)),
         },
         stacks={"decoder": Blocks("model.layers", ("num_hidden_layers",))},
         width_field="hidden_size",
@@ -79,8 +82,6 @@ def decoder(
         template_pair="{0} $A {0} $B".format(special_tokens["bos_token"]) if begins else None,
         # The LM head too, where the config ties them.
         embeddings=("model.embed_tokens",),
-        classifier=("score.",),
-        may_be_fresh=("score.",),
         linears=(
             *(f"self_attn.{part}_proj" for part in ("q", "k", "v", "o")),
             *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),

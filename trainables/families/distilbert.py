@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from trainables.families.base import Blocks, Family
+from trainables.families.base import Blocks, Family, ModelClass
 from trainables.families.bert import BERT, LAYOUT
 
 DISTILBERT = Family(
@@ -10,7 +10,15 @@ DISTILBERT = Family(
     model_type="distilbert",
     form="encoder",
     config_class="DistilBertConfig",
-    models={"classification": "DistilBertForSequenceClassification"},
+    models={
+        "sequence_classification": ModelClass(
+            "DistilBertForSequenceClassification",
+            ("classifier.",),
+            ("classifier.", "pre_classifier."),
+            hidden_layer=True,
+        ),
+        "token_classification": ModelClass("DistilBertForTokenClassification", ("classifier.",), ("classifier.",)),
+    },
     stacks={"encoder": Blocks("distilbert.transformer.layer", ("n_layers",))},
     width_field="dim",
     heads_fields=("n_heads",),
@@ -51,8 +59,6 @@ DISTILBERT = Family(
     template_single=BERT.template_single,
     template_pair="[CLS] $A [SEP] $B [SEP]",
     embeddings=("distilbert.embeddings.word_embeddings", "distilbert.embeddings.position_embeddings"),
-    classifier=("classifier.",),
-    may_be_fresh=("classifier.", "pre_classifier."),
     linears=(
         "attention.q_lin",
         "attention.k_lin",

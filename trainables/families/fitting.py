@@ -1,4 +1,4 @@
-"""Whether a task, a model's config and a student fit a family: every problem, with its path under the trial config.
+"""Whether a head, a model's config and a student fit a family: every problem, with its path under the trial config.
 
 Without torch, so that a plan can ask.
 """
@@ -10,36 +10,38 @@ from collections.abc import Sequence
 
 from trainables.errors import Problem
 from trainables.families.base import Family, Shape
+from trainables.heads import Head, HeadName
 
 
-def kind_problems(family: Family, kind: str) -> list[Problem]:
-    """Whether the family serves a task kind."""
-    if kind in family.models:
+def head_problems(family: Family, head: HeadName) -> list[Problem]:
+    """Whether the family can build models with a head."""
+    if head in family.models:
         return []
-    *others, last = family.models
-    serves = f"{', '.join(others)} and {last}" if others else last
-    return [Problem("model.family", f"got {family.name} for a {kind} task; {family.name} serves {serves}")]
+    message = f"got {family.name}, which has no {head} head; its heads are {', '.join(family.models)}"
+    return [Problem("model.family", message)]
 
 
-def teacher_problems(family: Family, config: Shape, kind: str, classes: Sequence[str] | None = None) -> list[Problem]:
-    """Whether a config.json is of this family; with `classes`, whether its classifier is ready for them."""
+def teacher_problems(family: Family, config: Shape, ready: Head | None = None) -> list[Problem]:
+    """Whether a config.json is of this family, and its head the one that a `ready` teacher needs."""
     given = config.get("model_type")
     if given != family.model_type:
         return [Problem("model.teacher", f"got a model of type {given!r}; {family.name} needs {family.model_type!r}")]
-    if classes is None or kind != "classification":
+    if ready is None or not ready.has_labels:
         return []
-    if family.models[kind] not in (config.get("architectures") or []):
-        message = f"got a model without a classifier ({family.models[kind]}); give finetune, or a fine-tuned teacher"
+    if (model := family.models[ready.name].name) not in (config.get("architectures") or []):
+        message = f"got a model without the task's head ({model}); give finetune, or a fine-tuned teacher"
         return [Problem("model.teacher", message)]
     names: Shape = config.get("id2label") or {}
     given = len(names) or config.get("num_labels", 2)
-    if given != len(classes):
-        message = f"got a classifier of {given} classes; the task has {len(classes)}: give finetune, or another teacher"
+    if given != ready.num_outputs:
+        message = (
+            f"got a head of {given} outputs; the task needs {ready.num_outputs}: give finetune, or another teacher"
+        )
         return [Problem("model.teacher", message)]
     ordered = [str(names[key]) for key in map(str, range(given)) if key in names]
-    if _are_moved(ordered, classes):
+    if _are_moved(ordered, ready.labels):
         message = (
-            f"got the classes {', '.join(ordered)}; the task's are {', '.join(classes)}, in this order: "
+            f"got the classes {', '.join(ordered)}; the task's are {', '.join(ready.labels)}, in this order: "
             "give task.classes and the labels in the teacher's order, or finetune"
         )
         return [Problem("model.teacher", message)]

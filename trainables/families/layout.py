@@ -47,9 +47,6 @@ class Layout:
     """Whether a norm follows each stack's embeddings."""
     norms_end: bool = False
     """Whether a norm follows each stack's last block."""
-    has_pooler: bool = False
-    """Whether a layer of the width, with bias, stands between the blocks and the classifier."""
-    classifier_bias: bool = False
     attention_dropout: tuple[str, float] | None
     """The config key and transformers' default: where it is 0 a fused kernel keeps no weights of pairs of tokens; null:
     transformers has no fused one for the family."""

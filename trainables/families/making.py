@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from trainables.errors import InputError, Problem, raise_all
 from trainables.families import adapters, fitting
 from trainables.families.base import Family, Shape
 from trainables.families.draws import seeded
+from trainables.heads import Head, HeadName
 from trainables.seeds import stream
 
 # What a load finds is checked below; its report and progress bars would only fill the logs of workers.
@@ -31,19 +32,17 @@ def scratch_config(
     family: Family,
     fields: Shape,
     tokenizer: PreTrainedTokenizerBase,
-    num_classes: int,
-    kind: str,
-    classes: Sequence[str] = (),
+    head: Head,
 ) -> PreTrainedConfig:
-    """A config from `fields`; what they leave open comes from the tokenizer and the classes.
+    """A config from `fields`; what they leave open comes from the tokenizer and the head.
 
     Raises InputError for fields that are unknown, of a wrong type, or make no model.
     """
-    raise_all(fitting.kind_problems(family, kind) + fitting.scratch_problems(family, fields))
+    raise_all(fitting.head_problems(family, head.name) + fitting.scratch_problems(family, fields))
     found: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         **{key: getattr(tokenizer, f"{token}_id") for key, token in family.token_ids.items()},
-        **(_labels(num_classes, classes) if kind == "classification" else {}),
+        **_labels(head),
     }
     config_class: Any = getattr(transformers, family.config_class)
     try:
@@ -56,39 +55,30 @@ def scratch_config(
     return config
 
 
-def build(family: Family, config: PreTrainedConfig, kind: str, *, seed: int) -> PreTrainedModel:
+def build(family: Family, config: PreTrainedConfig, head: HeadName, *, seed: int) -> PreTrainedModel:
     """A model with random weights from the stream `init` of `seed`, in fp32."""
     with seeded(stream(seed, "init")):
-        return _model_class(family, kind)(config)
+        return _model_class(family, head)(config)
 
 
-def load(
-    family: Family,
-    path: str,
-    revision: str | None,
-    kind: str,
-    num_classes: int,
-    *,
-    seed: int,
-    classes: Sequence[str] = (),
-) -> PreTrainedModel:
+def load(family: Family, path: str, revision: str | None, head: Head, *, seed: int) -> PreTrainedModel:
     """The model of a folder or hub id in fp32 and eval mode; a head it lacks is drawn as in `build`.
 
     Raises InputError where there is no model of this family.
     """
-    raise_all(fitting.kind_problems(family, kind))
+    raise_all(fitting.head_problems(family, head.name))
     source: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
     with _reading(path):
         config = AutoConfig.from_pretrained(path, **source)
-    raise_all(fitting.teacher_problems(family, config.to_dict(), kind))
+    raise_all(fitting.teacher_problems(family, config.to_dict()))
     _set(config, family.fixed_fields)
-    if kind == "classification" and config.num_labels != num_classes:
-        _set(config, _labels(num_classes, classes))
+    if head.has_labels and config.num_labels != head.num_outputs:
+        _set(config, _labels(head))
     with _reading(path):
         if config.pad_token_id is None:
             config.pad_token_id = load_tokenizer(path, revision).pad_token_id
         with seeded(stream(seed, "init")):
-            model, info = _model_class(family, kind).from_pretrained(
+            model, info = _model_class(family, head.name).from_pretrained(
                 path,
                 config=config,
                 dtype=torch.float32,
@@ -98,15 +88,18 @@ def load(
             )
     adapters.merge(model)
     missing, mismatched = list(info["missing_keys"]), [name for name, *_ in info["mismatched_keys"]]
-    lacking = [name for name in missing if not name.startswith(family.may_be_fresh)]
-    lacking += [name for name in mismatched if not name.startswith(family.classifier)]
+    facts = family.models[head.name]
+    lacking = [name for name in missing if not name.startswith(facts.fresh)]
+    lacking += [name for name in mismatched if not name.startswith(facts.outputs)]
     if lacking:
         message = f"got {path!r}; its weights lack {len(lacking)} tensors of its config, {min(lacking)} for one"
         raise InputError([Problem("model.teacher", message)])
-    if any(name.startswith(family.classifier) for name in missing + mismatched):
-        _set(model.config, _labels(num_classes, classes))  # a fresh head knows no older names
-    elif kind == "classification" and classes and model.config.id2label == _labels(num_classes, ())["id2label"]:
-        _set(model.config, _labels(num_classes, classes))  # LABEL_0 and so on are no names
+    is_fresh = any(name.startswith(facts.outputs) for name in missing + mismatched)
+    # A fresh head knows no older names, and LABEL_0 and so on are no names.
+    if head.has_labels and (is_fresh or model.config.id2label == _unnamed(head.num_outputs)):
+        _set(model.config, _labels(head))
+    if head.has_labels:
+        model.config.problem_type = head.problem_type
     return model
 
 
@@ -151,8 +144,8 @@ def student_config(family: Family, config: PreTrainedConfig, num_blocks: int, wi
     return student
 
 
-def _model_class(family: Family, kind: str) -> Any:
-    return getattr(transformers, family.models[kind])
+def _model_class(family: Family, head: HeadName) -> Any:
+    return getattr(transformers, family.models[head].name)
 
 
 def _set(config: PreTrainedConfig, fields: dict[str, Any]) -> None:
@@ -160,10 +153,20 @@ def _set(config: PreTrainedConfig, fields: dict[str, Any]) -> None:
         setattr(config, key, value)
 
 
-def _labels(num_classes: int, classes: Sequence[str]) -> dict[str, Any]:
-    names = list(classes) or [f"LABEL_{index}" for index in range(num_classes)]
-    assert len(names) == num_classes
-    return {"id2label": dict(enumerate(names)), "label2id": {name: index for index, name in enumerate(names)}}
+def _labels(head: Head) -> dict[str, Any]:
+    """The fields of a config by which it knows its labels; none for a language model."""
+    if not head.has_labels:
+        return {}
+    return {
+        "id2label": dict(enumerate(head.labels)),
+        "label2id": {name: index for index, name in enumerate(head.labels)},
+        "problem_type": head.problem_type,
+    }
+
+
+def _unnamed(num_outputs: int) -> dict[int, str]:
+    """What transformers calls labels that have no names."""
+    return {index: f"LABEL_{index}" for index in range(num_outputs)}
 
 
 def _one_line(error: Exception) -> str:

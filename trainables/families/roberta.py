@@ -1,7 +1,7 @@
 """RoBERTa (Liu et al., 2019): BERT's blocks, without segments, and positions that count on from the pad token's id."""
 
 from trainables.families.bart import BART
-from trainables.families.base import Blocks, Family
+from trainables.families.base import Blocks, Family, ModelClass
 from trainables.families.bert import BERT
 
 ROBERTA = Family(
@@ -9,7 +9,13 @@ ROBERTA = Family(
     model_type="roberta",
     form="encoder",
     config_class="RobertaConfig",
-    models={"classification": "RobertaForSequenceClassification"},
+    models={
+        # The first layer of this head stands where BERT's pooler does, and is copied as that is.
+        "sequence_classification": ModelClass(
+            "RobertaForSequenceClassification", ("classifier.out_proj.",), ("classifier.",), hidden_layer=True
+        ),
+        "token_classification": ModelClass("RobertaForTokenClassification", ("classifier.",), ("classifier.",)),
+    },
     stacks={"encoder": Blocks("roberta.encoder.layer", ("num_hidden_layers",))},
     width_field="hidden_size",
     heads_fields=("num_attention_heads",),
@@ -32,9 +38,6 @@ ROBERTA = Family(
         "roberta.embeddings.position_embeddings",
         "roberta.embeddings.token_type_embeddings",
     ),
-    # The head's first layer stands where BERT's pooler does, and is copied as that is.
-    classifier=("classifier.out_proj.",),
-    may_be_fresh=("classifier.",),
     linears=BERT.linears,
     layout=BERT.layout,
     match_embeddings=True,

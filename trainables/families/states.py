@@ -62,18 +62,23 @@ def stacks_of(family: Family, model: PreTrainedModel) -> dict[str, nn.ModuleList
 def aligned_labels(family: Family, batch: dict[str, Tensor]) -> Tensor:
     """The labels that `Outputs.logits` are aligned with: [B], or [B, T] with -100 where there is none.
 
-    A decoder-only model's position t is answered by label t + 1.
+    Where a decoder-only model writes, its position t is answered by label t + 1.
     """
-    labels = batch["labels"]
-    return labels[:, 1:] if family.form == "decoder" and labels.dim() == 2 else labels
+    labels = batch["token_labels"] if "token_labels" in batch else batch["labels"]
+    return labels[:, 1:] if family.form == "decoder" and _is_written(batch) else labels
 
 
 def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stack -> its real tokens, [B, T] of bool; the decoder of a pair has those of its labels."""
+    """Stack -> its real tokens, [B, T] of bool; a decoder that writes beside an encoder has those of its labels."""
     tokens_BT = batch["attention_mask"].bool()
-    if family.form == "encoder_decoder":
+    if family.form == "encoder_decoder" and _is_written(batch):
         return {"encoder": tokens_BT, "decoder": batch["labels"] != IGNORED}
     return dict.fromkeys(family.stacks, tokens_BT)
+
+
+def _is_written(batch: dict[str, Tensor]) -> bool:
+    """Whether the labels are the tokens of a text that the model writes."""
+    return "labels" in batch and batch["labels"].dim() == 2
 
 
 def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
@@ -85,7 +90,7 @@ def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *,
     inputs: dict[str, Any] = _inputs(family, model, batch)
     if family.form != "encoder":
         inputs["use_cache"] = False
-    if family.form == "encoder_decoder":
+    if family.form == "encoder_decoder" and _is_written(batch):  # else the model shifts the text that it reads
         shift: Any = model.prepare_decoder_input_ids_from_labels
         inputs["decoder_input_ids"] = shift(batch["labels"])
     stacks = stacks_of(family, model)
@@ -97,7 +102,7 @@ def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *,
             states[name][-1] = last
     labels = aligned_labels(family, batch)
     all_logits: Tensor = given.logits
-    logits = all_logits[:, :-1] if family.form == "decoder" and labels.dim() == 2 else all_logits
+    logits = all_logits[:, :-1] if family.form == "decoder" and _is_written(batch) else all_logits
     return Outputs(logits, labels, states, token_masks(family, batch), all_logits)
 
 
@@ -125,7 +130,7 @@ def generate(
 
 def _inputs(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The columns without labels; padding is the model's own pad token, by which some heads find a text's end."""
-    unread = {"labels"} if family.has_segments else {"labels", "token_type_ids"}
+    unread = {"labels", "token_labels"} | (set() if family.has_segments else {"token_type_ids"})
     inputs = {name: column for name, column in batch.items() if name not in unread}
     pad_id: Any = model.config.pad_token_id
     padded = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, pad_id)

@@ -1,6 +1,6 @@
 """T5 (Raffel et al., 2020): encoder and decoder, with relative positions."""
 
-from trainables.families.base import Blocks, Family
+from trainables.families.base import Blocks, Family, ModelClass
 from trainables.families.layout import Layout
 
 T5 = Family(
@@ -8,7 +8,8 @@ T5 = Family(
     model_type="t5",
     form="encoder_decoder",
     config_class="T5Config",
-    models=dict.fromkeys(("generation", "multiple_choice", "question_answering"), "T5ForConditionalGeneration"),
+    # Its classes with other heads have their blocks under other paths, and one of them has no decoder.
+    models={"language_model": ModelClass("T5ForConditionalGeneration")},
     stacks={
         "encoder": Blocks("encoder.block", ("num_layers",)),
         "decoder": Blocks("decoder.block", ("num_decoder_layers", "num_layers")),

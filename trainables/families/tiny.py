@@ -17,15 +17,17 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
 from trainables.families import making
 from trainables.families.base import Family
+from trainables.heads import LANGUAGE_MODEL, Head, HeadName
 
 IGNORED = -100
-NUM_CLASSES = 3
+LABELS = ("a", "b", "c")
 NUM_BLOCKS = 6
 WIDTH, FFN, HEADS = 16, 32, 4
 LENGTHS = (7, 5, 3)
@@ -37,17 +39,21 @@ WORDS = [f"w{index}" for index in range(30)]
 
 @dataclass(frozen=True)
 class Tiny:
-    """A family on one task kind; `config` holds the fields of a teacher from scratch."""
+    """A family with one head; `config` holds the fields of a teacher from scratch."""
 
     family: Family
-    kind: str
+    head_name: HeadName
     config: Mapping[str, Any]
+
+    @property
+    def head(self) -> Head:
+        return head(self.head_name)
 
     def teacher(self, **changes: Any) -> PreTrainedModel:
         """A teacher in which no two tensors are alike, norms, biases and buffers included."""
         fields = {**self.config, **changes}
-        config = making.scratch_config(self.family, fields, tokenizer(self.family), NUM_CLASSES, self.kind)
-        model = making.build(self.family, config, self.kind, seed=1)
+        config = making.scratch_config(self.family, fields, tokenizer(self.family), self.head)
+        model = making.build(self.family, config, self.head_name, seed=1)
         draw = torch.Generator().manual_seed(2)
         buffers = [buffer for name, buffer in model.named_buffers() if name == "final_logits_bias"]
         with torch.no_grad():
@@ -65,22 +71,44 @@ class Tiny:
         batch = {"input_ids": ids_BT.masked_fill(mask_BT == 0, pad_id), "attention_mask": mask_BT}
         if self.family.has_segments:
             batch["token_type_ids"] = torch.tensor([[0, 0, 1, 1, 1, 1, 1]] * 3) * mask_BT
-        return batch | {"labels": self._labels(ids_BT, mask_BT)}
+        match self.head_name:
+            case "sequence_classification":
+                if self.family.form == "encoder_decoder":  # whose head stands on the end token
+                    eos_id: Any = tokenizer(self.family).eos_token_id
+                    batch["input_ids"][range(len(LENGTHS)), [length - 1 for length in LENGTHS]] = eos_id
+                return batch | {"labels": torch.tensor([2, 0, 1])}
+            case "token_classification":
+                labels_BT = (ids_BT % len(LABELS)).masked_fill((mask_BT == 0) | (ids_BT % 4 == 0), IGNORED)
+                return batch | {"token_labels": labels_BT}
+            case "language_model":
+                return batch | {"labels": self._written(ids_BT, mask_BT)}
 
-    def _labels(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        if self.kind == "classification":
-            return torch.tensor([2, 0, 1])
+    def _written(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         if self.family.form == "decoder":
             prompt_BT = torch.arange(mask_BT.shape[1]) < 2
             return ids_BT.masked_fill((mask_BT == 0) | prompt_BT, IGNORED)
         labels_BT = ids_BT[:, :6].flip(1).clone()
         return labels_BT.masked_fill(torch.arange(6) >= torch.tensor(TARGET_LENGTHS)[:, None], IGNORED)
 
+    def for_transformers(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A batch as the models of transformers take it, to whom all labels are `labels`."""
+        return {"labels" if name == "token_labels" else name: column for name, column in batch.items()}
+
     def plain(self, folder: Path) -> PreTrainedModel:
         """The folder's model as any user of transformers loads it, without this project."""
-        generates = AutoModelForCausalLM if self.family.form == "decoder" else AutoModelForSeq2SeqLM
-        auto: Any = AutoModelForSequenceClassification if self.kind == "classification" else generates
-        return auto.from_pretrained(folder)
+        autos: dict[HeadName, Any] = {
+            "language_model": AutoModelForCausalLM if self.family.form == "decoder" else AutoModelForSeq2SeqLM,
+            "sequence_classification": AutoModelForSequenceClassification,
+            "token_classification": AutoModelForTokenClassification,
+        }
+        return autos[self.head_name].from_pretrained(folder)
+
+
+def head(name: HeadName, num_outputs: int = len(LABELS)) -> Head:
+    """A head of this name, with labels if it has some: `a`, `b` and so on."""
+    if name == "language_model":
+        return LANGUAGE_MODEL
+    return Head(name, tuple(chr(ord("a") + index) for index in range(num_outputs)))
 
 
 def tokenizer(family: Family) -> PreTrainedTokenizerFast:

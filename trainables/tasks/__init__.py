@@ -31,4 +31,10 @@ def check(task: TaskConfig) -> list[Problem]:
     """What is wrong with a task's kind and the fields that it needs, without looking at the data."""
     if task.kind not in KINDS:
         return [Problem("kind", f"got {task.kind!r}; one of {', '.join(KINDS)}")]
-    return KINDS[task.kind].check(task)
+    kind = KINDS[task.kind]
+    problems = kind.check(task)
+    if task.metric is not None and task.metric not in kind.metrics:
+        problems.append(
+            Problem("metric", f"got {task.metric!r}; the metrics of {kind.name} are {', '.join(kind.metrics)}")
+        )
+    return problems

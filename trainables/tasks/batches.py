@@ -19,12 +19,13 @@ POOL = 16
 
 
 def collate(examples: Sequence[Example], pad_id: int, *, left: bool = False) -> dict[str, Tensor]:
-    """Padded tensors [B, T] of int64: input_ids, attention_mask, token_type_ids where present, labels.
+    """Padded tensors [B, T] of int64: input_ids, attention_mask, token_type_ids where present, and labels.
 
-    `labels` is [B] for classification; for generation [B, T'] with -100 at padding. `left` pads before the
-    tokens, for prompts that a decoder goes on from.
+    `labels` is [B] where each text has a label, of fp32 where those are numbers; for a text that is written [B, T']
+    with -100 at padding; `token_labels` is [B, T] with -100 at padding. `left` pads before the tokens, for prompts
+    that a decoder goes on from.
     """
-    fills = {"input_ids": pad_id, "token_type_ids": 0, "labels": IGNORED}
+    fills = {"input_ids": pad_id, "token_type_ids": 0, "labels": IGNORED, "token_labels": IGNORED}
     batch = {
         column: _padded([example[column] for example in examples], fill, left=left)
         for column, fill in fills.items()

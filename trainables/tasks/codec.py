@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from trainables.config import TaskConfig
     from trainables.families.base import Form
 
-Example = dict[str, list[int]]
-"""`input_ids`; `token_type_ids` for the form encoder; `label`, a list of one class index, or `labels`, one a token."""
+Example = dict[str, list[Any]]
+"""`input_ids`; `token_type_ids` for the form encoder; and one of: `label`, a list of one class index or one number;
+`token_labels`, a class index for each token of the input; `labels`, the tokens that a model writes."""
 
 IGNORED = -100
-"""The label of a position that is no target."""
+"""The label of a position that is no target, in `labels` and `token_labels`."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,53 @@
-"""The classes of a classification task, and the class that a label in the data stands for."""
+"""The classes of a task with labels, and the class that a label in the data stands for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from trainables.tasks.fields import Fields, brief
+from trainables.tasks.findings import Findings
+from trainables.tasks.tables import Table
+
+if TYPE_CHECKING:
+    from trainables.config import TaskConfig
+
+
+def training_classes(task: TaskConfig, train: Table, values: Sequence[Any], found: Findings) -> tuple[str, ...]:
+    """The classes of the config, else those of the `values` of the training split's labels.
+
+    Empty where there are none to be had.
+    """
+    if task.classes:
+        return tuple(task.classes)
+    labels = [value for value in values if is_label(value)]
+    if not labels or found.about(train.field):
+        return ()  # the table or the field is not there or not whole, and that is found elsewhere
+    try:
+        return find_classes(labels)
+    except ValueError as error:
+        if len(labels) == len(values):  # else a row's label is wrong, and that is found elsewhere
+            found.add("label", repr(task.label), str(error), train.path)
+        return ()
+
+
+def read_label(value: Any, task: TaskConfig, record: Fields, classes: Sequence[str]) -> int:
+    """The index of the class that a record's label stands for; 0 for one that is none, which is then found."""
+    name = task.label
+    if not is_label(value):
+        record.wrong("label", name, "an integer or text is needed", brief(value))
+        return 0
+    index = class_of(value, classes)
+    if index is None and value == -1 and task.hub:
+        record.wrong("label", name, "-1 stands for no label; in splits, give a split with labels", brief(value))
+    elif index is None and classes:
+        record.wrong("label", name, f"the classes are {', '.join(classes)}", brief(value))
+    return index or 0
+
+
+def is_label(value: Any) -> TypeGuard[str | int]:
+    """Whether a value may be a label."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def find_classes(labels: Sequence[str | int]) -> tuple[str, ...]:

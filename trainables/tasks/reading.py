@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.errors import InputError, Problem
@@ -29,6 +30,9 @@ def read_tables(task: TaskConfig, tables: Mapping[str, Table], found: Findings) 
         ]
         for split, table in tables.items()
     }
+    for split, rows in splits.items() if not found.problems() else ():
+        if fault := kind.split_fault(rows):
+            found.add("label", repr(task.label), f"{Path(tables[split].path).name}: {fault}")
     if problems := found.problems():
         raise InputError(problems)
     return Data.of({**splits, "train": _drawn(splits["train"], task)}, classes)

@@ -17,7 +17,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Data:
-    """The splits of a task; `classes` is empty but for classification, `hash` is `content_hash` of the rest."""
+    """The splits of a task; `classes` is empty for a kind without, `hash` is `content_hash` of the rest."""
 
     train: list[Row]
     validation: list[Row]

@@ -47,7 +47,7 @@ def needs(cells: Iterable[Sizes]) -> list[Need]:
     most: dict[tuple[str, bool], Need] = {}
     for cell in cells:
         model, task = cell.config.model, cell.config.task
-        given = (cell.config, cell.family, cell.shape, cell.num_classes)
+        given = (cell.config, cell.family, cell.shape, cell.head)
         found = [Need(f"{model.name} on {task.name}", is_teacher=False, parts=memory.of_trial(*given))]
         if model.finetune is not None:
             made = Need(f"teacher of {model.name} on {task.name}", is_teacher=True, parts=memory.of_teacher(*given))

@@ -14,6 +14,7 @@ from trainables.seeds import generator
 from trainables.strategies import Stack, Strategy
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
+from trainables.tasks.serving import family_problems, served
 
 
 class Models:
@@ -37,11 +38,11 @@ class Models:
         problems = self._find(model, family) + lora.check(family, model, draft.valid.get("init"))
         task: TaskConfig | None = draft.valid.get("task")
         if task is not None:
-            problems += fitting.kind_problems(family, task.kind) if task.kind in KINDS else []
+            problems += family_problems(family, task.kind) if task.kind in KINDS else []
         losses: LossConfig | None = draft.valid.get("losses")
         if losses is not None:
-            kind = task.kind if task is not None and task.kind in KINDS else None
-            problems += official.check(family.name, kind, losses)
+            kind = task.kind if task is not None and task.kind in KINDS else ""
+            problems += official.check(family.name, kind, KINDS[kind].head(()) if kind else None, losses)
         teacher = self._teachers[_key(model)]
         if teacher is not None:
             problems += _check_task(family, model, teacher, task, data) + _check_student(family, model, teacher, draft)
@@ -66,10 +67,10 @@ class Models:
 def _check_task(
     family: Family, model: ModelConfig, teacher: Teacher, task: TaskConfig | None, data: Data | None
 ) -> list[Problem]:
-    kind = task.kind if task is not None and task.kind in family.kinds else ""
-    classes = data.classes if data is not None and model.finetune is None and kind else None
+    kind = KINDS[task.kind] if task is not None and task.kind in served(family) else None
+    ready = kind.head(data.classes) if kind and data is not None and model.finetune is None else None
     is_found = teacher.source is not None and not teacher.is_stated
-    problems = fitting.teacher_problems(family, teacher.config, kind, classes) if is_found else []
+    problems = fitting.teacher_problems(family, teacher.config, ready) if is_found else []
     longest = family.max_length(teacher.config)
     if task is None or longest is None:
         return problems
@@ -77,7 +78,7 @@ def _check_task(
         problems.append(
             Problem("task.max_length", f"got {task.max_length}; the teacher reads at most {longest} tokens")
         )
-    if kind and KINDS[kind].generates and task.max_new_tokens > longest:
+    if kind and kind.generates and task.max_new_tokens > longest:
         message = f"got {task.max_new_tokens}; the teacher writes at most {longest} tokens"
         problems.append(Problem("task.max_new_tokens", message))
     return problems

@@ -1,4 +1,4 @@
-"""The sizes of a cell that its memory and its cost follow from: its teacher's shape, classes, numbers of examples."""
+"""The sizes of a cell that its memory and its cost follow from: its teacher's shape, its head, numbers of examples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 from sweep.plan.checks.teachers import Teacher
 from trainables.config import FromScratch, ModelConfig, TrialConfig
 from trainables.families import FAMILIES, Family
+from trainables.heads import Head
+from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
+
+FEWEST = ("0", "1")
+"""The classes of a task of which neither the config nor the data says them."""
 
 
 class Splits(NamedTuple):
@@ -27,7 +32,7 @@ class Sizes:
     family: Family
     shape: dict[str, Any]
     """Of the teacher."""
-    num_classes: int
+    head: Head
     splits: Splits
 
 
@@ -38,12 +43,12 @@ def sizes(config: TrialConfig, teacher: Teacher, data: Data | None) -> Sizes | N
         return None
     if data is not None:
         splits = Splits(len(data.train), len(data.validation), sum(map(len, data.tests.values())))
-        num_classes = len(data.classes)
+        classes = data.classes
     else:
         assert task.examples is not None, "data that is not looked up says how many examples it has"
         splits = Splits(task.examples.train, task.examples.validation, task.examples.test)
-        num_classes = len(task.classes or ())
-    return Sizes(config, family, _shape(config.model, family, teacher), num_classes or 2, splits)
+        classes = tuple(task.classes or FEWEST)
+    return Sizes(config, family, _shape(config.model, family, teacher), KINDS[task.kind].head(classes), splits)
 
 
 def _shape(model: ModelConfig, family: Family, teacher: Teacher) -> dict[str, Any]:

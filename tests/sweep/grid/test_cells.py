@@ -167,6 +167,7 @@ FULL: dict[str, Any] = {
         "files": {"train": "a", "validation": "b", "test": "c"},
         "text": ["one", "two"],
         "classes": ["yes", "no"],
+        "metric": "f1",
         "num_eval": 5,
     },
     "strategy": {"kind": "all_to_one", "match_embeddings": True, "teacher_state": 1},
@@ -314,6 +315,12 @@ def test_a_default_that_is_written_out_is_the_same_cell() -> None:
     plain = TrialConfig.model_validate({**BASE, "dtype": "fp32"})
     written = TrialConfig.model_validate({**BASE, "dtype": "fp32", "train": {"epochs": 10.0}, "losses": {"ce": 1}})
     assert identities(plain) == identities(written)
+
+
+def test_a_main_metric_that_is_the_kinds_own_is_the_same_cell() -> None:
+    plain, same, other = (changed(TRIAL, "task.metric", metric) for metric in (None, "accuracy", "f1"))
+    assert identities(plain) == identities(same)
+    assert all(one != two for one, two in zip(identities(plain), identities(other), strict=True))
 
 
 VALUES = st.recursive(

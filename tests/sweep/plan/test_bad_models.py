@@ -109,7 +109,7 @@ def test_a_ready_teacher_of_other_classes(tmp_path: Path) -> None:
     names = {"0": "a", "1": "b", "2": "c"}
     write_teacher(tmp_path / "teacher", architectures=["BertForSequenceClassification"], id2label=names)
     (line,) = refused(path, "base.model.finetune=null")
-    assert line.startswith("base.model.teacher: got a classifier of 3 classes; ")
+    assert line.startswith("base.model.teacher: got a head of 3 outputs; ")
 
 
 def test_a_ready_teacher_whose_classes_stand_in_another_order(tmp_path: Path) -> None:

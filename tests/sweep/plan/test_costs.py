@@ -18,6 +18,7 @@ from sweep.records.storage import Storage
 from tests.sweep.own_data import BASE, lines, write_all
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES
+from trainables.heads import LANGUAGE_MODEL, Head
 
 SHAPE = {
     "hidden_size": 8,
@@ -43,7 +44,7 @@ def sized(**fields: Any) -> Sizes:
     task = {"name": "g", "kind": "generation", "hub": {"path": "p"}, "max_length": 10, **fields.pop("task", {})}
     train = {"max_steps": 50, "batch_size": 4, "accumulation": 2, **fields.pop("train", {})}
     config = TrialConfig.model_validate({"model": model, "task": task, "train": train, "dtype": "bf16", **fields})
-    return Sizes(config, FAMILIES["qwen3"], SHAPE, 2, Splits(80, 6, 5))
+    return Sizes(config, FAMILIES["qwen3"], SHAPE, LANGUAGE_MODEL, Splits(80, 6, 5))
 
 
 def test_a_cell_by_hand() -> None:
@@ -75,8 +76,17 @@ def test_an_answer_by_its_kind() -> None:
     cell = sized(task={"max_new_tokens": 3, "num_beams": 5})
     choice = replace(cell, config=sized(task={"kind": "multiple_choice"}).config)
     classified = replace(cell, config=sized(task={"kind": "classification", "text": ["a"]}).config)
-    asked = [costs.evaluation(each, model) for each in (classified, choice, cell)]
-    assert asked == [2 * 7 * 10, 2 * 7 * 40, 2 * 7 * (10 + 15)]
+    tagged = replace(cell, config=sized(task={"kind": "token_classification", "text": ["a"]}).config)
+    asked = [costs.evaluation(each, model) for each in (classified, tagged, choice, cell)]
+    assert asked == [2 * 7 * 10, 2 * 7 * 10, 2 * 7 * 40, 2 * 7 * (10 + 15)]
+
+
+def test_a_token_is_multiplied_with_the_outputs_that_it_has() -> None:
+    """With every word of the vocabulary, with nine tags, or with nothing: a text has its one number once."""
+    tags = Head("token_classification", tuple("abcdefghi"))
+    number = Head("sequence_classification", ("score",), "squared_error")
+    used = [costs.student(replace(sized(), head=head)).used for head in (LANGUAGE_MODEL, tags, number)]
+    assert used == [2 * BLOCK + TABLE, 2 * BLOCK + 9 * 8, 2 * BLOCK]
 
 
 def test_a_teacher_by_hand() -> None:

@@ -17,6 +17,9 @@ SIZES: dict[str, dict[str, Any]] = {
     "BertForSequenceClassification": {
         "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8,
     },
+    "BertForTokenClassification": {
+        "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8,
+    },
     "BartForConditionalGeneration": {
         "d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 1,
         "decoder_attention_heads": 1, "encoder_ffn_dim": 8, "decoder_ffn_dim": 8,
@@ -34,6 +37,8 @@ WORDS = ["[PAD]", "[EOS]", "[UNK]", "your", "text", "the", "other", '"']
     ("family", "task", "model", "start"),
     [
         ("bert", "natural-logic", "BertForSequenceClassification", "{'label': 'LABEL_"),
+        ("bert", "stsb", "BertForSequenceClassification", "{'label': 'LABEL_"),
+        ("bert", "conll2003", "BertForTokenClassification", "[{'entity_group': '"),
         ("bart", "localisation", "BartForConditionalGeneration", "other other"),
         ("qwen3", "localisation", "Qwen3ForCausalLM", "other other"),
     ],

@@ -64,7 +64,7 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
             "axes.strategy[1].states: got 2 states; the student's encoder has 3 blocks",
         ),
         ("base.model.student_blocks=13", "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks"),
-        ("base.model.finetune=null", "base.model.teacher: got a model without a classifier "
+        ("base.model.finetune=null", "base.model.teacher: got a model without the task's head "
          "(BertForSequenceClassification); give finetune, or a fine-tuned teacher"),
         ("base.model.family=bret", "base.model.family: got 'bret'; did you mean bert?"),
         ("base.task.max_length=64", "base.task.max_length: got 64; the teacher reads at most 32 tokens"),

@@ -16,11 +16,11 @@ from trainables.config import LoraConfig, ModelConfig
 from trainables.errors import InputError
 from trainables.families import FAMILIES, adapters, lora, making
 from trainables.families.states import forward, stacks_of
-from trainables.families.tiny import NUM_CLASSES, Tiny, tokenizer
+from trainables.families.tiny import Tiny, tokenizer
 from trainables.plugins import Plugin, activate
 
 LORA = LoraConfig(r=3, alpha=6)
-QWEN3 = next(s for s in SETTINGS if s.family.name == "qwen3" and s.kind == "generation")
+QWEN3 = next(s for s in SETTINGS if s.family.name == "qwen3" and s.head_name == "language_model")
 BERT = next(s for s in SETTINGS if s.family.name == "bert")
 PATH = "model.lora.student"
 
@@ -55,7 +55,7 @@ def trained(setting: Tiny, model: PreTrainedModel) -> PreTrainedModel:
 
 
 def heads(setting: Tiny, model: nn.Module) -> set[str]:
-    names = setting.family.classifier + setting.family.may_be_fresh
+    names = setting.family.models[setting.head_name].fresh
     return {name for name, _ in model.named_parameters() if names and name.startswith(names)}
 
 
@@ -70,7 +70,7 @@ def test_adapters_and_heads_alone_are_trained(setting: Setting) -> None:
     with_gradient = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     expected = {name for name in before if ".lora_" in name} | heads(setting, model)
     assert moved == with_gradient == expected
-    assert bool(heads(setting, model)) == (setting.kind == "classification")
+    assert bool(heads(setting, model)) == setting.head.has_labels
 
 
 def test_every_linear_layer_of_the_blocks_is_adapted(setting: Setting) -> None:
@@ -202,7 +202,7 @@ def test_a_saved_model_is_itself_in_plain_transformers(
     mine = outputs(setting, model)
     assert not torch.allclose(mine, outputs(setting, setting.teacher()), atol=1e-2)
     tokenizer(setting.family).save_pretrained(tmp_path)
-    loaded = making.load(setting.family, str(tmp_path), None, setting.kind, NUM_CLASSES, seed=0)
+    loaded = making.load(setting.family, str(tmp_path), None, setting.head, seed=0)
     for each in (setting.plain(tmp_path), loaded):
         torch.testing.assert_close(outputs(setting, each), mine, rtol=0, atol=1e-5)
     assert loaded.state_dict().keys() == setting.teacher().state_dict().keys()
@@ -250,7 +250,7 @@ def test_layers_of_gpt2_are_adapted_too(tmp_path: Path) -> None:
     """A family of one's own, whose linear layers hold their weights the other way round."""
     text = (Path(__file__).parents[3] / "docs" / "plugins" / "family.py").read_text()
     activate([Plugin("family.py", text)])
-    gpt2 = Tiny(FAMILIES["gpt2"], "generation", {"n_embd": 16, "n_layer": 4, "n_head": 2, "n_positions": 16})
+    gpt2 = Tiny(FAMILIES["gpt2"], "language_model", {"n_embd": 16, "n_layer": 4, "n_head": 2, "n_positions": 16})
     activate(())
     model = trained(gpt2, adapted(gpt2))
     for form in ("merged", "adapter"):

@@ -85,7 +85,7 @@ def test_blocks_are_computed_twice_and_seen_once(setting: Setting) -> None:
     for module in inner:
         module.register_forward_hook(count)
     with recorded(stacks_of(setting.family, model)) as states:
-        inputs: Any = {**setting.batch()}
+        inputs: Any = setting.for_transformers(setting.batch())
         loss: Tensor = model(**inputs).loss
         assert calls["inner"] == len(inner)
         loss.backward()  # while the hooks that read states are still there
@@ -102,7 +102,7 @@ def test_nothing_is_computed_twice_outside_of_training(setting: Setting) -> None
     plain = model_of(setting, checkpointed=False).eval()
     one, other = (forward(setting.family, each, setting.batch()) for each in (model, plain))
     assert torch.equal(one.all_logits, other.all_logits)
-    if setting.kind == "generation":
+    if setting.head_name == "language_model":
         prompt = {name: setting.batch()[name][:1] for name in ("input_ids", "attention_mask")}
         tokens = [generate(setting.family, each, prompt, max_new_tokens=4, num_beams=2) for each in (model, plain)]
         assert torch.equal(*tokens)

@@ -11,7 +11,8 @@ import transformers
 from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.config import LoraConfig
 from trainables.families import FAMILIES, adapters, counts, making
-from trainables.families.tiny import NUM_CLASSES, Tiny, shape
+from trainables.families.tiny import Tiny, head, shape
+from trainables.heads import HeadName
 
 QWEN3_8B = {
     "hidden_size": 4096,
@@ -23,28 +24,32 @@ QWEN3_8B = {
     "vocab_size": 151936,
     "tie_word_embeddings": False,
 }
-ODD: list[tuple[str, str, dict[str, Any]]] = [
-    ("bert", "classification", {"type_vocab_size": 3, "intermediate_size": 40}),
-    ("roberta", "classification", {"type_vocab_size": 1}),
-    ("distilbert", "classification", {"sinusoidal_pos_embds": True}),
-    ("bart", "generation", {"encoder_layers": 2, "decoder_layers": 5, "decoder_ffn_dim": 24}),
-    ("bart", "generation", {"tie_word_embeddings": False}),
-    ("t5", "generation", {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "d_kv": 3}),
-    ("t5", "generation", {"num_decoder_layers": 2, "relative_attention_num_buckets": 12}),
-    ("llama", "generation", {"attention_bias": True, "mlp_bias": True, "head_dim": 6, "tie_word_embeddings": False}),
-    ("llama", "classification", {"head_dim": None, "num_key_value_heads": 1}),
-    ("mistral", "generation", {"head_dim": 10, "tie_word_embeddings": True}),
-    ("qwen2", "generation", {"num_key_value_heads": 4, "tie_word_embeddings": True}),
-    ("qwen2", "generation", {"tie_word_embeddings": False}),
-    ("qwen3", "generation", {"attention_bias": True, "head_dim": 2, "tie_word_embeddings": False}),
-    ("qwen3", "classification", {"attention_bias": True, "head_dim": 12}),
+ODD: list[tuple[str, HeadName, dict[str, Any]]] = [
+    ("bert", "sequence_classification", {"type_vocab_size": 3, "intermediate_size": 40}),
+    ("roberta", "sequence_classification", {"type_vocab_size": 1}),
+    ("distilbert", "sequence_classification", {"sinusoidal_pos_embds": True}),
+    ("bart", "language_model", {"encoder_layers": 2, "decoder_layers": 5, "decoder_ffn_dim": 24}),
+    ("bart", "language_model", {"tie_word_embeddings": False}),
+    ("t5", "language_model", {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "d_kv": 3}),
+    ("t5", "language_model", {"num_decoder_layers": 2, "relative_attention_num_buckets": 12}),
+    (
+        "llama",
+        "language_model",
+        {"attention_bias": True, "mlp_bias": True, "head_dim": 6, "tie_word_embeddings": False},
+    ),
+    ("llama", "sequence_classification", {"head_dim": None, "num_key_value_heads": 1}),
+    ("mistral", "language_model", {"head_dim": 10, "tie_word_embeddings": True}),
+    ("qwen2", "language_model", {"num_key_value_heads": 4, "tie_word_embeddings": True}),
+    ("qwen2", "language_model", {"tie_word_embeddings": False}),
+    ("qwen3", "language_model", {"attention_bias": True, "head_dim": 2, "tie_word_embeddings": False}),
+    ("qwen3", "sequence_classification", {"attention_bias": True, "head_dim": 12}),
 ]
-REAL: list[tuple[str, str, dict[str, Any], int]] = [
+REAL: list[tuple[str, HeadName, dict[str, Any], int]] = [
     # BERT-base with two classes; the others are known by their size in millions.
-    ("bert", "classification", {}, 109_483_778),
-    ("bart", "generation", {}, 406_291_456),
-    ("t5", "generation", {"d_model": 768, "num_layers": 12, "num_heads": 12, "d_ff": 3072}, 222_903_552),
-    ("qwen3", "generation", QWEN3_8B, 8_190_735_360),
+    ("bert", "sequence_classification", {}, 109_483_778),
+    ("bart", "language_model", {}, 406_291_456),
+    ("t5", "language_model", {"d_model": 768, "num_layers": 12, "num_heads": 12, "d_ff": 3072}, 222_903_552),
+    ("qwen3", "language_model", QWEN3_8B, 8_190_735_360),
 ]
 
 
@@ -56,38 +61,39 @@ def of_transformers(model: Any) -> int:
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_a_tiny_model_has_as_many(setting: Setting) -> None:
     model = setting.teacher()
-    counted = counts.count(setting.family, model.config.to_dict(), setting.kind, NUM_CLASSES)
+    counted = counts.count(setting.family, model.config.to_dict(), setting.head)
     assert counted.total == of_transformers(model)
 
 
-@pytest.mark.parametrize(("name", "kind", "fields"), ODD)
-def test_an_odd_model_has_as_many(name: str, kind: str, fields: dict[str, Any]) -> None:
-    tiny = Tiny(FAMILIES[name], kind, {**shape(FAMILIES[name]), **fields})
+@pytest.mark.parametrize(("name", "name_of_head", "fields"), ODD)
+def test_an_odd_model_has_as_many(name: str, name_of_head: HeadName, fields: dict[str, Any]) -> None:
+    tiny = Tiny(FAMILIES[name], name_of_head, {**shape(FAMILIES[name]), **fields})
     model = tiny.teacher()
     given = {**tiny.family.scratch_fields, **tiny.config, "vocab_size": model.config.vocab_size}
-    counted = counts.count(tiny.family, given, kind, NUM_CLASSES)
+    counted = counts.count(tiny.family, given, tiny.head)
     assert counted.total == of_transformers(model)
-    assert counts.count(tiny.family, model.config.to_dict(), kind, NUM_CLASSES) == counted
+    assert counts.count(tiny.family, model.config.to_dict(), tiny.head) == counted
 
 
-@pytest.mark.parametrize(("name", "kind", "fields", "known"), REAL)
-def test_a_published_shape_has_as_many(name: str, kind: str, fields: dict[str, Any], known: int) -> None:
+@pytest.mark.parametrize(("name", "name_of_head", "fields", "known"), REAL)
+def test_a_published_shape_has_as_many(name: str, name_of_head: HeadName, fields: dict[str, Any], known: int) -> None:
     family = FAMILIES[name]
     config = getattr(transformers, family.config_class)(**fields)
     with torch.device("meta"):
-        model = getattr(transformers, family.models[kind])(config)
+        model = getattr(transformers, family.models[name_of_head].name)(config)
     assert of_transformers(model) == known
-    assert counts.count(family, fields, kind, 2).total == known
+    assert counts.count(family, fields, head(name_of_head, 2)).total == known
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 @pytest.mark.parametrize("width", [None, 8])
 def test_a_student_has_as_many(setting: Setting, width: int | None) -> None:
     config = setting.teacher().config
-    student_config = making.student_config(setting.family, config, 2, width)
-    student = making.build(setting.family, student_config, setting.kind, seed=0)
+    student = making.build(
+        setting.family, making.student_config(setting.family, config, 2, width), setting.head_name, seed=0
+    )
     made = counts.student_shape(setting.family, config.to_dict(), 2, width)
-    assert counts.count(setting.family, made, setting.kind, NUM_CLASSES).total == of_transformers(student)
+    assert counts.count(setting.family, made, setting.head).total == of_transformers(student)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
@@ -103,7 +109,7 @@ def test_adapters_have_as_many(setting: Setting) -> None:
 
 def test_the_parts_of_bert_base_by_hand() -> None:
     block = 4 * (768 * 768 + 768) + (768 * 3072 + 3072) + (3072 * 768 + 768) + 2 * 2 * 768
-    counted = counts.count(FAMILIES["bert"], {}, "classification", 2)
+    counted = counts.count(FAMILIES["bert"], {}, head("sequence_classification", 2))
     assert counted.blocks == 12 * block
     assert counted.embeddings == (30522 + 512 + 2) * 768
     assert counted.rest == 2 * 768

@@ -11,10 +11,11 @@ import pytest
 import transformers
 from transformers import PreTrainedConfig
 
-from tests.trainables.families.settings import SETTINGS
+from tests.trainables.families.settings import ALIKE, SETTINGS
 from trainables.errors import InputError
 from trainables.families import FAMILIES, Family, making
 from trainables.families.tiny import tokenizer
+from trainables.heads import LANGUAGE_MODEL
 
 # What the form of a model or the way it is run here decides, not a person's config.
 DECIDED_HERE = {
@@ -43,10 +44,9 @@ def test_importing_families_loads_neither_torch_nor_transformers() -> None:
     assert shown.stdout == "set()\n"
 
 
-def test_every_family_has_a_setting_for_every_model() -> None:
-    assert {(s.family.name, s.family.models[s.kind]) for s in SETTINGS} == {
-        (f.name, model) for f in FAMILIES.values() for model in f.models.values()
-    }
+def test_every_family_has_a_setting_for_every_head() -> None:
+    heads = {(family.name, head) for family in FAMILIES.values() for head in family.models}
+    assert {(each.family.name, each.head_name) for each in [*SETTINGS, *ALIKE]} == heads
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_templates_use_the_special_tokens(family: Family) -> None:
 def test_scratch_config_refuses(fields: dict[str, Any], path: str, part: str) -> None:
     family = FAMILIES["t5"]
     with pytest.raises(InputError) as caught:
-        making.scratch_config(family, fields, tokenizer(family), 2, "generation")
+        making.scratch_config(family, fields, tokenizer(family), LANGUAGE_MODEL)
     [problem] = caught.value.problems
     assert problem.path == path
     assert part in problem.message

@@ -1,4 +1,4 @@
-"""What fits a family and what does not: kinds of task, teachers, teachers from scratch, students."""
+"""What fits a family and what does not: heads, teachers, teachers from scratch, students."""
 
 from __future__ import annotations
 
@@ -11,32 +11,19 @@ from tests.trainables.families.settings import Setting
 from trainables.errors import Problem
 from trainables.families import FAMILIES, fitting, making
 from trainables.families.tiny import tokenizer
+from trainables.heads import LANGUAGE_MODEL, Head
 
-LM_KINDS = "generation, multiple_choice and question_answering"
 
-
-@pytest.mark.parametrize(
-    ("name", "kind", "message"),
-    [
-        ("bert", "generation", "got bert for a generation task; bert serves classification"),
-        ("bart", "classification", f"got bart for a classification task; bart serves {LM_KINDS}"),
-        ("t5", "classification", f"got t5 for a classification task; t5 serves {LM_KINDS}"),
-        (
-            "qwen3",
-            "parsing",
-            f"got qwen3 for a parsing task; qwen3 serves {', '.join(LM_KINDS.split(' and '))} and classification",
-        ),
-    ],
-)
-def test_a_kind_that_the_family_does_not_serve(name: str, kind: str, message: str) -> None:
-    assert fitting.kind_problems(FAMILIES[name], kind) == [Problem("model.family", message)]
+def test_a_head_that_the_family_has_not() -> None:
+    message = "got t5, which has no token_classification head; its heads are language_model"
+    assert fitting.head_problems(FAMILIES["t5"], "token_classification") == [Problem("model.family", message)]
 
 
 READY = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]}
 
 
-def test_kinds_that_are_served(setting: Setting) -> None:
-    assert fitting.kind_problems(setting.family, setting.kind) == []
+def test_heads_that_are_there(setting: Setting) -> None:
+    assert fitting.head_problems(setting.family, setting.head_name) == []
 
 
 @pytest.mark.parametrize(
@@ -47,12 +34,13 @@ def test_kinds_that_are_served(setting: Setting) -> None:
         (
             {"model_type": "bert", "architectures": ["BertModel"]},
             ["no", "yes"],
-            "got a model without a classifier (BertForSequenceClassification); give finetune, or a fine-tuned teacher",
+            "got a model without the task's head (BertForSequenceClassification); "
+            "give finetune, or a fine-tuned teacher",
         ),
         (
             READY,
             ["no", "maybe", "yes"],
-            "got a classifier of 2 classes; the task has 3: give finetune, or another teacher",
+            "got a head of 2 outputs; the task needs 3: give finetune, or another teacher",
         ),
         (
             {**READY, "id2label": {"0": "Positive", "1": "NEGATIVE"}},
@@ -69,18 +57,19 @@ def test_kinds_that_are_served(setting: Setting) -> None:
     ],
 )
 def test_a_teacher_that_does_not_fit(config: dict[str, Any], classes: list[str] | None, message: str) -> None:
-    problems = fitting.teacher_problems(FAMILIES["bert"], config, "classification", classes)
+    ready = Head("sequence_classification", tuple(classes)) if classes else None
+    problems = fitting.teacher_problems(FAMILIES["bert"], config, ready)
     assert problems == [Problem("model.teacher", message)]
 
 
 def test_a_teacher_that_fits(setting: Setting) -> None:
     config = {
         "model_type": setting.family.model_type,
-        "architectures": [setting.family.models[setting.kind]],
+        "architectures": [setting.family.models[setting.head_name].name],
         "id2label": {"0": "a", "1": "b", "2": "c"},
     }
-    assert fitting.teacher_problems(setting.family, config, setting.kind, ["a", "b", "c"]) == []
-    assert fitting.teacher_problems(setting.family, {**config, "architectures": None}, setting.kind) == []
+    assert fitting.teacher_problems(setting.family, config, setting.head) == []
+    assert fitting.teacher_problems(setting.family, {**config, "architectures": None}) == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +77,8 @@ def test_a_teacher_that_fits(setting: Setting) -> None:
 )
 def test_a_teachers_classes_are_the_tasks_or_have_names_of_their_own(names: dict[str, str] | None) -> None:
     config = {**READY, "id2label": names}
-    assert fitting.teacher_problems(FAMILIES["bert"], config, "classification", ["negative", "positive"]) == []
+    ready = Head("sequence_classification", ("negative", "positive"))
+    assert fitting.teacher_problems(FAMILIES["bert"], config, ready) == []
 
 
 def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:
@@ -143,7 +133,7 @@ def test_a_decoder_from_scratch_has_as_many_key_heads_as_heads(name: str) -> Non
     family = FAMILIES[name]
     fields = {"hidden_size": 18, "num_attention_heads": 3, "num_hidden_layers": 1}
     assert fitting.scratch_problems(family, fields) == []
-    config: Any = making.scratch_config(family, fields, tokenizer(family), 2, "generation")
+    config: Any = making.scratch_config(family, fields, tokenizer(family), LANGUAGE_MODEL)
     assert config.num_key_value_heads == 3
 
 

@@ -16,11 +16,11 @@ from tests.trainables.families.settings import SETTINGS, Setting
 from trainables.families.states import aligned_labels, forward, generate, recorded, token_masks
 from trainables.families.tiny import IGNORED, LENGTHS, TARGET_LENGTHS
 
-GENERATION = [s for s in SETTINGS if s.kind == "generation"]
+GENERATION = [s for s in SETTINGS if s.head_name == "language_model"]
 
 
 def hf_states(setting: Setting, model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, tuple[Tensor, ...]]:
-    seen: Any = model(**batch, output_hidden_states=True)
+    seen: Any = model(**setting.for_transformers(batch), output_hidden_states=True)
     if setting.family.form == "encoder_decoder":
         return {"encoder": seen.encoder_hidden_states, "decoder": seen.decoder_hidden_states}
     return dict.fromkeys(setting.family.stacks, seen.hidden_states)
@@ -56,7 +56,7 @@ def test_with_the_final_norm_every_state_is_that_of_transformers(
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(states, wanted[stack], strict=True))
     raw = forward(setting.family, teacher, batch)
     assert torch.equal(raw.logits, got.logits)
-    assert torch.equal(got.all_logits, teacher(**batch).logits)
+    assert torch.equal(got.all_logits, teacher(**setting.for_transformers(batch)).logits)
 
 
 def test_state_0_is_the_embeddings_of_the_tokens(setting: Setting, teacher: PreTrainedModel) -> None:
@@ -78,7 +78,8 @@ def test_labels_are_those_of_the_batch(setting: Setting, teacher: PreTrainedMode
 def test_masks_hold_the_real_tokens(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> None:
     seen = forward(setting.family, teacher, batch)
     masks = token_masks(setting.family, batch)
-    real = {"encoder": LENGTHS, "decoder": TARGET_LENGTHS if setting.family.form == "encoder_decoder" else LENGTHS}
+    writes_apart = setting.family.form == "encoder_decoder" and setting.head_name == "language_model"
+    real = {"encoder": LENGTHS, "decoder": TARGET_LENGTHS if writes_apart else LENGTHS}
     assert masks.keys() == seen.masks.keys() == setting.family.stacks.keys()
     for stack, mask_BT in masks.items():
         assert mask_BT.dtype == torch.bool
@@ -107,7 +108,8 @@ def test_garbage_in_the_padding_moves_no_real_token(
 
 
 def test_more_padding_moves_no_real_token(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> None:
-    fills = {"input_ids": teacher.config.pad_token_id, "attention_mask": 0, "token_type_ids": 0, "labels": IGNORED}
+    fills = {"input_ids": teacher.config.pad_token_id, "attention_mask": 0, "token_type_ids": 0}
+    fills |= {"labels": IGNORED, "token_labels": IGNORED}
     wider = {
         name: nn.functional.pad(column, (0, 3), value=fills[name]) if column.dim() == 2 else column
         for name, column in batch.items()
@@ -128,7 +130,7 @@ def test_all_columns_reach_the_model(setting: Setting, teacher: PreTrainedModel,
     handle = teacher.register_forward_pre_hook(lambda _m, _a, kwargs: seen.append(set(kwargs)), with_kwargs=True)
     forward(setting.family, teacher, batch)
     handle.remove()
-    assert seen[0] >= batch.keys() - {"labels"}
+    assert seen[0] >= batch.keys() - {"labels", "token_labels"}
 
 
 def test_a_model_without_segments_is_given_none(setting: Setting, teacher: PreTrainedModel) -> None:
@@ -223,7 +225,9 @@ def test_beams_and_labels(generating: Setting) -> None:
 
 
 @pytest.mark.parametrize(
-    "classifying", [s for s in SETTINGS if s.family.form == "decoder" and s.kind == "classification"], ids=str
+    "classifying",
+    [s for s in SETTINGS if s.family.form == "decoder" and s.head_name == "sequence_classification"],
+    ids=str,
 )
 def test_a_decoder_classifies_by_the_last_real_token(classifying: Setting) -> None:
     setting, model, batch = classifying, classifying.teacher(), classifying.batch()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.tasks.codec import IGNORED, Codec, Example
 from trainables.tasks.fields import Fields, brief
-from trainables.tasks.kinds.base import Kind, Predictor
+from trainables.tasks.kinds.base import Predictor
+from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ class GenerationRow(Row):
     references: tuple[str, ...]
 
 
-class Generation(Kind[GenerationRow]):
+class Generation(LanguageModelKind[GenerationRow]):
     """An encoder-decoder writes the target; a decoder goes on from source and separator."""
 
     name = "generation"
     generates = True
-    main_metric = "bleu"
+    metrics = ("bleu", "exact_match")
     row = GenerationRow
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[GenerationRow]:
@@ -76,14 +77,16 @@ class Generation(Kind[GenerationRow]):
         """All references of each row."""
         return [row.references for row in rows]
 
-    def score(self, rows: Sequence[GenerationRow], predicted: Sequence[str], num_classes: int = 0) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[GenerationRow], predicted: Sequence[str], classes: Sequence[str] = ()
+    ) -> dict[str, float]:
         """sacreBLEU on all references (0 to 100), and the share that is exactly one of its references (0 to 1)."""
         references = self.references(rows)
         num_exact = sum(text in refs for text, refs in zip(predicted, references, strict=True))
         return {"bleu": bleu(predicted, references)[0], "exact_match": num_exact / len(predicted)}
 
-    def chance(self, rows: Sequence[GenerationRow]) -> float:
-        return 0.0
+    def chance(self, rows: Sequence[GenerationRow], classes: Sequence[str] = ()) -> dict[str, float]:
+        return dict.fromkeys(self.metrics, 0.0)
 
     def signature(self) -> str | None:
         """sacreBLEU's."""

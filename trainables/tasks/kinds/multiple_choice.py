@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from trainables.tasks.choices import FORMATS
 from trainables.tasks.codec import Codec, Example, completions
 from trainables.tasks.fields import Fields, brief
-from trainables.tasks.kinds.base import Kind, Predictor
+from trainables.tasks.kinds.base import Predictor
+from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 DELIMITER = " "
 """Between context and choice."""
+NUM_CHOICES = 4
+"""Of a question, for a plan's cost."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,14 @@ class MultipleChoiceRow(Row):
     label: int
 
 
-class MultipleChoice(Kind[MultipleChoiceRow]):
+class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
     """Zero-shot: the model sees the context and one choice at a time."""
 
     name = "multiple_choice"
-    main_metric = "accuracy"
+    metrics = ("accuracy", "accuracy_norm")
     row = MultipleChoiceRow
     cut_at = "left"
+    remark = "A choice's score is the sum of log p over its tokens, after the context and one space."
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[MultipleChoiceRow]:
         texts = record.texts(task.choices, "choices", least=2)
@@ -71,7 +75,7 @@ class MultipleChoice(Kind[MultipleChoiceRow]):
         return [row.label for row in rows]
 
     def score(
-        self, rows: Sequence[MultipleChoiceRow], predicted: Sequence[Sequence[float]], num_classes: int = 0
+        self, rows: Sequence[MultipleChoiceRow], predicted: Sequence[Sequence[float]], classes: Sequence[str] = ()
     ) -> dict[str, float]:
         """The share of rows whose likeliest choice is right: by the plain sums, and by the sum per character."""
         plain = normalised = 0
@@ -81,9 +85,13 @@ class MultipleChoice(Kind[MultipleChoiceRow]):
             normalised += _first_best(per_character) == row.label
         return {"accuracy": plain / len(rows), "accuracy_norm": normalised / len(rows)}
 
-    def chance(self, rows: Sequence[MultipleChoiceRow]) -> float:
+    def chance(self, rows: Sequence[MultipleChoiceRow], classes: Sequence[str] = ()) -> dict[str, float]:
         """One in the number of choices."""
-        return sum(1 / len(row.choices) for row in rows) / len(rows)
+        return dict.fromkeys(self.metrics, sum(1 / len(row.choices) for row in rows) / len(rows))
+
+    def tokens_per_answer(self, task: TaskConfig) -> int:
+        """A pass for each choice."""
+        return NUM_CHOICES * task.max_length
 
     def _encode(
         self, rows: Sequence[MultipleChoiceRow], choices: Sequence[Sequence[str]], codec: Codec

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.tasks.codec import Codec, Example, completions, prompts_alone
 from trainables.tasks.fields import Fields, brief
-from trainables.tasks.kinds.base import Kind, Predictor
+from trainables.tasks.kinds.base import Predictor
+from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
 
 if TYPE_CHECKING:
@@ -34,14 +35,15 @@ class QuestionRow(Row):
     answers: tuple[str, ...]
 
 
-class QuestionAnswering(Kind[QuestionRow]):
+class QuestionAnswering(LanguageModelKind[QuestionRow]):
     """Prompt, then answer and end. What does not fit is cut from the story's start."""
 
     name = "question_answering"
     generates = True
-    main_metric = "exact_match"
+    metrics = ("exact_match", "f1")
     row = QuestionRow
     cut_at = "left"
+    remark = "The answer is the first line of what is written."
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[QuestionRow]:
         """Every question of the story, the last one with its own answer like the others."""
@@ -80,7 +82,9 @@ class QuestionAnswering(Kind[QuestionRow]):
         """All right answers of each row."""
         return [row.answers for row in rows]
 
-    def score(self, rows: Sequence[QuestionRow], predicted: Sequence[str], num_classes: int = 0) -> dict[str, float]:
+    def score(
+        self, rows: Sequence[QuestionRow], predicted: Sequence[str], classes: Sequence[str] = ()
+    ) -> dict[str, float]:
         """Exact match and F1 of words (0 to 1), each against the nearest of a row's answers."""
         pairs = list(zip(self.references(rows), predicted, strict=True))
         return {
@@ -88,8 +92,8 @@ class QuestionAnswering(Kind[QuestionRow]):
             "f1": sum(max(word_f1(answer, text) for answer in given) for given, text in pairs) / len(rows),
         }
 
-    def chance(self, rows: Sequence[QuestionRow]) -> float:
-        return 0.0
+    def chance(self, rows: Sequence[QuestionRow], classes: Sequence[str] = ()) -> dict[str, float]:
+        return dict.fromkeys(self.metrics, 0.0)
 
     def sample(self, task: TaskConfig, form: Form) -> str:
         return f"{task.prefix}your story\n\nQ: your question\n\nA:"

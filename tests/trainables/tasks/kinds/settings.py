@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.kinds.generation import GenerationRow
 from trainables.tasks.kinds.multiple_choice import MultipleChoiceRow
 from trainables.tasks.kinds.question_answering import QuestionRow
+from trainables.tasks.kinds.regression import RegressionRow
+from trainables.tasks.kinds.token_classification import TokenClassificationRow
 from trainables.tasks.rows import Row
 
 
@@ -29,8 +32,14 @@ class Setting:
     chance: float
     best: float = 1.0
     """The main metric where all is right."""
+    worst: float = 0.0
+    """That where all is wrong."""
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of the task's config."""
+    classes: tuple[str, ...] = ()
+    """What reading the records finds."""
+    outputs: Callable[[int, int], list[Any]] = lambda number, _: []
+    """What a head with labels gives for an example, at so many tokens, so that its answer is this number."""
 
     def __str__(self) -> str:
         return self.name
@@ -38,6 +47,11 @@ class Setting:
     @property
     def kind(self) -> Kind[Any]:
         return KINDS[self.name]
+
+
+def one_hot(number: int) -> list[float]:
+    """Logits of which the highest is that of the class of this number."""
+    return [float(index == number) for index in range(9)]
 
 
 STORY = {
@@ -59,6 +73,69 @@ SETTINGS = [
         wrong=[1, 0, 1],
         chance=2 / 3,
         fields={"text": ["text"]},
+        classes=("0", "1"),
+        outputs=lambda number, _: one_hot(number),
+    ),
+    Setting(
+        "regression",
+        records=[{"text": "a b c", "label": 2}, {"text": "d e", "label": 0.5}, {"text": "f", "label": "-3.25"}],
+        rows=[RegressionRow(("a b c",), 2.0), RegressionRow(("d e",), 0.5), RegressionRow(("f",), -3.25)],
+        faults={
+            "text": ({"text": 3, "label": 0}, "text[0]: got 'text'; {}: text is needed (row 2: 3)"),
+            "label": (
+                {"text": "a", "label": "high"},
+                "label: got 'label'; {}: a finite number is needed (row 2: 'high')",
+            ),
+            "true": (
+                {"text": "a", "label": True},
+                "label: got 'label'; {}: a finite number is needed (row 2: True)",
+            ),
+            "infinite": (
+                {"text": "a", "label": "inf"},
+                "label: got 'label'; {}: a finite number is needed (row 2: 'inf')",
+            ),
+        },
+        right=[4.0, 1.0, -6.5],
+        wrong=[-2.0, -0.5, 3.25],
+        chance=0.0,
+        worst=-1.0,
+        fields={"text": ["text"]},
+        outputs=lambda number, _: [float(number)],
+    ),
+    Setting(
+        "token_classification",
+        records=[
+            {"words": ["Q", "A", "story"], "label": ["B-PER", "I-PER", "O"]},
+            {"words": "one Question", "label": "O B-PER"},
+        ],
+        rows=[
+            TokenClassificationRow(("Q", "A", "story"), (0, 1, 2)),
+            TokenClassificationRow(("one", "Question"), (2, 0)),
+        ],
+        faults={
+            "words": (
+                {"words": 3, "label": ["O"]},
+                "text[0]: got 'words'; {}: a list of words is needed, or a text (row 2: 3)",
+            ),
+            "no word": (
+                {"words": ["a", 3], "label": ["O", "O"]},
+                "text[0]: got 'words'; {}: a list of words is needed, or a text (row 2: ['a', 3])",
+            ),
+            "fewer": (
+                {"words": ["a", "b"], "label": ["O"]},
+                "label: got 'label'; {}: as many labels as words are needed (row 2: 1 for 2)",
+            ),
+            "label": (
+                {"words": ["a", "b"], "label": ["O", "B-LOC"]},
+                "label: got 'label'; {}: the classes are B-PER, I-PER, O (row 2: 'B-LOC')",
+            ),
+        },
+        right=[[0, 1, 2], [2, 0]],
+        wrong=[[2, 2, 0], [0, 2]],
+        chance=2 / (2 + 5),  # each word is B-PER: five entities, of which one is among the two that are there
+        fields={"text": ["words"]},
+        classes=("B-PER", "I-PER", "O"),
+        outputs=lambda number, num_tokens: [one_hot(number)] * num_tokens,
     ),
     Setting(
         "generation",

@@ -6,6 +6,7 @@ from tests.trainables.tasks.kinds.tokens import codec, words
 from trainables.tasks.kinds.classification import Classification, ClassificationRow
 
 KIND = Classification()
+CLASSES = ("a", "b", "c")
 
 
 def test_an_encoder_reads_a_pair_with_its_segments():
@@ -47,21 +48,31 @@ def test_no_input_is_empty():
 
 
 @pytest.mark.parametrize(
-    ("num_classes", "labels", "predicted", "accuracy", "f1"),
+    ("num_classes", "labels", "predicted", "accuracy", "f1", "matthews"),
     [
         # Two classes: class 1 alone, as QQP has it. 2 true, 1 false, 1 missed.
-        (2, [1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0], 4 / 6, 2 * 2 / (2 * 2 + 1 + 1)),
-        (2, [0, 0], [0, 0], 1.0, 0.0),
+        (2, [1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 0, 0], 4 / 6, 2 * 2 / (2 * 2 + 1 + 1), (2 * 2 - 1 * 1) / 9),
+        (2, [0, 0], [0, 0], 1.0, 0.0, 0.0),
+        (2, [0, 1], [1, 1], 0.5, 2 / 3, 0.0),
         # More: the mean of 2/3, 2/3 and 0.
-        (3, [0, 1, 2, 1], [0, 1, 0, 2], 2 / 4, (2 / 3 + 2 / 3 + 0) / 3),
+        (3, [0, 1, 2, 1], [0, 1, 0, 2], 2 / 4, (2 / 3 + 2 / 3 + 0) / 3, 3 / 10),
         # Three, of which one neither stands in the rows nor is predicted: still a mean, of 2/3 and 4/5.
-        (3, [0, 0, 1, 1], [0, 1, 1, 1], 3 / 4, (2 / 3 + 4 / 5) / 2),
+        (3, [0, 0, 1, 1], [0, 1, 1, 1], 3 / 4, (2 / 3 + 4 / 5) / 2, 2 / 12**0.5),
     ],
 )
-def test_accuracy_and_f1(num_classes: int, labels: list[int], predicted: list[int], accuracy: float, f1: float):
+def test_accuracy_f1_and_matthews_correlation(
+    num_classes: int, labels: list[int], predicted: list[int], accuracy: float, f1: float, matthews: float
+):
     rows = [ClassificationRow(("a",), label) for label in labels]
-    assert KIND.score(rows, predicted, num_classes) == {"accuracy": pytest.approx(accuracy), "f1": pytest.approx(f1)}
+    assert KIND.score(rows, predicted, CLASSES[:num_classes]) == {
+        "accuracy": pytest.approx(accuracy),
+        "f1": pytest.approx(f1),
+        "matthews_correlation": pytest.approx(matthews),
+    }
 
 
-def test_chance_is_the_share_of_the_commonest_class():
-    assert KIND.chance([ClassificationRow(("a",), label) for label in [2, 2, 2, 0, 1]]) == 3 / 5
+def test_chance_is_what_the_commonest_class_gives():
+    rows = [ClassificationRow(("a",), label) for label in [2, 2, 2, 0, 1]]
+    assert KIND.chance(rows, CLASSES) == {"accuracy": 3 / 5, "f1": pytest.approx(0.75 / 3), "matthews_correlation": 0}
+    ones = [ClassificationRow(("a",), label) for label in [1, 1, 0]]
+    assert KIND.chance(ones, CLASSES[:2]) == {"accuracy": 2 / 3, "f1": pytest.approx(0.8), "matthews_correlation": 0}

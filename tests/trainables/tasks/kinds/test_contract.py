@@ -8,17 +8,20 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.trainables.tasks.kinds.settings import SETTINGS, Setting
 from tests.trainables.tasks.kinds.tokens import codec
-from trainables.errors import InputError
+from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES
 from trainables.tasks import read
 from trainables.tasks.codec import IGNORED, Example
 from trainables.tasks.kinds import KINDS
+from trainables.tasks.serving import family_problems, served
 
-PAIRS = [(setting, family) for setting in SETTINGS for family in FAMILIES if setting.name in FAMILIES[family].kinds]
+PAIRS = [(setting, family) for setting in SETTINGS for family in FAMILIES if setting.name in served(FAMILIES[family])]
 
 
 @pytest.fixture(params=SETTINGS, ids=str)
@@ -29,15 +32,19 @@ def setting(request: pytest.FixtureRequest) -> Setting:
 class Scripted:
     """A predictor that counts what it is asked, and answers with its own running number."""
 
-    def __init__(self) -> None:
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
         self.examples: list[Example] = []
 
     def _numbers(self, examples: Sequence[Example]) -> list[int]:
         self.examples += examples
         return list(range(len(examples)))
 
-    def classes(self, examples: Sequence[Example]) -> list[int]:
-        return self._numbers(examples)
+    def outputs(self, examples: Sequence[Example]) -> list[NDArray[np.floating]]:
+        return [
+            np.array(self.setting.outputs(number, sum(label != IGNORED for label in example.get("token_labels", []))))
+            for number, example in zip(self._numbers(examples), examples, strict=True)
+        ]
 
     def texts(self, prompts: Sequence[Example]) -> list[str]:
         return [f" {number} \nQ: and" for number in self._numbers(prompts)]
@@ -49,12 +56,14 @@ class Scripted:
 def test_every_kind_is_listed_has_a_setting_and_a_family() -> None:
     assert [setting.name for setting in SETTINGS] == list(KINDS)
     assert all(kind.name == name for name, kind in KINDS.items())
-    assert {kind for family in FAMILIES.values() for kind in family.kinds} == set(KINDS)
+    assert {kind for family in FAMILIES.values() for kind in served(family)} == set(KINDS)
 
 
 def test_records_become_rows(setting: Setting, write: Any) -> None:
     data = read(write(setting.records, kind=setting.name, **setting.fields))
     assert data.train == data.validation == data.test == setting.rows
+    assert data.classes == setting.classes
+    assert all(setting.kind.fault(row, data.classes) is None for row in setting.rows)
     assert all(type(row) is setting.kind.row for row in data.train)
 
 
@@ -68,9 +77,8 @@ def test_what_is_wrong_with_a_record_is_said_with_its_row(setting: Setting, writ
 
 def test_all_text_of_the_rows_goes_to_a_tokenizer(setting: Setting) -> None:
     seen = " ".join(text for row in setting.rows for text in setting.kind.texts(row))
-    values = re.findall(r"'([^']*)'", str(setting.records))
-    names = {key for record in setting.records for key in record}
-    assert all(value in seen for value in values if value not in names and not value.isdecimal())
+    texts = [value for record in setting.records for name, value in record.items() if name != "label"]
+    assert all(text in seen for text in re.findall(r"'([^']*)'", str(texts)))
 
 
 @pytest.mark.parametrize(("setting", "family"), PAIRS, ids=str)
@@ -80,8 +88,9 @@ def test_every_row_is_encoded(setting: Setting, family: str) -> None:
     assert len(examples) == len(setting.rows)
     for example in examples:
         assert 0 < len(example["input_ids"]) <= 12
-        assert ("label" in example) != ("labels" in example)
-        labels = example.get("labels", [0])
+        assert len(example.keys() & {"label", "labels", "token_labels"}) == 1
+        labels = example.get("labels") or example.get("token_labels") or [0]
+        assert "token_labels" not in example or len(labels) == len(example["input_ids"])
         assert any(label != IGNORED for label in labels)
         if each.form == "decoder" and "labels" in example:
             real = [(i, label) for i, label in zip(example["input_ids"], labels, strict=True) if label != IGNORED]
@@ -91,33 +100,66 @@ def test_every_row_is_encoded(setting: Setting, family: str) -> None:
 
 @pytest.mark.parametrize(("setting", "family"), PAIRS, ids=str)
 def test_every_row_is_predicted_in_order(setting: Setting, family: str) -> None:
-    each, model = codec(family, setting.name, **setting.fields), Scripted()
+    each, model = codec(family, setting.name, **setting.fields), Scripted(setting)
     predicted = setting.kind.predict(setting.rows, each, model)
     assert len(predicted) == len(setting.rows)
-    assert [number for found in predicted for number in re.findall(r"\d+", str(found).replace(".0", ""))] == [
-        str(number) for number in range(len(model.examples))
-    ]
+    numbers = [number for found in predicted for number in re.findall(r"\d+", str(found).replace(".0", ""))]
+    assert list(dict.fromkeys(numbers)) == [str(number) for number in range(len(model.examples))]
     assert all(example["input_ids"] for example in model.examples)
-    setting.kind.score(setting.rows, predicted)
     assert len(setting.kind.references(setting.rows)) == len(setting.rows)
 
 
 def test_scores(setting: Setting) -> None:
     kind = setting.kind
-    right, wrong = kind.score(setting.rows, setting.right), kind.score(setting.rows, setting.wrong)
-    assert next(iter(right)) == kind.main_metric
-    assert right.keys() == wrong.keys()
-    assert right[kind.main_metric] == pytest.approx(setting.best)
-    assert wrong[kind.main_metric] == 0
-    assert kind.chance(setting.rows) == pytest.approx(setting.chance)
+    right, wrong = (kind.score(setting.rows, each, setting.classes) for each in (setting.right, setting.wrong))
+    chance, main = kind.chance(setting.rows, setting.classes), kind.metrics[0]
+    assert tuple(right) == tuple(wrong) == tuple(chance) == kind.metrics
+    assert right[main] == pytest.approx(setting.best)
+    assert wrong[main] == pytest.approx(setting.worst)
+    assert chance[main] == pytest.approx(setting.chance)
+
+
+def test_the_main_metric_is_one_of_the_kinds(setting: Setting, write: Any) -> None:
+    last = setting.kind.metrics[-1]
+    task = write(setting.records, kind=setting.name, metric=last, **setting.fields)
+    assert setting.kind.main_metric(task) == last
+    wrong = write(setting.records, kind=setting.name, metric="beauty", **setting.fields)
+    with pytest.raises(InputError, match=f"metric: got 'beauty'; the metrics of {setting.name} are "):
+        read(wrong)
+
+
+def test_the_head_has_a_label_for_each_class(setting: Setting) -> None:
+    head = setting.kind.head(setting.classes)
+    assert head.name == setting.kind.head_name
+    assert head.has_labels == (head.num_outputs > 0)
+    assert not setting.classes or head.labels == setting.classes
 
 
 def test_an_unknown_kind_is_said(write: Any) -> None:
-    with pytest.raises(InputError, match="kind: got 'parsing'; one of classification, generation, multiple_choice"):
+    with pytest.raises(
+        InputError, match="kind: got 'parsing'; one of classification, regression, token_classification"
+    ):
         read(write([{"text": "a", "label": 0}], kind="parsing"))
 
 
 def test_kinds_load_no_torch() -> None:
-    heavy = ("torch", "transformers", "datasets", "sklearn")
+    heavy = ("torch", "transformers", "datasets", "sklearn", "scipy", "seqeval")
     program = f"import sys, trainables.tasks; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
+
+
+LM_KINDS = "generation, multiple_choice and question_answering"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "serves"),
+    [
+        ("bert", "generation", "classification, regression and token_classification"),
+        ("bart", "token_classification", f"classification, regression, {LM_KINDS}"),
+        ("t5", "classification", LM_KINDS),
+    ],
+)
+def test_a_kind_that_a_family_does_not_serve(name: str, kind: str, serves: str) -> None:
+    message = f"got {name} for a {kind} task; {name} serves {serves}"
+    assert family_problems(FAMILIES[name], kind) == [Problem("model.family", message)]
+    assert family_problems(FAMILIES[name], served(FAMILIES[name])[0]) == []

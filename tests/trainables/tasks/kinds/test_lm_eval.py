@@ -72,7 +72,7 @@ TASKS: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any]]] = {
         },
     ),
 }
-MODELS = {setting.family.name: setting for setting in SETTINGS if setting.kind == "generation"}
+MODELS = {setting.family.name: setting for setting in SETTINGS if setting.head_name == "language_model"}
 
 
 def judged(file: str, docs: list[dict[str, Any]], lm: HFLM) -> tuple[list[list[float]], dict[str, float]]:
@@ -95,11 +95,11 @@ def test_each_choice_has_the_likelihood_that_the_harness_gives_it(write: Any, fa
     texts = [text for row in rows for text in kind.texts(row)]
     tokenizer = train_tokenizer(TokenizerConfig(vocab_size=400), setting.family, texts)
     size = {"max_position_embeddings": 128} if "max_position_embeddings" in setting.config else {}
-    config = making.scratch_config(setting.family, {**setting.config, **size}, tokenizer, 0, "multiple_choice")
-    model = making.build(setting.family, config, "multiple_choice", seed=1).double().eval()
+    config = making.scratch_config(setting.family, {**setting.config, **size}, tokenizer, setting.head)
+    model = making.build(setting.family, config, setting.head_name, seed=1).double().eval()
 
     # Batches of other sizes, so that padding differs too.
-    evaluator = Evaluator(setting.family, task, tokenizer, torch.device("cpu"), "fp32", batch_size=5, num_classes=0)
+    evaluator = Evaluator(setting.family, task, tokenizer, torch.device("cpu"), "fp32", batch_size=5, classes=())
     predicted = evaluator.predict(model, rows)
     found = evaluator(model, rows)
     backend: Any = "causal" if setting.family.form == "decoder" else "seq2seq"

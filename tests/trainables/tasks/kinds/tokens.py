@@ -16,7 +16,7 @@ FILES = {"train": "t.csv", "validation": "v.csv", "test": "s.csv"}
 
 
 def task(kind: str, **fields: Any) -> TaskConfig:
-    text = {"text": ["one", "two"]} if kind == "classification" else {}
+    text = {"text": ["one", "two"]} if kind in ("classification", "regression") else {}
     return TaskConfig.model_validate({"name": "own", "kind": kind, "files": FILES, "separator": "=", **text, **fields})
 
 

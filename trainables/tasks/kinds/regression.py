@@ -1,0 +1,104 @@
+"""Regression: one text or a pair, and a number, such as how like two sentences are (STS-B)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainables.errors import Problem
+from trainables.heads import Head
+from trainables.tasks.codec import Codec
+from trainables.tasks.fields import Fields, brief
+from trainables.tasks.kinds.base import Predictor
+from trainables.tasks.kinds.sequence import SequenceKind, SequenceRow, read_texts
+
+if TYPE_CHECKING:
+    from trainables.config import TaskConfig
+
+OUTPUT = "score"
+"""The name of the one output, which a pipeline shows."""
+
+
+@dataclass(frozen=True)
+class RegressionRow(SequenceRow):
+    """One text or a pair, and its number."""
+
+    label: float
+
+
+class Regression(SequenceKind[RegressionRow]):
+    """One number for each text or pair, learnt by squared errors: to the label in place of cross entropy, and to the
+    teacher's number in place of KL. The numbers are those of the data, neither scaled nor cut to a range."""
+
+    name = "regression"
+    metrics = ("pearson", "spearman")
+    loss = "squared_error"
+    row = RegressionRow
+    verb = "rate"
+
+    def head(self, classes: Sequence[str]) -> Head:
+        """One output."""
+        return Head(self.head_name, (OUTPUT,), self.loss)
+
+    def check(self, task: TaskConfig) -> list[Problem]:
+        problems = super().check(task)
+        if task.classes:
+            problems.append(Problem("classes", f"got {', '.join(task.classes)}; a regression has none: leave them out"))
+        return problems
+
+    def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[RegressionRow]:
+        return [RegressionRow(read_texts(task, record), _number(task.label, record))]
+
+    def fault(self, row: RegressionRow, classes: Sequence[str]) -> str | None:
+        """A label that is no finite number."""
+        return None if _is_number(row.label) else f"the label {row.label!r}; a finite number is needed"
+
+    def split_fault(self, rows: Sequence[RegressionRow]) -> str | None:
+        """One number for all rows, as where -1 stands for labels that are not public: no correlation is defined."""
+        labels = {row.label for row in rows}
+        return None if len(labels) > 1 else f"labels that differ are needed; all are {labels.pop():g}"
+
+    def predict(self, rows: Sequence[RegressionRow], codec: Codec, model: Predictor) -> list[float]:
+        """The number that the model gives each row."""
+        return [float(output_1[0]) for output_1 in model.outputs(self.encode(rows, codec))]
+
+    def references(self, rows: Sequence[RegressionRow]) -> list[float]:
+        """The number of each row."""
+        return [row.label for row in rows]
+
+    def score(
+        self, rows: Sequence[RegressionRow], predicted: Sequence[float], classes: Sequence[str] = ()
+    ) -> dict[str, float]:
+        """Pearson's and Spearman's correlation, -1 to 1; 0 where all predictions, or all labels, are the same."""
+        from scipy.stats import pearsonr, spearmanr
+
+        labels = self.references(rows)
+        if len(set(labels)) < 2 or len(set(predicted)) < 2:  # no correlation is defined: nothing is told apart
+            return dict.fromkeys(self.metrics, 0.0)
+        pearson: Any = pearsonr(predicted, labels)
+        spearman: Any = spearmanr(predicted, labels)
+        return {"pearson": float(pearson.statistic), "spearman": float(spearman.statistic)}
+
+    def chance(self, rows: Sequence[RegressionRow], classes: Sequence[str] = ()) -> dict[str, float]:
+        """Those of a model that gives every row the same number."""
+        return dict.fromkeys(self.metrics, 0.0)
+
+
+def _number(name: str, record: Fields) -> float:
+    """A number, or a text of one, as CSV has it; 0 where there is none, which is then found."""
+    value = record.value(name, "label")
+    try:
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        number = None
+    if _is_number(number):
+        return float(number)
+    if value is not None:
+        record.wrong("label", name, "a finite number is needed", brief(value))
+    return 0.0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

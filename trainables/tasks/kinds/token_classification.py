@@ -1,0 +1,187 @@
+"""Token classification: words, and a class for each of them, such as the tags of entities (CoNLL-2003).
+
+A model reads the words of a row as one text, a space between two. A word's class is learnt and predicted at the first
+token that begins in it, so that a pipeline, which is given the text, predicts at the same places.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainables.errors import Problem
+from trainables.tasks.codec import IGNORED, Codec, Example
+from trainables.tasks.fields import Fields, brief, value_at
+from trainables.tasks.findings import Findings
+from trainables.tasks.kinds.base import Kind, Predictor
+from trainables.tasks.labels import read_label, training_classes
+from trainables.tasks.rows import Row
+from trainables.tasks.tables import Table
+from trainables.tasks.words import Firsts, encoded
+
+if TYPE_CHECKING:
+    from trainables.config import TaskConfig
+    from trainables.families.base import Form
+
+TAG = re.compile(r"O|[BIES]-.+")
+"""A tag of an entity: the schemes IOB1, IOB2, IOE and IOBES."""
+OUTSIDE = "O"
+UNREAD = -1
+"""What is predicted for a word that the model does not read: it was cut off, or its tokenizer leaves nothing of it."""
+
+
+@dataclass(frozen=True)
+class TokenClassificationRow(Row):
+    """Words, and the index of the class of each."""
+
+    words: tuple[str, ...]
+    labels: tuple[int, ...]
+
+
+class TokenClassification(Kind[TokenClassificationRow]):
+    """Loss terms are over the first tokens of words alone; hidden terms over all real tokens, as in every kind."""
+
+    name = "token_classification"
+    metrics = ("f1", "accuracy")
+    head_name = "token_classification"
+    row = TokenClassificationRow
+    remark = "A word has the class that is predicted at its first token."
+
+    def check(self, task: TaskConfig) -> list[Problem]:
+        if task.text and len(task.text) == 1:
+            return []
+        given = ", ".join(task.text) if task.text else "null"
+        return [Problem("text", f"got {given}; {self.name} needs one field, which holds the words")]
+
+    def classes(self, task: TaskConfig, train: Table, found: Findings) -> tuple[str, ...]:
+        """Those of the config, else those of the training split; for entity F1 they are tags of entities."""
+        values = [label for _, record in train.records for label in _split(value_at(record, task.label))]
+        classes = training_classes(task, train, values, found)
+        others = [name for name in classes if not TAG.fullmatch(name)]
+        if others and self.main_metric(task) == self.metrics[0]:
+            needed = "f1 needs tags of entities, such as O, B-PER and I-PER: name them here, or give metric: accuracy"
+            found.add("classes", _few(others), needed, "" if task.classes else train.path)
+        return classes
+
+    def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[TokenClassificationRow]:
+        assert task.text is not None
+        words = _list(task.text[0], "text[0]", record, "a list of words is needed, or a text")
+        labels = _list(task.label, "label", record, "a list with a label for each word is needed, or a text")
+        if not words or not labels:
+            return []
+        if not all(isinstance(word, str) for word in words):
+            record.wrong("text[0]", task.text[0], "a list of words is needed, or a text", brief(words))
+            return []
+        if len(labels) != len(words):
+            record.wrong("label", task.label, "as many labels as words are needed", f"{len(labels)} for {len(words)}")
+            return []
+        indices = tuple(read_label(label, task, record, classes) for label in labels)
+        return [TokenClassificationRow(tuple(words), indices)]
+
+    def fault(self, row: TokenClassificationRow, classes: Sequence[str]) -> str | None:
+        """No words, labels that are fewer or more, or one out of range."""
+        if not row.words or len(row.labels) != len(row.words):
+            return f"{len(row.words)} words and {len(row.labels)} labels; one or more words, each with a label"
+        wrong = [label for label in row.labels if type(label) is not int or not 0 <= label < len(classes)]
+        return f"the label {wrong[0]!r}; it has {len(classes)} classes" if wrong else None
+
+    def texts(self, row: TokenClassificationRow) -> Iterable[str]:
+        return (" ".join(row.words),)
+
+    def encode(self, rows: Sequence[TokenClassificationRow], codec: Codec) -> list[Example]:
+        """Cut to `task.max_length` tokens; positions that are no first token of a word are ignored."""
+        return [
+            _example(row, *each) for row, each in zip(rows, encoded([row.words for row in rows], codec), strict=True)
+        ]
+
+    def predict(self, rows: Sequence[TokenClassificationRow], codec: Codec, model: Predictor) -> list[list[int]]:
+        """The most probable class of each word; -1 for a word that is not read."""
+        read = encoded([row.words for row in rows], codec)
+        outputs = model.outputs([_example(row, *each) for row, each in zip(rows, read, strict=True)])
+        answers: list[list[int]] = []
+        for row, (_, firsts), logits_NC in zip(rows, read, outputs, strict=True):
+            best = dict(zip(firsts, logits_NC.argmax(-1).tolist(), strict=True))
+            answers.append([best.get(word, UNREAD) for word in range(len(row.words))])
+        return answers
+
+    def shown(self, predicted: Sequence[Sequence[int]], names: Sequence[str]) -> list[list[str | None]]:
+        """The name of each word's class; null for a word that is not read."""
+        return [[None if label == UNREAD else names[label] for label in labels] for labels in predicted]
+
+    def references(self, rows: Sequence[TokenClassificationRow]) -> list[tuple[int, ...]]:
+        """The classes of each row's words."""
+        return [row.labels for row in rows]
+
+    def score(
+        self, rows: Sequence[TokenClassificationRow], predicted: Sequence[Sequence[int]], classes: Sequence[str] = ()
+    ) -> dict[str, float]:
+        """F1 of entities over all rows, as conlleval counts it, where the classes are their tags; accuracy of words.
+
+        A word that is not read is in no entity, and never right.
+        """
+        pairs = [
+            pair for row, labels in zip(rows, predicted, strict=True) for pair in zip(row.labels, labels, strict=True)
+        ]
+        accuracy = {"accuracy": sum(right == label for right, label in pairs) / len(pairs)}
+        if not all(TAG.fullmatch(name) for name in classes):
+            return accuracy
+        names = {UNREAD: OUTSIDE, **dict(enumerate(classes))}
+        right = [[names[label] for label in row.labels] for row in rows]
+        given = [[names[label] for label in labels] for labels in predicted]
+        return {"f1": entity_f1(right, given), **accuracy}
+
+    def chance(self, rows: Sequence[TokenClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
+        """Those of a model that gives every word the commonest class."""
+        counts = Counter(label for row in rows for label in row.labels)
+        commonest = max(sorted(counts), key=counts.__getitem__)
+        return self.score(rows, [[commonest] * len(row.words) for row in rows], classes)
+
+    def pipeline(self, form: Form) -> str:
+        return "token-classification"
+
+    def usage(self, task: TaskConfig, form: Form, folder: str) -> list[str]:
+        return [
+            "from transformers import pipeline",
+            f'label = pipeline("token-classification", model={folder}, aggregation_strategy="first")',
+            f"print(label({json.dumps('your text')}))",
+        ]
+
+
+def entity_f1(right: Sequence[Sequence[str]], given: Sequence[Sequence[str]]) -> float:
+    """F1 of entities by their tags: one is found where its type, first and last word are right; 0 where there is none.
+
+    Tags that break their scheme are read as conlleval reads them: an I- that follows no entity of its type begins one.
+    """
+    from seqeval.metrics import f1_score  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+    score: Any = f1_score(right, given, average="micro", zero_division=0)
+    return float(score)
+
+
+def _example(row: TokenClassificationRow, ids: list[int], firsts: Firsts) -> Example:
+    labels = [IGNORED] * len(ids)
+    for word, position in firsts.items():
+        labels[position] = row.labels[word]
+    return {"input_ids": ids, "token_labels": labels}
+
+
+def _split(value: Any) -> list[Any]:
+    """A list, or the parts of a text between its spaces; empty for anything else."""
+    return value.split() if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
+
+
+def _list(name: str, field: str, record: Fields, needed: str) -> list[Any]:
+    """The parts of a value, of which there is at least one; empty where there is none, which is then found."""
+    value = record.value(name, field)
+    parts = _split(value)
+    if value is not None and not parts:
+        record.wrong(field, name, needed, brief(value))
+    return parts
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -1,0 +1,22 @@
+"""Which task kinds a model family serves: those whose head it can build."""
+
+from __future__ import annotations
+
+from trainables.errors import Problem
+from trainables.families import Family
+from trainables.tasks.kinds import KINDS
+
+
+def served(family: Family) -> list[str]:
+    """The task kinds that the family serves."""
+    return [name for name, kind in KINDS.items() if kind.head_name in family.models]
+
+
+def family_problems(family: Family, kind: str) -> list[Problem]:
+    """Whether the family serves a task kind."""
+    kinds = served(family)
+    if kind in kinds:
+        return []
+    *others, last = kinds
+    shown = f"{', '.join(others)} and {last}" if others else last
+    return [Problem("model.family", f"got {family.name} for a {kind} task; {family.name} serves {shown}")]
