@@ -12,13 +12,13 @@ import transformers
 from torch import nn
 from transformers import PreTrainedModel
 
-from benchmarks.shapes import NUM_CLASSES, Shape
+from benchmarks.shapes import Shape
 from trainables import device as devices
 from trainables import frozen, official, student
 from trainables.config import TrainConfig, TrialConfig
 from trainables.distill import map_stacks
 from trainables.families import Family, adapters
-from trainables.finetune import CrossEntropy
+from trainables.finetune import FromLabels
 from trainables.loop import Metrics, Objective, Training
 from trainables.objective import Distillation
 from trainables.seeds import stream
@@ -65,12 +65,12 @@ def start() -> torch.device:
 
 def teacher_of(shape: Shape, device: torch.device) -> PreTrainedModel:
     """The teacher with random weights, in fp32 and eval mode."""
-    family, kind = shape.of(), shape.config("fp32").task.kind
+    family, head = shape.of(), shape.head()
     fields = {**family.scratch_fields, **shape.teacher, **family.fixed_fields, "pad_token_id": PAD_ID}
-    labels = {"num_labels": NUM_CLASSES} if kind == "classification" else {}
+    labels = {"num_labels": head.num_outputs} if head.has_labels else {}
     config_class: Any = getattr(transformers, family.config_class)
     with torch.device(device):
-        model: PreTrainedModel = getattr(transformers, family.models[kind])(config_class(**fields, **labels))
+        model: PreTrainedModel = getattr(transformers, family.models[head.name].name)(config_class(**fields, **labels))
     return model.eval()
 
 
@@ -88,7 +88,7 @@ def make(shape: Shape, dtype: devices.Dtype, *, num_examples: int, full: bool = 
     frozen.hold(model.requires_grad_(False), dtype)
     mappings = map_stacks(config, family, family.num_blocks(model.config.to_dict()))
     quirks = official.quirks(family.name, config.losses)
-    objective = Distillation(family, small, LiveTargets(family, model), mappings, config.losses, quirks)
+    objective = Distillation(family, shape.head(), small, LiveTargets(family, model), mappings, config.losses, quirks)
     examples = shape.examples(num_examples, full=full)
     return Setting(config, config.train, device, family, small, objective, examples, model)
 
@@ -104,9 +104,8 @@ def make_teacher(shape: Shape, dtype: devices.Dtype, *, num_examples: int) -> Tr
     frozen.hold(model, dtype)
     if recipe.gradient_checkpointing:
         student.checkpoint_blocks(model, "model.finetune")
-    return Trainable(
-        config, recipe, device, family, model, CrossEntropy(family, model), shape.examples(num_examples, full=True)
-    )
+    objective = FromLabels(family, shape.head(), model)
+    return Trainable(config, recipe, device, family, model, objective, shape.examples(num_examples, full=True))
 
 
 class _Enough(Exception):

@@ -14,7 +14,9 @@ from typing import Any
 from trainables.config import TrialConfig
 from trainables.device import Dtype
 from trainables.families import FAMILIES, Family
+from trainables.heads import Head
 from trainables.tasks.codec import IGNORED, Example
+from trainables.tasks.kinds import KINDS
 
 FIRST_ID = 5
 """Token ids from here on are drawn; those below are special tokens."""
@@ -70,6 +72,11 @@ class Shape:
 
     def of(self) -> Family:
         return FAMILIES[self.family]
+
+    def head(self) -> Head:
+        """The head of the models of its task."""
+        task = self.config("fp32").task
+        return KINDS[task.kind].head([str(index) for index in range(NUM_CLASSES)])
 
     def examples(self, number: int, seed: int = 0, *, full: bool = False) -> list[Example]:
         """Examples of random tokens; with `full` each is as long as the task allows."""

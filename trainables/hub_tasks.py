@@ -1,4 +1,4 @@
-"""The paper's tasks by name, as data sets of the Hugging Face hub.
+"""The paper's tasks by name, the rest of GLUE and CoNLL-2003's entities, as data sets of the Hugging Face hub.
 
 The public test splits of GLUE, HellaSwag and CommonsenseQA have no labels, and CoQA has none at all: the best
 student is chosen on the last part of the training split, which is then not trained on, and tested on the public
@@ -10,17 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 
-def _glue(name: str, text: list[str], classes: list[str], held_out: int, examples: tuple[int, int]) -> dict[str, Any]:
+def _glue(
+    name: str, text: list[str], classes: list[str] | None, held_out: int, examples: tuple[int, int], **fields: Any
+) -> dict[str, Any]:
     """A task of GLUE; `examples` of its public training and validation splits."""
     return {
         "name": name,
-        "kind": "classification",
+        "kind": "classification" if classes else "regression",
         "hub": {"path": "nyu-mll/glue", "name": name},
         "splits": {"validation": f"train[-{held_out}:]", "test": "validation"},
         "examples": {"train": examples[0] - held_out, "validation": held_out, "test": examples[1]},
         "text": text,
         "classes": classes,
         "max_length": 128,
+        **fields,
     }
 
 
@@ -37,6 +40,30 @@ HUB_TASKS: dict[str, dict[str, Any]] = {
     "qnli": _glue("qnli", ["question", "sentence"], ["entailment", "not_entailment"], 3000, examples=(104_743, 5463)),
     # The training split holds phrases of its sentences too, so that the held-out part is not quite unseen.
     "sst2": _glue("sst2", ["sentence"], ["negative", "positive"], 2000, examples=(67_349, 872)),
+    "cola": _glue(
+        "cola",
+        ["sentence"],
+        ["unacceptable", "acceptable"],
+        1000,
+        examples=(8551, 1043),
+        metric="matthews_correlation",
+    ),
+    "mrpc": _glue(
+        "mrpc", ["sentence1", "sentence2"], ["not_equivalent", "equivalent"], 400, examples=(3668, 408), metric="f1"
+    ),
+    "stsb": _glue("stsb", ["sentence1", "sentence2"], None, 1000, examples=(5749, 1500)),
+    "rte": _glue("rte", ["sentence1", "sentence2"], ["entailment", "not_entailment"], 250, examples=(2490, 277)),
+    "conll2003": {
+        "name": "conll2003",
+        "kind": "token_classification",
+        # A copy in Parquet: the data set itself (eriktks/conll2003) is a script, which nothing runs any more.
+        "hub": {"path": "lhoestq/conll2003"},
+        "examples": {"train": 14_041, "validation": 3250, "test": 3453},
+        "text": ["tokens"],
+        "label": "ner_tags",
+        "classes": ["O", *(f"{place}-{sort}" for sort in ("PER", "ORG", "LOC", "MISC") for place in "BI")],
+        "max_length": 128,
+    },
     "wmt16-en-ro": {
         "name": "wmt16-en-ro",
         "kind": "generation",

@@ -17,7 +17,7 @@ import torch
 from transformers import PreTrainedModel
 
 from benchmarks.setting import PAD_ID, Trainable, make, make_teacher, teacher_of, train
-from benchmarks.shapes import NUM_CLASSES, SHAPES, shapes
+from benchmarks.shapes import SHAPES, shapes
 from trainables import frozen, memory, student
 from trainables.device import autocast, move
 from trainables.families.states import forward
@@ -92,7 +92,7 @@ def compare(name: str, estimate: memory.Bytes, counted: dict[str, int], dry: boo
 def test_a_student_beside_its_teacher(name: str, dry: bool) -> None:
     shape = shapes(dry=dry)[name]
     setting = make(shape, "bf16", num_examples=64, full=True)
-    estimate = memory.of_trial(setting.config, setting.family, shape.teacher, NUM_CLASSES)
+    estimate = memory.of_trial(setting.config, setting.family, shape.teacher, shape.head())
     counted = measured(setting)
     plain = setting.config.model.model_copy(update={"lora": None})
     with torch.device(setting.device):
@@ -105,7 +105,7 @@ def test_a_student_beside_its_teacher(name: str, dry: bool) -> None:
 def test_a_teacher_being_made(name: str, dry: bool) -> None:
     shape = shapes(dry=dry)[name]
     trained = make_teacher(shape, "bf16", num_examples=64)
-    estimate = memory.of_teacher(trained.config, trained.family, shape.teacher, NUM_CLASSES)
+    estimate = memory.of_teacher(trained.config, trained.family, shape.teacher, shape.head())
     counted = measured(trained)
     counted["peak"] = max(counted["peak"], with_best(trained, teacher_of(shape, trained.device)))
     compare(f"{name}, teacher", estimate, counted, dry)

@@ -19,10 +19,13 @@ from trainables.config import Hub, TaskConfig
 from trainables.errors import InputError
 from trainables.hub_tasks import HUB_TASKS
 from trainables.tasks import hub, read
+from trainables.tasks.kinds import KINDS
 from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.kinds.generation import GenerationRow
 from trainables.tasks.kinds.multiple_choice import MultipleChoiceRow
 from trainables.tasks.kinds.question_answering import QuestionRow
+from trainables.tasks.kinds.regression import RegressionRow
+from trainables.tasks.kinds.token_classification import TokenClassificationRow
 from trainables.tasks.rows import Row
 
 Records = list[dict[str, Any]]
@@ -96,6 +99,8 @@ ENDINGS = {
     "endings": ["a", "b", "c", "d"],
     "label": "3",
 }
+LIKE = {"sentence1": "a", "sentence2": "b", "idx": 0}
+TAGGED = {"id": "0", "tokens": ["EU", "rejects", "Peter", "B."], "ner_tags": [3, 0, 1, 2]}
 TURNS = [QuestionRow("s", (), "q", ("a",)), QuestionRow("s", (("q", "a"),), "r", ("b",))]
 PHRASES = [{"translation": {"en": f"e{i}", "ro": f"r{i}"}} for i in range(10, 30)]
 TRIPLES = [["Mars Hill", "JOINED", "1973"], ["Mars Hill", "LOCATION", "North Carolina"]]
@@ -126,6 +131,16 @@ TABLES = [
             ],
         ),
         ("sst2", sentences(1, 0), "train[-1:]", [ClassificationRow(("s0",), 1), ClassificationRow(("s1",), 0)]),
+        ("cola", sentences(1, 0), "train[-1:]", [ClassificationRow(("s0",), 1), ClassificationRow(("s1",), 0)]),
+        ("mrpc", [LIKE | {"label": 1}], "train[-1:]", [ClassificationRow(("a", "b"), 1)]),
+        ("rte", [LIKE | {"label": 1}], "train[-1:]", [ClassificationRow(("a", "b"), 1)]),
+        (
+            "stsb",
+            [LIKE | {"label": 3.25}, LIKE | {"label": 0.0}],
+            "train[-2:]",
+            [RegressionRow(("a", "b"), 3.25), RegressionRow(("a", "b"), 0.0)],
+        ),
+        ("conll2003", [TAGGED], None, [TokenClassificationRow(("EU", "rejects", "Peter", "B."), (3, 0, 1, 2))]),
     ],
 )  # fmt: skip
 def test_the_columns_of_the_hub(
@@ -137,6 +152,20 @@ def test_the_columns_of_the_hub(
     assert data.test == rows
     assert data.train[: len(rows)] == rows
     assert len(data.train) + (len(data.validation) if held_out else 0) == 2 * len(rows)
+
+
+def test_the_main_metrics_of_glue_are_those_of_its_authors() -> None:
+    """Where there are several: QQP's is the accuracy that the paper's tables have."""
+    mains = {name: KINDS[given["kind"]].main_metric(task(name, "p")) for name, given in HUB_TASKS.items()}
+    assert {name: mains[name] for name in ("cola", "mrpc", "stsb", "rte", "qqp", "conll2003")} == {
+        "cola": "matthews_correlation",
+        "mrpc": "f1",
+        "stsb": "pearson",
+        "rte": "accuracy",
+        "qqp": "accuracy",
+        "conll2003": "f1",
+    }
+    assert task("conll2003", "p").classes == "O B-PER I-PER B-ORG I-ORG B-LOC I-LOC B-MISC I-MISC".split()
 
 
 def test_a_part_of_the_training_split_is_drawn_by_its_seed(tmp_path: Path) -> None:
@@ -238,6 +267,14 @@ def test_a_split_without_labels(tmp_path: Path) -> None:
     path = folder(tmp_path, train=sentences(0, 1), validation=sentences(1), test=sentences(-1, -1))
     assert problems(task("sst2", path, splits=None)) == [
         "label: got 'label'; test: -1 stands for no label; in splits, give a split with labels (row 1: -1), and 1 more"
+    ]
+
+
+def test_numbers_that_stand_for_no_labels(tmp_path: Path) -> None:
+    rows = [LIKE | {"label": label} for label in (0.0, 4.5)]
+    path = folder(tmp_path, train=rows, validation=rows, test=[LIKE | {"label": -1.0}] * 2)
+    assert problems(task("stsb", path, splits=None)) == [
+        "label: got 'label'; test: labels that differ are needed; all are -1"
     ]
 
 
