@@ -14,7 +14,6 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -36,13 +35,13 @@ logger = logging.getLogger("sweep.run")  # as a script its name is __main__
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     from sweep.records import log
-    from sweep.spec import command, schema
+    from sweep.spec import command, schema, sources
 
     console = Console()
     try:
         asked = command.parse(arguments)
         if asked.example:
-            print(files("sweep").joinpath("templates", "example.yaml").read_text(), end="")
+            print(sources.EXAMPLE.read_text(), end="")
             return 0
         if asked.schema:
             print(json.dumps(schema.schema(), indent=2))

@@ -71,9 +71,6 @@ class Record:
         """Writes down what the cell is, where that has not been done."""
         self.storage.create(f"{self.root}/{self.declaration_name}", _dump(config))
 
-    def declared(self) -> Facts | None:
-        return self._read(self.declaration_name)
-
     def result(self) -> Facts | None:
         """The manifest: the one result, with the attempt that made it; None: there is none yet."""
         return self._read(self.manifest_name)
@@ -132,11 +129,6 @@ class Record:
         result = self.result()
         number = result.get("attempt") if result else None
         return None if number is None else self.storage.local(f"{self.root}/attempts/{number}/{name}")
-
-    def forget(self) -> None:
-        """Removes the record, the manifest first."""
-        self.storage.delete(f"{self.root}/{self.manifest_name}")
-        self.storage.delete(self.root)
 
     def close(self, manifest: Facts) -> Facts:
         """Creates the manifest; returns the one that stands, which may be another attempt's."""

@@ -156,12 +156,6 @@ class Tracking(Experiment):
     def add_artifact(self, run_id: str, file: Path) -> None:
         self.client.log_artifact(run_id, str(file))
 
-    @guarded
-    def add_metrics(self, run_id: str, metrics: Mapping[str, float], step: int, time: int) -> None:
-        """Metrics of the sweep itself."""
-        points, _ = read_points([{"step": step, "time": time, "metrics": dict(metrics)}])
-        self._log(run_id, points=points)
-
 
 def _without(params: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in params.items() if key not in known}
