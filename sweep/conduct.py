@@ -24,7 +24,8 @@ from sweep.plan.checks import Checked
 from sweep.plan.states import Plan
 from sweep.records import environment, log
 from sweep.records.archive import Sweep
-from sweep.records.records import Facts, Records, now
+from sweep.records.environment import SweepEnvironment
+from sweep.records.records import Records, now
 from sweep.records.storage import Storage
 from sweep.report import page, results, terminal
 from sweep.report.usage import Student
@@ -32,7 +33,7 @@ from sweep.spec.command import Command
 from sweep.spec.messages import shown
 from sweep.spec.passwords import hidden, hidden_in
 from sweep.students import keep, published
-from sweep.tracking import views
+from sweep.tracking import tags, views
 from sweep.tracking.experiment import TrackingError
 from sweep.tracking.runs import RunSpec
 from sweep.tracking.tracking import Tracking
@@ -69,7 +70,7 @@ class Conductor:
     asked: Command
     command: str
     console: Console
-    environment: Facts = field(default_factory=environment.describe)
+    environment: SweepEnvironment = field(default_factory=environment.describe)
     parent: str = ""
     is_tracked: bool = True
     publisher: published.Publisher | None = None
@@ -117,7 +118,7 @@ class Conductor:
         self.checked.revisions.keep()
         described = {
             "config.json": json.dumps(hidden_in(self.config.model_dump(mode="json")), indent=2),
-            "environment.json": json.dumps(self.environment, indent=2),
+            "environment.json": self.environment.model_dump_json(indent=2),
             "plan.json": json.dumps(
                 {key: cell.config.model_dump(mode="json") for key, cell in self.plan.cells.items()}, indent=2
             ),
@@ -126,7 +127,7 @@ class Conductor:
         try:
             if self.config.register:
                 self._check_registry(self.config.register)
-            self.parent = self.tracking.open_sweep(environment.tags(self.environment), about, described)
+            self.parent = self.tracking.open_sweep(tags.of_code(self.environment), about, described)
             self.tracking.tag_experiment(views.tags())
         except TrackingError as error:
             if self.config.tracking_required:
@@ -139,7 +140,7 @@ class Conductor:
     def _log_start(self) -> None:
         """What the command is, where it runs, and what is to be done."""
         logger.info("the command is: %s", self.command)
-        logger.info("it runs on %s as process %d", self.environment["host"], os.getpid())
+        logger.info("it runs on %s as process %d", self.environment.host, os.getpid())
         logger.info("the sweep %s has %s", self.config.name, states.counts(self.plan))
         for kind, cells in (("teachers", self.plan.teachers), ("cells", self.plan.cells)):
             for key in cells:
@@ -170,7 +171,7 @@ class Conductor:
             sweep=self.config.name,
             storage_url=self.config.storage_url,
             tracking=self.tracking if self.is_tracked else None,
-            environment={key: self.environment[key] for key in ("git_commit", "git_dirty", "source_hash", "versions")},
+            code=self.environment,
             num_threads=self.config.resources.cpus,
         )
         made = {cell.teacher for cell in teachers}
@@ -189,12 +190,10 @@ class Conductor:
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are drawn at the end"))
 
     def _cell_run(self, cell: Cell) -> RunSpec:
-        return RunSpec.of_cell(
-            cell, self.plan.labels[cell.fingerprint], self.parent, environment.tags(self.environment)
-        )
+        return RunSpec.of_cell(cell, self.plan.labels[cell.fingerprint], self.parent, tags.of_code(self.environment))
 
     def _teacher_run(self, cell: Cell) -> RunSpec:
-        return RunSpec.of_teacher(cell, self.plan.labels[cell.teacher], self.parent, environment.tags(self.environment))
+        return RunSpec.of_teacher(cell, self.plan.labels[cell.teacher], self.parent, tags.of_code(self.environment))
 
     def _report(self) -> list[results.Row]:
         """Table, page and runs from the records; whatever the cells came to."""

@@ -27,6 +27,7 @@ from sweep.spec.command import WORDS
 from sweep.spec.passwords import hidden
 from sweep.spec.sweep import load
 from sweep.tracking import views
+from sweep.tracking.tags import VIEW
 from trainables.errors import InputError
 
 HOST = "127.0.0.1"
@@ -79,9 +80,7 @@ def links(server: str, experiment: str) -> dict[str, str]:
     except UNREACHABLE:
         return {}
     tags = {tag["key"] for tag in found.get("tags", [])}
-    return {
-        view: views.link(server, found["experiment_id"], view) for view in views.VIEWS if f"{views.TAG}{view}" in tags
-    }
+    return {view: views.link(server, found["experiment_id"], view) for view in views.VIEWS if f"{VIEW}{view}" in tags}
 
 
 def serve(tracking_uri: str, experiment: str) -> int:

@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweep.records import environment, log
-from sweep.records.records import Attempt, Facts, JournalRow, Record, now
+from sweep.records.environment import CodeVersion, Environment
+from sweep.records.journal import JournalRow
+from sweep.records.records import Attempt, Record, now
 from sweep.records.storage import Storage
+from sweep.records.stored import Result
 from sweep.tracking.delivery import Delivery
 from sweep.tracking.runs import RunSpec
+from sweep.tracking.tags import TRAIN_LOSS
 from sweep.tracking.tracking import Tracking
 from trainables.errors import NotFinite
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[Facts], None]
+Progress = Callable[[dict[str, Any]], None]
 """Takes `step` and `loss` of a running trial, at most once a second."""
 
 FLUSH_SECONDS = 1.0
@@ -38,7 +42,8 @@ class Context:
     sweep: str
     storage_url: str
     tracking: Tracking | None
-    environment: Facts
+    code: CodeVersion
+    """The driver's."""
     num_threads: int
 
     @property
@@ -49,10 +54,6 @@ class Context:
     def computed_by(self) -> str:
         return f"{self.sweep}@{environment.host()}"
 
-    def surroundings(self) -> Facts:
-        """The driver's commit and versions, and this worker's own machine."""
-        return {**self.environment, "host": environment.host(), "cpu": environment.cpu(), "gpus": environment.gpus()}
-
 
 @dataclass(frozen=True)
 class Ended:
@@ -62,7 +63,7 @@ class Ended:
     reason: str | None
     delivered: bool
 
-    def facts(self) -> Facts:
+    def facts(self) -> dict[str, Any]:
         return {"done": self.done, "reason": self.reason, "delivered": self.delivered}
 
 
@@ -87,7 +88,7 @@ class JournalWriter:
         self.attempt.journal.write(self.rows)
         if self.delivery:
             self.delivery.add(self.rows)
-        losses = [row["metrics"]["train/loss"] for row in self.rows if "train/loss" in row["metrics"]]
+        losses = [row["metrics"][TRAIN_LOSS] for row in self.rows if TRAIN_LOSS in row["metrics"]]
         self.progress({"step": self.rows[-1]["step"], "loss": losses[-1] if losses else None})
         self.rows, self.flushed = [], time.monotonic()
 
@@ -96,15 +97,15 @@ def make(
     record: Record,
     run: RunSpec,
     context: Context,
-    compute: Callable[[Attempt, Report], Facts],
+    compute: Callable[[Attempt, Report], Result],
     progress: Progress,
 ) -> Ended:
-    """Makes one attempt. `compute` works in the attempt's folder and gives the record's manifest.
+    """Makes one attempt. `compute` works in the attempt's folder and gives the record's result.
 
     What would fail again (a loss that is not finite, an error of the code) ends the record as failed and is
     returned; what lies outside (OSError: disk, network) is raised, for another attempt.
     """
-    attempt = record.begin({"host": environment.host(), "computed_by": context.computed_by, "sweep": context.sweep})
+    attempt = record.begin(host=environment.host(), computed_by=context.computed_by, sweep=context.sweep)
     with log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"):
         _log_start(attempt, run, context)
         return _carry_out(attempt, run, context, compute, progress)
@@ -114,16 +115,16 @@ def _carry_out(
     attempt: Attempt,
     run: RunSpec,
     context: Context,
-    compute: Callable[[Attempt, Report], Facts],
+    compute: Callable[[Attempt, Report], Result],
     progress: Progress,
 ) -> Ended:
     delivery = Delivery(context.tracking, run, attempt) if context.tracking else None
     writer = JournalWriter(attempt, delivery, progress)
     reason: str | None = None
     try:
-        made = compute(attempt, writer)
+        result = compute(attempt, writer)
         writer.flush()
-        attempt.commit({**made, "computed_by": context.computed_by, "environment": context.surroundings()})
+        attempt.commit(result)
         logger.info("the result is stored in %s", attempt.record.root)
     except OSError as error:
         logger.exception("the attempt fails for a reason outside of it, so that another one is worth a try")
@@ -149,13 +150,16 @@ def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:
     logger.info("it runs with Python %s", ", ".join([platform.python_version(), *packages]))
 
 
-def manifest(outcome: Any, **facts: Any) -> Facts:
-    """What a cell and a teacher both say of their outcome."""
+def shared(outcome: Any, attempt: Attempt, context: Context) -> dict[str, Any]:
+    """What the results of cells and of teachers both say: the fields of `Result`."""
     return {
+        "attempt": attempt.number,
+        "time": now(),
+        "computed_by": context.computed_by,
+        "environment": Environment.of_worker(context.code),
         "metrics": outcome.metrics,
         "main_metric": outcome.main_metric,
         "signature": outcome.signature,
         "steps": outcome.num_steps,
         "best_step": outcome.best_step,
-        **facts,
     }

@@ -12,7 +12,8 @@ from ray import tune
 from sweep.grid.cells import Cell
 from sweep.jobs import attempts
 from sweep.jobs.attempts import Context, Ended
-from sweep.records.records import Attempt, Facts, Records
+from sweep.records.records import Attempt, Records
+from sweep.records.stored import TeacherResult
 from sweep.tracking.runs import RunSpec
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
@@ -27,12 +28,16 @@ def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> End
 
     trial = cell.config
 
-    def compute(attempt: Attempt, report: Report) -> Facts:
+    def compute(attempt: Attempt, report: Report) -> TeacherResult:
         assert trial.dtype != "auto"
         outcome = finetune.run(trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads)
-        path = None if trial.model.finetune else trial.model.teacher
-        chance = KINDS[trial.task.kind].chance(rows.test, rows.classes)[outcome.main_metric]
-        return attempts.manifest(outcome, path=path, chance=chance)
+        source = trial.model.teacher
+        return TeacherResult(
+            **attempts.shared(outcome, attempt, context),
+            hash=cell.teacher,
+            path=source if trial.model.finetune is None and isinstance(source, str) else None,
+            chance=KINDS[trial.task.kind].chance(rows.test, rows.classes)[outcome.main_metric],
+        )
 
     record = Records(context.storage).teacher(cell.teacher)
     return attempts.make(record, run, context, compute, tune.report)

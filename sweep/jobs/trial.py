@@ -13,7 +13,8 @@ from ray import tune
 from sweep.grid.cells import Cell
 from sweep.jobs import attempts
 from sweep.jobs.attempts import Context, Ended
-from sweep.records.records import Attempt, Facts, Records
+from sweep.records.records import Attempt, Records
+from sweep.records.stored import CellResult
 from sweep.students import card
 from sweep.tracking.runs import RunSpec
 from trainables.tasks.rows import Data
@@ -27,15 +28,19 @@ def train_cell(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
     from trainables import distill
 
     records = Records(context.storage)
-    teacher = records.teacher(cell.teacher)
-    folder, teacher_made = Path(teacher.location()), teacher.result()
-    assert teacher_made is not None
+    teacher_record = records.teacher(cell.teacher)
+    teacher_path, teacher_result = Path(teacher_record.location()), teacher_record.result()
+    assert teacher_result is not None
 
-    def compute(attempt: Attempt, report: Report) -> Facts:
-        outcome = distill.run(cell.config, rows, folder, attempt.folder, report, context.num_threads)
-        mapping = {stack: {str(s): t for s, t in pairs.items()} for stack, pairs in outcome.mapping.items()}
-        made = attempts.manifest(outcome, mapping=mapping, student=attempt.stored("student"))
-        (attempt.folder / "student" / card.FILE).write_text(card.card(cell, made, teacher_made), encoding="utf-8")
-        return made
+    def compute(attempt: Attempt, report: Report) -> CellResult:
+        outcome = distill.run(cell.config, rows, teacher_path, attempt.folder, report, context.num_threads)
+        result = CellResult(
+            **attempts.shared(outcome, attempt, context),
+            cell=cell.fingerprint,
+            mapping=outcome.mapping,
+            student=attempt.stored("student"),
+        )
+        (attempt.folder / "student" / card.FILE).write_text(card.card(cell, result, teacher_result), encoding="utf-8")
+        return result
 
     return attempts.make(records.cell(cell.fingerprint), run, context, compute, tune.report)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, PlainSerializer, PlainValidator, field_validator
 
 from sweep.grid.cells import Cell
-from sweep.records.records import Facts
+from sweep.records.environment import SweepEnvironment
 from sweep.records.storage import Storage
+from sweep.records.stored import StoredFile
 from sweep.spec.passwords import hidden
 from trainables.config import TrialConfig
 from trainables.errors import InputError, Problem
@@ -18,50 +18,75 @@ from trainables.plugins import Plugin, activate
 FILE = "sweep.json"
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """One sweep: its cells, and how, when and where it was run."""
+class StoredCell(BaseModel, frozen=True):
+    """A cell as `sweep.json` has it."""
+
+    config: TrialConfig
+    data: str
+    teacher: str
+    """The teacher's hash."""
+    fingerprint: str
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _known_fields(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """A field that this program no longer has changes nothing that a report shows."""
+        return {name: value for name, value in config.items() if name in TrialConfig.model_fields}
+
+
+def _from_stored(value: object) -> Cell:
+    if isinstance(value, Cell):
+        return value
+    stored = StoredCell.model_validate(value)
+    return Cell(stored.config, stored.data, stored.teacher, stored.fingerprint)
+
+
+def _to_stored(cell: Cell) -> dict[str, Any]:
+    config = cell.config.model_dump(mode="json")
+    return {"config": config, "data": cell.data, "teacher": cell.teacher, "fingerprint": cell.fingerprint}
+
+
+class SweepPlugins(StoredFile, frozen=True):
+    """The plug-ins of `sweep.json`, without which the configs in it cannot be read."""
+
+    plugins: tuple[Plugin, ...] = ()
+
+
+class Sweep(SweepPlugins, frozen=True):
+    """`sweep.json`: one sweep with its cells, and how, when and where it was run."""
 
     name: str
     command: str
     time: int
     """Milliseconds since the epoch."""
-    environment: Facts
-    """As environment.describe gives it."""
-    cells: tuple[Cell, ...]
-    tracking_uri: str = ""
-    experiment_id: str = ""
-    runs: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment: SweepEnvironment
+    cells: tuple[Annotated[Cell, PlainValidator(_from_stored), PlainSerializer(_to_stored)], ...]
+    tracking_uri: str
+    experiment_id: str
+    runs: dict[str, str]
     """Fingerprint -> id of the cell's run in MLflow."""
-    plugins: tuple[Plugin, ...] = ()
-    """Without them its cells' configs could not be read."""
 
     @property
     def folder(self) -> str:
         return f"sweeps/{self.name}"
 
     def store(self, storage: Storage) -> None:
-        cells = [{**vars(cell), "config": cell.config.model_dump(mode="json")} for cell in self.cells]
-        facts = {
-            **vars(self),
-            "cells": cells,
-            "runs": dict(self.runs),
-            "plugins": [vars(each) for each in self.plugins],
-        }
-        storage.write(f"{self.folder}/{FILE}", json.dumps(facts, ensure_ascii=False).encode())
+        storage.write(f"{self.folder}/{FILE}", self.dump())
 
     @classmethod
     def load(cls, storage: Storage, name: str) -> Self:
-        """The sweep of that name, its plug-ins known to this process. Raises InputError where there is none."""
-        data = storage.read(f"sweeps/{name}/{FILE}") if name in storage.list("sweeps") else None
-        if data is None:
+        """The sweep of that name, its plug-ins known to this process.
+
+        Raises InputError where there is none, or this program cannot read its file.
+        """
+        path = f"sweeps/{name}/{FILE}"
+        known = SweepPlugins.read(storage, path) if name in storage.list("sweeps") else None
+        if known is None:
             raise InputError([Problem("name", f"got {name!r}; the sweeps there are: {', '.join(names(storage))}")])
-        facts: dict[str, Any] = json.loads(data)
-        facts["plugins"] = tuple(Plugin(**each) for each in facts.get("plugins", ()))
-        activate(facts["plugins"])
-        cells: list[Any] = [{**cell, "config": TrialConfig.model_validate(cell["config"])} for cell in facts["cells"]]
-        facts["cells"] = tuple(Cell(**cell) for cell in cells)
-        return cls(**facts)
+        activate(known.plugins)
+        sweep = cls.read(storage, path)
+        assert sweep is not None
+        return sweep
 
 
 def names(storage: Storage) -> list[str]:

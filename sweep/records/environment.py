@@ -12,9 +12,10 @@ from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import psutil
+from pydantic import BaseModel
 
 PACKAGES = (
     "distillation-sweep",
@@ -33,30 +34,53 @@ COMMIT_VARIABLE, DIRTY_VARIABLE = "SWEEP_GIT_COMMIT", "SWEEP_GIT_DIRTY"
 """What a submitted job is told of the repository that it was submitted from."""
 
 
-def describe() -> dict[str, Any]:
-    """All that is known of this process's surroundings, as plain data."""
-    return {
-        "git_commit": git_commit(),
-        "git_dirty": git_dirty(),
-        "source_hash": source_hash(),
-        "python": platform.python_version(),
-        "versions": versions(),
-        "host": host(),
-        "platform": platform.platform(),
-        "cpu": cpu(),
-        "num_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "gpus": gpus(),
-    }
+class CodeVersion(BaseModel, frozen=True):
+    """The code that runs, as the driver knows it."""
+
+    git_commit: str
+    """Of the repository that the command was given in; `unknown` where there is none."""
+    git_dirty: bool | None
+    """Whether files of that repository differ from the commit; None where there is none."""
+    source_hash: str
+    versions: dict[str, str]
+    """Of the packages that numbers depend on."""
+
+    @classmethod
+    def here(cls) -> Self:
+        return cls(git_commit=git_commit(), git_dirty=git_dirty(), source_hash=source_hash(), versions=versions())
 
 
-def tags(environment: dict[str, Any]) -> dict[str, str]:
-    """What every run says of where the command was given."""
-    return {
-        "git_commit": environment["git_commit"],
-        "git_dirty": str(environment["git_dirty"]).lower(),
-        "source_hash": environment["source_hash"],
-    }
+class Environment(CodeVersion, frozen=True):
+    """What a result was computed with: the driver's code on a worker's machine."""
+
+    host: str
+    cpu: str
+    gpus: list[str]
+
+    @classmethod
+    def of_worker(cls, code: CodeVersion) -> Environment:
+        """The driver's code on this machine."""
+        return Environment(**dict(code), host=host(), cpu=cpu(), gpus=gpus())
+
+
+class SweepEnvironment(Environment, frozen=True):
+    """All that is known of the driver's surroundings."""
+
+    python: str
+    platform: str
+    num_cpus: int | None
+    memory_gb: float
+
+
+def describe() -> SweepEnvironment:
+    """All that is known of this process's surroundings."""
+    return SweepEnvironment(
+        **dict(Environment.of_worker(CodeVersion.here())),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        num_cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
+    )
 
 
 def host() -> str:

@@ -6,35 +6,30 @@
                                      failed.json       why this attempt ended without a result
                                      ...               artifacts: angles.npz, per_state.json, student/
     cells/<fingerprint>/result.json                    names the attempt that made it
-    teachers/<hash>/                                   the same with config.json, teacher.json, and model/
+    teachers/<hash>/attempts/<n>/...                   the same, with model/ for student/
+    teachers/<hash>/teacher.json                       names the attempt that made it
 
 Data first, the manifest last: an attempt's files count only once the manifest names it, and only one attempt
-can create the manifest.
+can create the manifest. sweep/records/stored.py has the files' contents.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal
 
+from sweep.records.journal import Journal, JournalRow
 from sweep.records.storage import Storage
+from sweep.records.stored import AttemptFailure, AttemptStart, CellResult, Result, TeacherResult, dump_json
 
-Facts = dict[str, Any]
+RecordKind = Literal["cell", "teacher"]
+"""What a record is of, and so a job that makes it and a run that shows it."""
 State = Literal["done", "failed", "missing"]
 CHECKPOINT = "last.pt"
 """An attempt's last state, to go on from where it is cut off."""
-
-
-class JournalRow(TypedDict):
-    """What was measured at one optimiser step; `time` in milliseconds since the epoch."""
-
-    step: int
-    time: int
-    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -43,56 +38,56 @@ class Records:
 
     storage: Storage
 
-    def cell(self, fingerprint: str) -> Record:
-        return Record(self.storage, fingerprint)
+    def cell(self, fingerprint: str) -> CellRecord:
+        return CellRecord(self.storage, fingerprint)
 
     def teacher(self, teacher_hash: str) -> TeacherRecord:
         return TeacherRecord(self.storage, teacher_hash)
 
 
 @dataclass(frozen=True)
-class Record:
-    """One cell's record."""
+class Record(ABC):
+    """The record of a cell or of a teacher."""
 
     storage: Storage
     identity: str
     """The fingerprint, or the teacher's hash."""
 
-    folder_name: ClassVar[str] = "cells"
-    declaration_name: ClassVar[str] = "cell.json"
-    manifest_name: ClassVar[str] = "result.json"
-    identity_key: ClassVar[str] = "cell"
+    folder_name: ClassVar[str]
+    manifest_name: ClassVar[str]
+
+    @abstractmethod
+    def result(self) -> Result | None:
+        """The manifest: the one result, with the attempt that made it; None: there is none yet."""
 
     @property
     def root(self) -> str:
         return f"{self.folder_name}/{self.identity}"
 
-    def declare(self, config: Facts) -> None:
-        """Writes down what the cell is, where that has not been done."""
-        self.storage.create(f"{self.root}/{self.declaration_name}", _dump(config))
-
-    def result(self) -> Facts | None:
-        """The manifest: the one result, with the attempt that made it; None: there is none yet."""
-        return self._read(self.manifest_name)
+    @property
+    def manifest_path(self) -> str:
+        return f"{self.root}/{self.manifest_name}"
 
     def attempts(self) -> list[int]:
         return sorted(int(name) for name in self.storage.list(f"{self.root}/attempts") if name.isdecimal())
 
-    def attempt(self, number: int) -> Facts:
+    def attempt(self, number: int) -> AttemptStart:
         """Who made an attempt, where and since when."""
-        return self._read(f"attempts/{number}/attempt.json") or {}
+        start = AttemptStart.read(self.storage, f"{self.root}/attempts/{number}/attempt.json")
+        assert start is not None, f"{self.root} has no attempt {number}"
+        return start
 
-    def last_failure(self) -> Facts | None:
+    def last_failure(self) -> AttemptFailure | None:
         """Why the last attempt gave up, for whatever reason; None: it has a result, or was cut off."""
         attempts = self.attempts()
         if not attempts or self.result() is not None:
             return None
-        return self._read(f"attempts/{attempts[-1]}/failed.json")
+        return AttemptFailure.read(self.storage, f"{self.root}/attempts/{attempts[-1]}/failed.json")
 
-    def failure(self) -> Facts | None:
+    def failure(self) -> AttemptFailure | None:
         """Why the cell itself failed, which another try would not change."""
         failure = self.last_failure()
-        return failure if failure and failure["by_itself"] else None
+        return failure if failure and failure.by_itself else None
 
     def state(self) -> State:
         """What is to be done with the cell; a cell that was cut off, or failed for a reason outside, is missing."""
@@ -100,11 +95,11 @@ class Record:
             return "done"
         return "failed" if self.failure() else "missing"
 
-    def begin(self, info: Facts) -> Attempt:
+    def begin(self, *, host: str, computed_by: str, sweep: str) -> Attempt:
         """A new attempt, with a number of its own whoever else begins one at the same time."""
         number = max(self.attempts(), default=0) + 1
-        started = _dump({**info, "time": now()})
-        while not self.storage.create(f"{self.root}/attempts/{number}/attempt.json", started):
+        start = AttemptStart(host=host, computed_by=computed_by, sweep=sweep, time=now()).dump()
+        while not self.storage.create(f"{self.root}/attempts/{number}/attempt.json", start):
             number += 1
         place = f"{self.root}/attempts/{number}"
         return Attempt(self, number, self.storage.workspace(place), Journal(self.storage, f"{place}/journal"))
@@ -112,7 +107,7 @@ class Record:
     def shown_attempt(self) -> int | None:
         """The attempt that made the result, or else the last one."""
         result = self.result()
-        return result.get("attempt") if result else max(self.attempts(), default=None)
+        return result.attempt if result else max(self.attempts(), default=None)
 
     def journal(self) -> list[JournalRow]:
         """The rows of the attempt that made the result, or else of the last one, in the order of writing."""
@@ -127,64 +122,41 @@ class Record:
     def path(self, name: str) -> Path | None:
         """An artifact of the attempt that made the result, as a file or folder of this machine."""
         result = self.result()
-        number = result.get("attempt") if result else None
-        return None if number is None else self.storage.local(f"{self.root}/attempts/{number}/{name}")
+        return self.storage.local(f"{self.root}/attempts/{result.attempt}/{name}") if result else None
 
-    def close(self, manifest: Facts) -> Facts:
-        """Creates the manifest; returns the one that stands, which may be another attempt's."""
-        facts = {self.identity_key: self.identity, **manifest, "time": now()}
-        self.storage.create(f"{self.root}/{self.manifest_name}", _dump(facts))
-        stands = self.result()
-        assert stands is not None
-        return stands
 
-    def _read(self, name: str) -> Facts | None:
-        data = self.storage.read(f"{self.root}/{name}")
-        return None if data is None else json.loads(data)
+@dataclass(frozen=True)
+class CellRecord(Record):
+    """One cell's record."""
+
+    folder_name: ClassVar[str] = "cells"
+    manifest_name: ClassVar[str] = "result.json"
+
+    def declare(self, config: dict[str, Any]) -> None:
+        """Writes down what the cell is, where that has not been done."""
+        self.storage.create(f"{self.root}/cell.json", dump_json(config))
+
+    def result(self) -> CellResult | None:
+        return CellResult.read(self.storage, self.manifest_path)
 
 
 @dataclass(frozen=True)
 class TeacherRecord(Record):
-    """One teacher's record. A ready teacher has no attempt: `close({"path": …, …})` is all of it."""
+    """One teacher's record."""
 
     folder_name: ClassVar[str] = "teachers"
-    declaration_name: ClassVar[str] = "config.json"
     manifest_name: ClassVar[str] = "teacher.json"
-    identity_key: ClassVar[str] = "hash"
 
-    def manifest(self) -> Facts | None:
-        return self.result()
+    def result(self) -> TeacherResult | None:
+        return TeacherResult.read(self.storage, self.manifest_path)
 
     def location(self) -> str:
         """Where `from_pretrained` finds the teacher: a folder of this machine, or the path of a ready one."""
-        manifest = self.result()
-        assert manifest is not None, f"no teacher {self.identity} yet"
-        folder = self.path("model")
-        return str(folder) if folder else manifest["path"]
-
-
-@dataclass(frozen=True)
-class Journal:
-    """Rows of metrics in segments, each a file that is written once."""
-
-    storage: Storage
-    root: str
-
-    def write(self, rows: Iterable[JournalRow]) -> None:
-        """Adds a segment; one writer at a time."""
-        segment = f"{self.root}/{len(self.storage.list(self.root)):06d}.jsonl"
-        created = self.storage.create(segment, b"".join(_dump(row) + b"\n" for row in rows))
-        assert created, f"{segment} has a second writer"
-
-    def read(self) -> list[JournalRow]:
-        segments = [self.storage.read(f"{self.root}/{name}") for name in self.storage.list(self.root)]
-        return [json.loads(line) for segment in segments if segment for line in segment.splitlines()]
-
-    def last(self) -> JournalRow | None:
-        """The last row; None where nothing has been measured."""
-        names = self.storage.list(self.root)
-        segment = self.storage.read(f"{self.root}/{names[-1]}") if names else None
-        return json.loads(segment.splitlines()[-1]) if segment else None
+        result = self.result()
+        assert result is not None, f"there is no teacher {self.identity} yet"
+        location = result.path or self.path("model")
+        assert location is not None, f"the model of teacher {self.identity} is gone"
+        return str(location)
 
 
 @dataclass(frozen=True)
@@ -200,28 +172,26 @@ class Attempt:
         """An artifact's path in the record, as manifests name it."""
         return f"attempts/{self.number}/{name}"
 
-    def commit(self, result: Facts) -> Facts:
+    def commit(self, result: Result) -> Result:
         """Stores the folder, then creates the manifest; returns the one that stands, perhaps another attempt's.
 
         The checkpoint goes: nobody resumes what is finished. With a remote storage `folder` is gone afterwards:
         read through `record.path`.
         """
+        assert result.attempt == self.number
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
         self.record.storage.put(self.folder, f"{self.record.root}/attempts/{self.number}")
-        return self.record.close({**result, "attempt": self.number})
+        self.record.storage.create(self.record.manifest_path, result.dump())
+        stands = self.record.result()
+        assert stands is not None
+        return stands
 
     def fail(self, reason: str, message: str, traceback: str = "", *, by_itself: bool) -> None:
         """Ends the attempt. `by_itself`: the cell would fail again, so it is not tried again."""
-        failure = {"reason": reason, "message": message, "traceback": traceback, "by_itself": by_itself}
-        self.record.storage.create(
-            f"{self.record.root}/{self.stored('failed.json')}", _dump({**failure, "time": now()})
-        )
+        failure = AttemptFailure(reason=reason, message=message, traceback=traceback, by_itself=by_itself, time=now())
+        self.record.storage.create(f"{self.record.root}/{self.stored('failed.json')}", failure.dump())
 
 
 def now() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def _dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()

@@ -14,7 +14,7 @@ from sweep.records.storage import Storage
 from sweep.report import page, results, terminal
 from trainables.errors import InputError
 
-NO_SWEEP = 2
+WRONG_CALL = 2
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,18 +29,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draws a sweep's report again. Exit status: 0, or 2 where the storage has no such sweep."""
+    """Draws a sweep's report again. Exit status: 0, or 2 where the storage has no such sweep, or a newer one."""
     given = parser().parse_args(arguments)
     try:
         storage = Storage(given.storage)
-        sweep = Sweep.load(storage, given.name)
+        sweep, records = Sweep.load(storage, given.name), Records(storage)
+        rows = results.rows(records, sweep.cells)
+        files = page.write(storage, sweep, rows)
+        terminal.show_results(rows, Console(), page.best_student(rows, sweep, records), [files.csv, files.html])
     except InputError as error:
         print(error, file=sys.stderr)
-        return NO_SWEEP
-    records = Records(storage)
-    rows = results.rows(records, sweep.cells)
-    files = page.write(storage, sweep, rows)
-    terminal.show_results(rows, Console(), page.best_student(rows, sweep, records), [files.csv, files.html])
+        return WRONG_CALL
     return 0
 
 

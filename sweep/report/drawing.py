@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.records.records import JournalRow, Records
+from sweep.records.journal import JournalRow
+from sweep.records.records import Records
 from sweep.report import plots
 from sweep.report.findings import findings
 from sweep.report.results import Row
 from sweep.report.summary import INITS, NO_MATCHING, Group, Section
+from sweep.tracking.tags import ACUTE_SHARE, COS_MEAN, angle_metric, eval_metric
 from trainables.angle_file import read, seen_from
 
 Ends = dict[str, NDArray[np.float64]]
@@ -49,7 +51,7 @@ def draw(section: Section, records: Records) -> Drawn:
     journals = {row.fingerprint: records.cell(row.fingerprint).journal() for row in section.rows}
     curves = {
         (group.strategy, group.init): plots.mean_curve(
-            _curve(journals[row.fingerprint], f"eval/{section.metric}") for row in group.rows if row.test is not None
+            _curve(journals[row.fingerprint], eval_metric(section.metric)) for row in group.rows if row.test is not None
         )
         for group in section.groups
     }
@@ -84,8 +86,8 @@ def _curve(journal: Sequence[JournalRow], metric: str) -> plots.Curve:
 def _angle(group: Group, stack: str, journals: Mapping[str, Sequence[JournalRow]]) -> Angle:
     start: dict[str, float] = {}
     end: dict[str, float] = {}
-    for name in ("cos_mean", "acute_share"):
-        curves = [_curve(journals[row.fingerprint], f"angle/{stack}/{name}")[1] for row in group.rows]
+    for name in (COS_MEAN, ACUTE_SHARE):
+        curves = [_curve(journals[row.fingerprint], angle_metric(stack, name))[1] for row in group.rows]
         measured = [values for values in curves if values]
         if measured:
             start[name] = float(np.mean([values[0] for values in measured]))

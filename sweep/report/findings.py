@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweep.report.summary import INITS, Comparison, Group, Section, compare
+from sweep.tracking.tags import ACUTE_SHARE
 
 
 def number(value: float | None, metric: str) -> str:
@@ -75,7 +76,7 @@ def overview(all_sections: Sequence[Section]) -> list[str]:
 def _angles(all_sections: Sequence[Section]) -> list[str]:
     """How acute the angles were at the end, from the least to the most acute cell."""
     rows = {row.fingerprint: row for section in all_sections for row in section.rows}.values()
-    shares = [value for row in rows for name, value in row.metrics.items() if name.endswith("/acute_share")]
+    shares = [value for row in rows for name, value in row.metrics.items() if name.endswith(f"/{ACUTE_SHARE}")]
     if not shares:
         return []
     return [

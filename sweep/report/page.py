@@ -41,9 +41,9 @@ def best_student(rows: Sequence[Row], sweep: Sweep, records: Records) -> Student
     configs = {cell.fingerprint: cell.config for cell in sweep.cells}
     for row in summary.ranked(rows):
         record = records.cell(row.fingerprint)
-        student = (record.result() or {}).get("student")
-        if student and records.storage.list(f"{record.root}/{student}"):
-            return Student(row, configs[row.fingerprint], records.storage.full_url(f"{record.root}/{student}"))
+        result = record.result()
+        if result and records.storage.list(folder := f"{record.root}/{result.student}"):
+            return Student(row, configs[row.fingerprint], records.storage.full_url(folder))
     return None
 
 

@@ -6,16 +6,17 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
 from sweep.grid.varied import cell_fields, cell_labels, teacher_labels, varied
-from sweep.records.records import Facts, Record, Records
+from sweep.records.records import Record, RecordKind, Records, State
 from sweep.records.storage import Storage
+from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResult
+from sweep.tracking.tags import SECONDS_TOTAL, best_metric, test_metric
 from trainables.inert import inert_fields, is_within
 
-Status = Literal["done", "failed", "missing"]
 Mappings = dict[str, dict[int, int]]
 """Stack -> student state -> teacher state."""
 
@@ -24,7 +25,7 @@ Mappings = dict[str, dict[int, int]]
 class Row:
     """One teacher or one cell; None where it has no such value, or not yet."""
 
-    kind: Literal["teacher", "cell"]
+    kind: RecordKind
     label: str
     model: str
     task: str
@@ -33,7 +34,7 @@ class Row:
     seed: int | None
     axes: dict[str, str]
     """The other fields of the config that the sweep varies and that have an effect on the cell."""
-    status: Status
+    status: State
     reason: str
     main_metric: str
     best: float | None
@@ -60,14 +61,13 @@ def rows(records: Records, cells: Sequence[Cell]) -> list[Row]:
     first: dict[str, Cell] = {}
     for cell in cells:
         first.setdefault(cell.teacher, cell)
-    manifests = {teacher: records.teacher(teacher).manifest() for teacher in first}
-    configs = [cell.config for cell in cells]
-    axes = varied(configs)
+    results = {teacher_hash: records.teacher(teacher_hash).result() for teacher_hash in first}
+    axes = varied([cell.config for cell in cells])
     names = cell_labels({cell.fingerprint: cell.config for cell in cells})
     names |= teacher_labels({key: cell.config for key, cell in first.items()})
-    teachers = [_teacher_row(records.teacher(key), cell, manifests[key], names[key]) for key, cell in first.items()]
+    teachers = [_teacher_row(records.teacher(key), cell, results[key], names[key]) for key, cell in first.items()]
     return teachers + [
-        _row(records.cell(cell.fingerprint), cell, manifests[cell.teacher], names[cell.fingerprint], axes)
+        _row(records.cell(cell.fingerprint), cell, results[cell.teacher], names[cell.fingerprint], axes)
         for cell in cells
     ]
 
@@ -89,9 +89,9 @@ def write_csv(rows: Iterable[Row], storage: Storage, path: str) -> None:
     storage.write(path, text.getvalue().encode())
 
 
-def _teacher_row(record: Record, cell: Cell, manifest: Facts | None, label: str) -> Row:
+def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label: str) -> Row:
     """The row of the teacher of a cell."""
-    row = _row(record, cell, manifest, label, axes=[])
+    row = _row(record, cell, result, label, axes=[])
     return replace(
         row,
         kind="teacher",
@@ -105,19 +105,14 @@ def _teacher_row(record: Record, cell: Cell, manifest: Facts | None, label: str)
     )
 
 
-def _row(record: Record, cell: Cell, teacher: Facts | None, label: str, axes: Sequence[str]) -> Row:
+def _row(record: Record, cell: Cell, teacher_result: TeacherResult | None, label: str, axes: Sequence[str]) -> Row:
     result = record.result()
-    failure = {} if result else record.last_failure() or {}
-    found = result or {}
-    config, given = cell.config, cell_fields(cell.config)
-    metrics: dict[str, float] = found.get("metrics", {})
-    main = found.get("main_metric", "")
-    best, test = metrics.get(f"best/{main}"), metrics.get(f"test/{main}")
-    teacher_best, teacher_test = (
-        teacher["metrics"].get(f"{split}/{teacher['main_metric']}") if teacher else None for split in ("best", "test")
-    )
-    chance = teacher.get("chance", 0.0) if teacher else 0.0
-    mapping = _mapping(found)
+    failure = None if result else record.last_failure()
+    config, fields_of_cell = cell.config, cell_fields(cell.config)
+    metrics = result.metrics if result else {}
+    mapping = result.mapping if isinstance(result, CellResult) else {}
+    (best, test), (teacher_best, teacher_test) = _scores(result), _scores(teacher_result)
+    chance = teacher_result.chance if teacher_result else 0.0
     return Row(
         kind="cell",
         label=label,
@@ -126,10 +121,10 @@ def _row(record: Record, cell: Cell, teacher: Facts | None, label: str, axes: Se
         strategy=labels.strategy_label(config.strategy),
         init=config.init,
         seed=config.seed,
-        axes={key: given.get(key, "") for key in axes if not is_within(key, inert_fields(config))},
+        axes={key: fields_of_cell.get(key, "") for key in axes if not is_within(key, inert_fields(config))},
         status=_status(result, failure),
-        reason=failure.get("reason", ""),
-        main_metric=main,
+        reason=failure.reason if failure else "",
+        main_metric=result.main_metric if result else "",
         best=best,
         test=test,
         teacher_test=teacher_test,
@@ -138,12 +133,20 @@ def _row(record: Record, cell: Cell, teacher: Facts | None, label: str, axes: Se
         metrics=metrics,
         mapping=mapping,
         mapping_note=_notes(mapping) if config.strategy.kind == "random" else "",
-        signature=found.get("signature") or "",
-        seconds=metrics.get("seconds/total"),
-        computed_by=found.get("computed_by", ""),
+        signature=(result.signature or "") if result else "",
+        seconds=metrics.get(SECONDS_TOTAL),
+        computed_by=result.computed_by if result else "",
         teacher=cell.teacher,
         fingerprint=cell.fingerprint,
     )
+
+
+def _scores(result: Result | None) -> tuple[float | None, float | None]:
+    """The main metric: the best on validation, and that on the test split."""
+    if result is None:
+        return None, None
+    metrics, main = result.metrics, result.main_metric
+    return metrics.get(best_metric(main)), metrics.get(test_metric(main))
 
 
 def share(student: float | None, teacher: float | None, chance: float) -> float | None:
@@ -161,18 +164,10 @@ def permutation_note(mapping: dict[int, int]) -> str:
     return "reversal" if drawn == sorted(drawn, reverse=True) else "permutation"
 
 
-def _status(manifest: Facts | None, failure: Facts) -> Status:
-    if manifest is not None:
+def _status(result: Result | None, failure: AttemptFailure | None) -> State:
+    if result is not None:
         return "done"
-    return "failed" if failure.get("by_itself") else "missing"
-
-
-def _mapping(result: Facts) -> Mappings:
-    """The mappings with their states as numbers; JSON has made text of the keys."""
-    mappings: dict[str, dict[str, int]] = result.get("mapping") or {}
-    return {
-        stack: {int(student): teacher for student, teacher in mapping.items()} for stack, mapping in mappings.items()
-    }
+    return "failed" if failure and failure.by_itself else "missing"
 
 
 def _notes(mapping: Mappings) -> str:

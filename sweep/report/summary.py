@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sweep.report.results import Row
+from sweep.tracking.tags import ANGLE
 
 NO_MATCHING = "none"
 INITS = {"random": "random start", "teacher": "teacher's weights"}
@@ -92,7 +93,7 @@ class Section:
     @property
     def stacks(self) -> list[str]:
         """The stacks that angles were measured in."""
-        names = (name.split("/") for row in self.rows for name in row.metrics if name.startswith("angle/"))
+        names = (name.split("/") for row in self.rows for name in row.metrics if name.startswith(ANGLE))
         return sorted({parts[1] for parts in names}, reverse=True)  # encoder before decoder
 
     def of(self, init: str) -> list[Group]:

@@ -21,6 +21,7 @@ from sweep.report.findings import number, overview, percent, score
 from sweep.report.results import Row
 from sweep.report.summary import Section, sections
 from sweep.report.usage import Student, usage
+from sweep.tracking.tags import ACUTE_SHARE, angle_metric
 
 FOOTER = "Ctrl-C is safe: run the same command again to continue"
 LOG_SECONDS = 10.0
@@ -194,7 +195,7 @@ def _table(section: Section) -> Table:
     for init in section.inits:
         groups = section.of(init)
         for group in groups:
-            shares = [percent(group.metric(f"angle/{stack}/acute_share")) for stack in section.stacks]
+            shares = [percent(group.metric(angle_metric(stack, ACUTE_SHARE))) for stack in section.stacks]
             notes = [short_note(row.mapping_note) for row in group.rows] + [
                 row.status for row in group.rows if row.status != "done"
             ]

@@ -12,46 +12,47 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData, try_to_load_fr
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
-from sweep.records.records import Facts
+from sweep.records.stored import CellResult, Result, TeacherResult
 from sweep.report.results import share
 from sweep.report.usage import pipeline_task, usage
 from sweep.spec.passwords import hidden_in
+from sweep.tracking.tags import BEST, TEST, test_metric
 from trainables.config import FromScratch, TaskConfig, TrialConfig
 from trainables.tasks.kinds import KINDS
 
 FILE = "README.md"
 
 
-def card(cell: Cell, made: Facts, teacher: Facts) -> str:
-    """The card of a cell's student; `made` and `teacher` are the results of the cell and of its teacher.
+def card(cell: Cell, result: CellResult, teacher_result: TeacherResult) -> str:
+    """The card of a cell's student, from the results of the cell and of its teacher.
 
     Folders of the machine are named by their last part alone.
     """
     config, task = cell.config, cell.config.task
     remarks = [KINDS[task.kind].remark, _precision(config)]
     return ModelCard.from_template(
-        _metadata(cell, made),
+        _metadata(cell, result),
         template_str=files("sweep").joinpath("templates", "card.md.j2").read_text(),
         title=labels.cell_label(config),
         blocks=config.model.student_blocks,
         width=f" and width {config.model.student_width}" if config.model.student_width else "",
         teacher=_teacher(config),
         data=task.name,
-        share=_share(made, teacher),
+        share=_share(result, teacher_result),
         usage=usage(config, "."),
         max_length=task.max_length,
         cut_at=KINDS[task.kind].cut_at,
         remarks=[remark for remark in remarks if remark],
-        metrics=_lines(_metrics(made, teacher)),
-        signature=made["signature"],
-        best_step=made["best_step"],
-        steps=made["steps"],
-        facts=_lines(_facts(cell, made)),
+        metrics=_lines(_metrics(result, teacher_result)),
+        signature=result.signature,
+        best_step=result.best_step,
+        steps=result.steps,
+        facts=_lines(_facts(cell, result)),
         config=yaml.safe_dump(_shown(config), sort_keys=False, allow_unicode=True).rstrip(),
     ).content
 
 
-def _metadata(cell: Cell, made: Facts) -> ModelCardData:
+def _metadata(cell: Cell, result: CellResult) -> ModelCardData:
     """The hub's block; a licence only where the teacher's own card has one."""
     config, task = cell.config, cell.config.task
     hub, teacher = task.hub, _hub_id(config)
@@ -68,7 +69,7 @@ def _metadata(cell: Cell, made: Facts) -> ModelCardData:
             metric_type=name,
             metric_value=value,
         )
-        for split, name, value in _measured(made)
+        for split, name, value in _measured(result)
     ]
     return ModelCardData(
         base_model=teacher,
@@ -82,11 +83,10 @@ def _metadata(cell: Cell, made: Facts) -> ModelCardData:
     )
 
 
-def _measured(made: Facts) -> list[tuple[str, str, float]]:
+def _measured(result: Result) -> list[tuple[str, str, float]]:
     """Split, metric and value: validation by the main metric, and every test split."""
-    metrics: dict[str, float] = made["metrics"]
-    found = [(*key.split("/", 1), value) for key, value in metrics.items() if key.startswith(("best/", "test"))]
-    return [("validation" if split == "best" else split, name, value) for split, name, value in found]
+    found = [(*key.split("/", 1), value) for key, value in result.metrics.items() if key.startswith((BEST, TEST))]
+    return [("validation" if f"{split}/" == BEST else split, name, value) for split, name, value in found]
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -94,19 +94,18 @@ def _lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def _metrics(made: Facts, teacher: Facts) -> list[tuple[str, str, str]]:
+def _metrics(result: CellResult, teacher_result: TeacherResult) -> list[tuple[str, str, str]]:
     """A row a metric: what was measured, the student's value and the teacher's, which a ready one may lack."""
-    theirs = {(split, name): value for split, name, value in _measured(teacher)}
+    theirs = {(split, name): value for split, name, value in _measured(teacher_result)}
     return [
         (f"{split}, {name}", f"{value:.4f}", f"{theirs[split, name]:.4f}" if (split, name) in theirs else "-")
-        for split, name, value in _measured(made)
+        for split, name, value in _measured(result)
     ]
 
 
-def _facts(cell: Cell, made: Facts) -> list[tuple[str, str]]:
+def _facts(cell: Cell, result: CellResult) -> list[tuple[str, str]]:
     config = cell.config
-    mappings: dict[str, dict[str, int]] = made["mapping"]
-    mapping = "; ".join(f"{stack} {labels.pairs(pairs) or 'none'}" for stack, pairs in mappings.items())
+    mapping = "; ".join(f"{stack} {labels.pairs(pairs) or 'none'}" for stack, pairs in result.mapping.items())
     return [
         ("teacher", f"{_teacher(config)}, `{cell.teacher}`"),
         ("strategy", labels.strategy_label(config.strategy)),
@@ -162,9 +161,9 @@ def _precision(config: TrialConfig) -> str:
     return "It was measured under `torch.autocast` to bfloat16; in full precision an answer may differ here and there."
 
 
-def _share(made: Facts, teacher: Facts) -> str:
-    test, theirs = (facts["metrics"].get(f"test/{facts['main_metric']}") for facts in (made, teacher))
-    come = share(test, theirs, teacher.get("chance", 0.0))
+def _share(result: CellResult, teacher_result: TeacherResult) -> str:
+    test, teacher_test = (each.metrics.get(test_metric(each.main_metric)) for each in (result, teacher_result))
+    come = share(test, teacher_test, teacher_result.chance)
     return "an unknown part" if come is None else f"{come:.0%}"
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Literal
 
 from sweep.grid.cells import Cell
-from sweep.records.records import Facts, Records
+from sweep.records.records import Records
+from sweep.records.stored import CellResult
+from sweep.tracking.tags import best_metric
 
 
 def students(keep: Literal["best", "all", "none"], cells: Iterable[Cell], records: Records) -> None:
@@ -28,9 +30,9 @@ def students(keep: Literal["best", "all", "none"], cells: Iterable[Cell], record
             best[group] = cell.fingerprint
     for fingerprint, result in results.items():
         if result is not None and fingerprint not in best.values():
-            records.storage.delete(f"cells/{fingerprint}/attempts/{result['attempt']}/student")
+            records.storage.delete(f"cells/{fingerprint}/attempts/{result.attempt}/student")
 
 
-def _score(result: Facts | None) -> float:
+def _score(result: CellResult | None) -> float:
     assert result is not None
-    return result["metrics"][f"best/{result['main_metric']}"]
+    return result.metrics[best_metric(result.main_metric)]

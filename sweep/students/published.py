@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module, metadata
 from multiprocessing import get_context
@@ -20,6 +20,7 @@ from typing import Any
 
 from sweep.report.usage import Student, pipeline_task
 from sweep.students import card
+from sweep.tracking import tags
 from sweep.tracking.experiment import CLIENT_ENVIRONMENT, TrackingError, guarded, prepare
 from sweep.tracking.tracking import Tracking
 from trainables import plugins
@@ -57,7 +58,7 @@ def check_registry(tracking: Tracking) -> None:
 def log(tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
     """The id of the student's model in MLflow, logged where it is not yet; what broke off before is removed."""
     client, cell = tracking.client, student.row.fingerprint
-    where = f"tags.cell = '{cell}' AND source_run_id = '{run_id}'"
+    where = f"tags.{tags.CELL} = '{cell}' AND source_run_id = '{run_id}'"
     for found in client.search_logged_models([tracking.experiment_id], where):
         if found.status == "READY":
             return found.model_id
@@ -66,8 +67,7 @@ def log(tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
     from mlflow.models import Model
 
     params = client.get_run(run_id).data.params
-    tags = {**_tags(student), "sweep": tracking.experiment}
-    model = client.create_logged_model(tracking.experiment_id, NAME, run_id, tags, params)
+    model = client.create_logged_model(tracking.experiment_id, NAME, run_id, _tags(student, tracking), params)
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with tempfile.TemporaryDirectory(prefix="sweep-") as place, _time_to_upload():
         files = Path(place, NAME)
@@ -130,9 +130,9 @@ def register(tracking: Tracking, name: str, model_id: str, run_id: str, student:
     """The version of the registered model that is this student; a new one where there is none yet."""
     from mlflow.exceptions import MlflowException
 
-    client, tags = tracking.client, {**_tags(student), "sweep": tracking.experiment}
+    client, own = tracking.client, _tags(student, tracking)
     for version in client.search_model_versions(f"name = '{name}'"):
-        if version.tags.get("cell") == tags["cell"] and version.status == "READY":
+        if version.tags.get(tags.CELL) == own[tags.CELL] and version.status == "READY":
             return str(version.version)
     try:
         client.create_registered_model(name)
@@ -141,13 +141,20 @@ def register(tracking: Tracking, name: str, model_id: str, run_id: str, student:
             raise
     # A registry in a database looks its model up by the environment's address, whatever the client's own is.
     with _environment("MLFLOW_TRACKING_URI", tracking.uri):
-        made = client.create_model_version(name, f"models:/{model_id}", run_id, tags, model_id=model_id)
+        made = client.create_model_version(name, f"models:/{model_id}", run_id, own, model_id=model_id)
     return str(made.version)
 
 
-def _tags(student: Student) -> Mapping[str, str]:
+def _tags(student: Student, tracking: Tracking) -> dict[str, str]:
     row = student.row
-    return {"cell": row.fingerprint, "strategy": row.strategy, "init": row.init, "model": row.model, "task": row.task}
+    return {
+        tags.CELL: row.fingerprint,
+        tags.STRATEGY: row.strategy,
+        tags.INIT: row.init,
+        tags.MODEL: row.model,
+        tags.TASK: row.task,
+        tags.SWEEP: tracking.experiment,
+    }
 
 
 def _write(student: Student, folder: Path, files: Path, about: Any) -> None:

@@ -7,9 +7,11 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from sweep.records.records import Attempt, JournalRow
+from sweep.records.journal import JournalRow
+from sweep.records.records import Attempt
 from sweep.tracking.experiment import MAX_POINTS, TrackingError
 from sweep.tracking.runs import Point, RunSpec, read_points
+from sweep.tracking.tags import TEACHER_KIND
 from sweep.tracking.tracking import Tracking
 
 logger = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ class Delivery:
         if self._run_id is None:
             opened = self._tracking.open_run(self._run, self._attempt.record, self._attempt.number)
             self._run_id = opened.run_id
-            if self._run.kind == "teacher":  # a cell is short, and one of many
+            if self._run.kind == TEACHER_KIND:  # a cell is short, and one of many
                 self._watched.enter_context(self._tracking.system_metrics(self._run_id))
         with self._lock:
             batch = self._points[:MAX_POINTS]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from sweep.spec.passwords import hidden
 from sweep.tracking.runs import Point
+from sweep.tracking.tags import REASON
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -122,7 +123,7 @@ class Experiment:
         time: int | None = None,
     ) -> None:
         if reason:
-            self._log(run_id, tags={"reason": reason})
+            self._log(run_id, tags={REASON: reason})
         if traceback:
             self.client.log_text(run_id, traceback, "traceback.txt")
         self.client.set_terminated(run_id, status, time)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
-from sweep.records import environment
-from sweep.records.records import Facts, JournalRow, Record
+from sweep.records.journal import JournalRow
+from sweep.records.records import Record, RecordKind
+from sweep.records.stored import CellResult, Result
+from sweep.tracking import tags
 from trainables.config import TrialConfig
-
-DESCRIPTION = "mlflow.note.content"
-"""The tag that MLflow shows as a run's description."""
-
-Kind = Literal["cell", "teacher", "candidate"]
 
 
 class Point(NamedTuple):
@@ -32,7 +29,7 @@ class Point(NamedTuple):
 class RunSpec:
     """What a run is called and what is known of it before it starts."""
 
-    kind: Kind
+    kind: RecordKind
     identity: str
     """The cell's fingerprint, or the teacher's hash."""
     parent: str
@@ -41,29 +38,29 @@ class RunSpec:
     params: Mapping[str, str]
 
     @classmethod
-    def of_cell(cls, cell: Cell, name: str, parent: str, tags: Mapping[str, str]) -> RunSpec:
-        """The run of a cell under its label; `tags` are those that all runs of the sweep share."""
+    def of_cell(cls, cell: Cell, name: str, parent: str, shared: Mapping[str, str]) -> RunSpec:
+        """The run of a cell under its label; `shared` are the tags of all runs of the sweep."""
         config = cell.config
         own = {
-            "model": config.model.name,
-            "task": config.task.name,
-            "strategy": labels.strategy_label(config.strategy),
-            "init": config.init,
-            "seed": str(config.seed),
-            "teacher": cell.teacher,
-            DESCRIPTION: _describe_cell(config),
+            tags.MODEL: config.model.name,
+            tags.TASK: config.task.name,
+            tags.STRATEGY: labels.strategy_label(config.strategy),
+            tags.INIT: config.init,
+            tags.SEED: str(config.seed),
+            tags.TEACHER: cell.teacher,
+            tags.DESCRIPTION: _describe_cell(config),
         }
         params = labels.flatten(config.model_dump(mode="json"))
-        return cls("cell", cell.fingerprint, parent, name, {**tags, **own}, params)
+        return cls("cell", cell.fingerprint, parent, name, {**shared, **own}, params)
 
     @classmethod
-    def of_teacher(cls, cell: Cell, name: str, parent: str, tags: Mapping[str, str]) -> RunSpec:
+    def of_teacher(cls, cell: Cell, name: str, parent: str, shared: Mapping[str, str]) -> RunSpec:
         """The run of the teacher of a cell under its label."""
         config = cell.config
         about = f"The teacher of {config.model.name} on {config.task.name}, which its students are matched to."
-        own = {"model": config.model.name, "task": config.task.name, DESCRIPTION: about}
+        own = {tags.MODEL: config.model.name, tags.TASK: config.task.name, tags.DESCRIPTION: about}
         params = labels.flatten(config.model_dump(mode="json", include={"model", "task", "dtype"}))
-        return cls("teacher", cell.teacher, parent, name, {**tags, **own}, params)
+        return cls("teacher", cell.teacher, parent, name, {**shared, **own}, params)
 
 
 def _describe_cell(config: TrialConfig) -> str:
@@ -81,22 +78,17 @@ def read_points(rows: Iterable[JournalRow]) -> tuple[list[Point], list[str]]:
     return [point for point in values if math.isfinite(point.value)], left_out
 
 
-def identity_tag(kind: str) -> str:
-    """The tag that holds the identity of a run of this kind."""
-    return "teacher" if kind == "teacher" else "cell"
-
-
-def mapping_params(result: Facts) -> dict[str, str]:
+def result_params(result: Result) -> dict[str, str]:
     """A cell's mappings as params: `mapping.encoder` = `0:0 1:4 2:8 3:12`."""
-    mappings: dict[str, dict[str, int]] = result.get("mapping") or {}
-    return {f"mapping.{stack}": labels.pairs(mapping) for stack, mapping in mappings.items()}
+    mappings = result.mapping if isinstance(result, CellResult) else {}
+    return {tags.mapping_param(stack): labels.pairs(mapping) for stack, mapping in mappings.items()}
 
 
-def result_tags(result: Facts, record: Record) -> dict[str, str]:
+def result_tags(result: Result, record: Record) -> dict[str, str]:
     """What a result says of how it came to be, and where its student lies."""
-    tags: dict[str, Any] = {name: result[name] for name in ("computed_by", "signature") if result.get(name)}
-    if result.get("student"):
-        tags["student"] = record.storage.full_url(f"{record.root}/{result['student']}")
-    if "git_commit" in result.get("environment", {}):
-        tags |= environment.tags(result["environment"])
-    return tags
+    own = {tags.COMPUTED_BY: result.computed_by, **tags.of_code(result.environment)}
+    if result.signature:
+        own[tags.SIGNATURE] = result.signature
+    if isinstance(result, CellResult):
+        own[tags.STUDENT] = record.storage.full_url(f"{record.root}/{result.student}")
+    return own

@@ -13,13 +13,23 @@ from typing import NamedTuple
 from sweep.records import environment
 from sweep.records.records import Record
 from sweep.tracking.experiment import MAX_POINTS, Experiment, Status, guarded
-from sweep.tracking.runs import DESCRIPTION, Point, RunSpec, identity_tag, mapping_params, read_points, result_tags
+from sweep.tracking.runs import Point, RunSpec, read_points, result_params, result_tags
+from sweep.tracking.tags import (
+    COMPUTED_BY,
+    DESCRIPTION,
+    HOST,
+    KIND,
+    NOT_FINITE,
+    PARENT,
+    REASON,
+    SWEEP_KIND,
+    identity_tag,
+)
 from trainables import predictions
 
 ARTIFACTS = ("angles.npz", "per_state.json", predictions.FILE)
 MAX_ARTIFACT_BYTES = 10_000_000
 """What is larger stays in the storage alone: large uploads through a server run into its time limits."""
-PARENT = "mlflow.parentRunId"
 
 
 class Opened(NamedTuple):
@@ -31,23 +41,23 @@ class Tracking(Experiment):
     """The records of one sweep in its experiment. Can be pickled. Methods raise TrackingError."""
 
     @guarded
-    def open_sweep(self, tags: Mapping[str, str], description: str, artifacts: Mapping[str, str]) -> str:
-        """The parent run of the sweep, RUNNING; `artifacts` are texts by file name.
+    def open_sweep(self, shared: Mapping[str, str], description: str, artifacts: Mapping[str, str]) -> str:
+        """The parent run of the sweep, RUNNING; `shared` are the tags of all its runs, `artifacts` texts by file name.
 
         Makes the experiment, so it is for the driver alone. A sweep that is continued goes on in its old run,
         and runs that a dead process left RUNNING under it are ended.
         """
         experiment_id = self._make_experiment()
-        about = {**tags, "kind": "sweep", "host": environment.host(), DESCRIPTION: description}
-        found = next(self._search("tags.kind = 'sweep'"), None)
+        about = {**shared, KIND: SWEEP_KIND, HOST: environment.host(), DESCRIPTION: description}
+        found = next(self._search(f"tags.{KIND} = '{SWEEP_KIND}'"), None)
         if found is None:
             run_id = self.client.create_run(experiment_id, tags=about, run_name=self.experiment).info.run_id
         else:
             run_id = found.info.run_id
             self.client.update_run(run_id, status="RUNNING")
             self._log(run_id, tags=about)
-            if "reason" in found.data.tags:
-                self.client.delete_tag(run_id, "reason")
+            if REASON in found.data.tags:
+                self.client.delete_tag(run_id, REASON)
             self._end_children(run_id)
         for name, text in artifacts.items():
             self.client.log_text(run_id, text, name)
@@ -70,18 +80,18 @@ class Tracking(Experiment):
             self.client.set_experiment_tag(self.experiment_id, key, value)
 
     @guarded
-    def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
+    def open_run(self, run: RunSpec, record: Record, attempt: int) -> Opened:
         """The run that shows this attempt; one that shows another attempt of the record is replaced."""
-        about = record.attempt(attempt) if attempt else record.result() or {}
-        where = f"tags.{identity_tag(run.kind)} = '{run.identity}' and tags.kind = '{run.kind}'"
+        start = record.attempt(attempt)
+        where = f"tags.{identity_tag(run.kind)} = '{run.identity}' and tags.{KIND} = '{run.kind}'"
         for found in self._search(f"{where} and tags.`{PARENT}` = '{run.parent}'"):
-            if found.info.start_time == about["time"]:
+            if found.info.start_time == start.time:
                 self._log(found.info.run_id, params=_without(run.params, found.data.params))
                 return Opened(found.info.run_id, found.info.status != "RUNNING")
             self.client.delete_run(found.info.run_id)
-        tags = {**run.tags, "kind": run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
-        tags |= {name: about[name] for name in ("host", "computed_by") if name in about}
-        created = self.client.create_run(self.experiment_id, about["time"], tags, run.name)
+        tags = {**run.tags, KIND: run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
+        tags |= {HOST: start.host, COMPUTED_BY: start.computed_by}
+        created = self.client.create_run(self.experiment_id, start.time, tags, run.name)
         self._log(created.info.run_id, params=run.params)
         return Opened(created.info.run_id, ended=False)
 
@@ -95,31 +105,33 @@ class Tracking(Experiment):
     def conclude(self, run_id: str, record: Record, sent: Iterable[str], left_out: Sequence[str]) -> None:
         """Ends a run as its record ended. `sent`: metrics that the journal has brought already."""
         if left_out:
-            self._log(run_id, tags={"not_finite": f"{len(left_out)} values left out: {', '.join(left_out)}"})
+            self._log(run_id, tags={NOT_FINITE: f"{len(left_out)} values left out: {', '.join(left_out)}"})
         result = record.result()
         if result is None:
-            failure = record.last_failure() or {"reason": "cut off", "traceback": "", "time": None}
-            self._end(run_id, "FAILED", failure["reason"], failure["traceback"], failure["time"])
+            if failure := record.last_failure():
+                self._end(run_id, "FAILED", failure.reason, failure.traceback, failure.time)
+            else:
+                self._end(run_id, "FAILED", reason="cut off")
             return
-        points, _ = read_points(
-            [{"step": result.get("steps", 0), "time": result["time"], "metrics": result["metrics"]}]
-        )
+        points, _ = read_points([{"step": result.steps, "time": result.time, "metrics": result.metrics}])
         known = set(sent)
         self._log(
             run_id,
             points=[point for point in points if point.key not in known],
-            params=mapping_params(result),
+            params=result_params(result),
             tags=result_tags(result, record),
         )
         for name in ARTIFACTS:
             file = record.path(name)
             if file and file.stat().st_size <= MAX_ARTIFACT_BYTES:
                 self.client.log_artifact(run_id, str(file))
-        self._end(run_id, "FINISHED", time=result["time"])
+        self._end(run_id, "FINISHED", time=result.time)
 
     def fill(self, run: RunSpec, record: Record) -> str:
         """Draws the whole run of a record that has come to an end; returns the run's id."""
-        opened = self.open_run(run, record, record.shown_attempt())
+        attempt = record.shown_attempt()
+        assert attempt is not None, "a record without an attempt has come to no end"
+        opened = self.open_run(run, record, attempt)
         if not opened.ended:
             points, left_out = read_points(record.journal())
             for start in range(0, len(points), MAX_POINTS):
@@ -133,7 +145,7 @@ class Tracking(Experiment):
         missing = [
             (run, record)
             for run, record in runs
-            if (end := record.result() or record.last_failure()) and (run.identity, end["time"]) not in standing
+            if (end := record.result() or record.last_failure()) and (run.identity, end.time) not in standing
         ]
         for run, record in missing:
             self.fill(run, record)
@@ -143,7 +155,7 @@ class Tracking(Experiment):
     def ended(self, parent: str) -> dict[tuple[str, int], str]:
         """Identity and end time of each run under the parent that shows its record to the end -> the run's id."""
         return {
-            (run.data.tags.get(identity_tag(run.data.tags["kind"]), ""), run.info.end_time or 0): run.info.run_id
+            (run.data.tags.get(identity_tag(run.data.tags[KIND]), ""), run.info.end_time or 0): run.info.run_id
             for run in self._search(f"attributes.status != 'RUNNING' and tags.`{PARENT}` = '{parent}'")
         }
 

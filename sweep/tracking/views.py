@@ -8,17 +8,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
-TAG = "mlflow.sharedViewState."
-PARAMS = ["model.name", "strategy.kind", "init"]
-METRICS = [
-    "seconds/total",
-    "train/loss_kl",
-    "eval/loss",
-]  # what cells of every task have; the last one gives the colour
+from sweep.tracking.tags import (
+    CELL_KIND,
+    EVAL_LOSS,
+    INIT_PARAM,
+    KIND,
+    MODEL_NAME_PARAM,
+    RUN_NAME,
+    SECONDS_TOTAL,
+    STRATEGY_PARAM,
+    TRAIN_LOSS_KL,
+    VIEW,
+)
+
+PARAMS = [MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM]
+METRICS = [SECONDS_TOTAL, TRAIN_LOSS_KL, EVAL_LOSS]  # what cells of every task have; the last one gives the colour
 
 _CELLS: dict[str, Any] = {
-    "searchFilter": "tags.kind = 'cell'",
-    "orderByKey": "tags.`mlflow.runName`",  # sorted by date, the cells would hide under their parent run
+    "searchFilter": f"tags.{KIND} = '{CELL_KIND}'",
+    "orderByKey": f"tags.`{RUN_NAME}`",  # sorted by date, the cells would hide under their parent run
     "orderByAsc": True,
     "runsHiddenMode": "SHOWALL",
 }
@@ -36,7 +44,7 @@ _PARALLEL = {
 }
 _GROUPS = {
     "aggregateFunction": "average",
-    "groupByKeys": [{"mode": "param", "groupByData": name} for name in ("strategy.kind", "init")],
+    "groupByKeys": [{"mode": "param", "groupByData": name} for name in (STRATEGY_PARAM, INIT_PARAM)],
 }
 _STATES: dict[str, dict[str, Any]] = {
     "parallel": {**_CELLS, "compareRunCharts": [_PARALLEL], "compareRunSections": [_SECTION]},
@@ -49,7 +57,7 @@ VIEWS = tuple(_STATES)
 
 def tags() -> dict[str, str]:
     """The tags that make an experiment offer these views."""
-    return {f"{TAG}{view}": json.dumps(state) for view, state in _STATES.items()}
+    return {f"{VIEW}{view}": json.dumps(state) for view, state in _STATES.items()}
 
 
 def page(server: str, path: str) -> str:

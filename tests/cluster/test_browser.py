@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from sweep.tracking import views
-from sweep.tracking.runs import DESCRIPTION
+from sweep.tracking.tags import DESCRIPTION
 from tests.browser.ui_screenshots import browser, shoot
 from tests.cluster.compose import ROOT, Cluster, tags_of
 from tests.cluster.conftest import ALL

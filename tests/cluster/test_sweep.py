@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.tracking.runs import DESCRIPTION
+from sweep.tracking.tags import DESCRIPTION
 from tests.cluster.compose import Cluster, metrics_of, tags_of
 from tests.cluster.conftest import ALL, LONG, sweep
 from tests.sweep.tiny import TASK_OF

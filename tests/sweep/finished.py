@@ -11,8 +11,11 @@ import numpy as np
 
 from sweep.grid.cells import Cell
 from sweep.records.archive import Sweep
-from sweep.records.records import Facts, JournalRow, Record, Records
+from sweep.records.environment import SweepEnvironment
+from sweep.records.journal import JournalRow
+from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
+from tests.sweep.tracked import begin, finish_teacher, make_result
 from trainables.angle_file import History
 from trainables.config import TrialConfig
 
@@ -20,19 +23,19 @@ STRATEGIES = ("none", "forward", "reverse", "all_to_one", "random")
 INITS = ("random", "teacher")
 STEPS = (50, 100, 150, 200)
 NUM_TEACHER, NUM_STUDENT = 6, 3
-ENVIRONMENT: Facts = {
-    "git_commit": "0123abcd",
-    "git_dirty": True,
-    "source_hash": "feed" * 16,
-    "python": "3.11.7",
-    "versions": {"torch": "2.13.0", "ray": "2.60.0"},
-    "host": "here",
-    "platform": "Linux",
-    "cpu": "a slow one",
-    "num_cpus": 2,
-    "memory_gb": 8.0,
-    "gpus": [],
-}
+ENVIRONMENT = SweepEnvironment(
+    git_commit="0123abcd",
+    git_dirty=True,
+    source_hash="feed" * 16,
+    python="3.11.7",
+    versions={"torch": "2.13.0", "ray": "2.60.0"},
+    host="here",
+    platform="Linux",
+    cpu="a slow one",
+    num_cpus=2,
+    memory_gb=8.0,
+    gpus=[],
+)
 
 
 @dataclass(frozen=True)
@@ -62,24 +65,27 @@ def finished_sweep(
     records, cells, draw = Records(storage), [], random.Random(0)
     for model, kind in models.items():
         teacher = f"teacher-{model.encode().hex()}"
-        records.teacher(teacher).close(
-            {
-                "metrics": {f"best/{kind.metric}": 0.9 * kind.unit, f"test/{kind.metric}": 0.9 * kind.unit},
-                "main_metric": kind.metric,
-                "chance": kind.chance,
-            }
-        )
+        metrics = {f"best/{kind.metric}": 0.9 * kind.unit, f"test/{kind.metric}": 0.9 * kind.unit}
+        finish_teacher(records.teacher(teacher), metrics, main_metric=kind.metric, chance=kind.chance)
         for strategy, init, seed in [(s, i, n) for s in STRATEGIES for i in inits for n in seeds]:
             cell = Cell(_config(model, kind, strategy, init, seed), "data", teacher, f"{len(cells):04x}")
             cells.append(cell)
             record = records.cell(cell.fingerprint)
             if strategy in failing and init == "random":
-                record.begin({"host": "here"}).fail("loss not finite", "step 7: loss_hidden is nan", by_itself=True)
+                begin(record).fail("loss not finite", "step 7: loss_hidden is nan", by_itself=True)
             else:
                 _finish(record, cell.config, kind, draw)
     runs = {cell.fingerprint: f"run{cell.fingerprint}" for cell in cells}
-    command = "python sweep/run.py demo.yaml"
-    return Sweep("demo", command, 1_700_000_000_000, ENVIRONMENT, tuple(cells), "http://127.0.0.1:5000", "1", runs)
+    return Sweep(
+        name="demo",
+        command="python sweep/run.py demo.yaml",
+        time=1_700_000_000_000,
+        environment=ENVIRONMENT,
+        cells=tuple(cells),
+        tracking_uri="http://127.0.0.1:5000",
+        experiment_id="1",
+        runs=runs,
+    )
 
 
 def _config(model: str, kind: Kind, strategy: str, init: str, seed: int) -> TrialConfig:
@@ -106,7 +112,7 @@ def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random
         {"step": step, "time": step, "metrics": {"train/loss": 2.0, f"eval/{kind.metric}": value, **angles}}
         for step, value in curve.items()
     ]
-    attempt = record.begin({"host": "here"})
+    attempt = begin(record)
     attempt.journal.write(rows)
     history = History()
     for step in (0, *STEPS):
@@ -114,15 +120,14 @@ def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random
     history.save(attempt.folder / "angles.npz")
     (attempt.folder / "student").mkdir()
     (attempt.folder / "student" / "config.json").write_text("{}")
-    forward = {"0": 0, "1": 2, "2": 4, "3": 6}
-    attempt.commit(
-        {
-            "metrics": {f"best/{kind.metric}": final, f"test/{kind.metric}": final, "seconds/total": 6.5, **angles},
-            "main_metric": kind.metric,
-            "mapping": {stack: forward if config.strategy.kind != "none" else {} for stack in kind.stacks},
-            "student": attempt.stored("student"),
-        }
+    forward = {0: 0, 1: 2, 2: 4, 3: 6}
+    result = make_result(
+        attempt,
+        metrics={f"best/{kind.metric}": final, f"test/{kind.metric}": final, "seconds/total": 6.5, **angles},
+        main_metric=kind.metric,
+        mapping={stack: forward if config.strategy.kind != "none" else {} for stack in kind.stacks},
     )
+    attempt.commit(result)
 
 
 def _angle(acute: float) -> dict[str, float]:

@@ -30,7 +30,7 @@ from sweep.students import published
 from sweep.tracking.experiment import TrackingError
 from sweep.tracking.tracking import Tracking
 from tests.sweep.own_data import write_all
-from tests.sweep.tracked import make_result, make_rows
+from tests.sweep.tracked import begin, finish_teacher, make_result, make_rows
 from trainables.errors import InputError
 
 SECRET = "profiles.there.tracking_uri=http://me:pa55w0rd@host"
@@ -48,9 +48,9 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[checks.Che
 def finish(plan: Plan, records: Records) -> None:
     """Writes the records, as trials would have left them."""
     for key in plan.teachers:
-        records.teacher(key).close({"path": "x", "metrics": {"test/accuracy": 0.9}, "main_metric": "accuracy"})
+        finish_teacher(records.teacher(key), {"test/accuracy": 0.9})
     for key in plan.cells:
-        attempt = records.cell(key).begin({"host": "here"})
+        attempt = begin(records.cell(key))
         attempt.journal.write(make_rows(1, 3))
         attempt.commit(make_result(attempt))
 

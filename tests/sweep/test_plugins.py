@@ -15,6 +15,7 @@ from sweep.records.archive import Sweep
 from sweep.records.storage import Storage
 from sweep.run import main
 from tests.sweep.commands import ROOT, cell_runs, command, runs
+from tests.sweep.finished import ENVIRONMENT
 from tests.sweep.own_data import BASE, lines, prepared
 from trainables import plugins
 
@@ -136,7 +137,8 @@ def test_a_metric_is_in_the_fingerprint_of_the_cells_that_it_measures(tmp_path: 
 def test_a_finished_sweep_is_read_with_its_plugins(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(STRATEGY)
     cells = prepared(tmp_path, "base.strategy=last", plugins=["own.py"]).cells
-    sweep = Sweep("own", "command", 0, {}, tuple(cells), plugins=plugins.active())
+    about = {"command": "command", "time": 0, "tracking_uri": "", "experiment_id": "", "runs": {}}
+    sweep = Sweep(name="own", environment=ENVIRONMENT, cells=tuple(cells), plugins=plugins.active(), **about)
     storage = Storage(str(tmp_path / "runs"))
     sweep.store(storage)
     plugins.activate(())

@@ -18,6 +18,7 @@ from sweep.jobs.teachers import train_teacher
 from sweep.jobs.trial import train_cell
 from sweep.jobs.work import Job, train
 from sweep.plan import checks, states
+from sweep.records.environment import CodeVersion
 from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
 from sweep.tracking.runs import RunSpec
@@ -52,7 +53,7 @@ def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swep
     checked = checks.prepare(config)
     records = Records(Storage(checked.config.storage_url))
     planned = states.Plan.of(checked, records)
-    context = Context("one", checked.config.storage_url, tracking=None, environment={}, num_threads=1)
+    context = Context("one", checked.config.storage_url, tracking=None, code=CodeVersion.here(), num_threads=1)
     data = {key: ray.put(rows) for key, rows in checked.data.items()}
     teachers = {
         key: Job(train_teacher, cell, RunSpec.of_teacher(cell, "", {})) for key, cell in planned.teachers.items()
@@ -113,7 +114,7 @@ def test_one_worker_serves_all_teachers_and_cells_the_last_cell_last(after_other
     assert [records.cell(cell).state() for cell in cells] == ["done", "failed", "done"]
     assert after_others.pids.keys() == {*cells, *after_others.teachers}
     assert len(set(after_others.pids.values())) == 1
-    begun = [records.cell(cell).attempt(1)["time"] for cell in cells]
+    begun = [records.cell(cell).attempt(1).time for cell in cells]
     assert begun == sorted(begun)
 
 

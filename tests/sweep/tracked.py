@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from sweep.grid.cells import Cell
-from sweep.records.records import Attempt, Facts, JournalRow, Record
+from sweep.records.environment import Environment
+from sweep.records.journal import JournalRow
+from sweep.records.records import Attempt, Record, TeacherRecord, now
+from sweep.records.stored import CellResult, Result, TeacherResult
 from sweep.tracking.runs import RunSpec
 from trainables.config import TrialConfig
 
 STARTED = 1_700_000_000_000
+ENVIRONMENT = Environment(
+    git_commit="record", git_dirty=True, source_hash="source", versions={}, host="elsewhere", cpu="a slow one", gpus=[]
+)
 SHARED_TAGS = {"git_commit": "abc", "git_dirty": "false", "source_hash": "def"}
 
 
@@ -31,22 +37,53 @@ def make_rows(first: int, last: int, offset: float = 0.0) -> list[JournalRow]:
     ]
 
 
-def make_result(attempt: Attempt, accuracy: float = 0.75) -> Facts:
+def begin(record: Record, host: str = "here", computed_by: str = "first@elsewhere") -> Attempt:
+    return record.begin(host=host, computed_by=computed_by, sweep="first")
+
+
+def shared(attempt: Attempt, main_metric: str = "accuracy") -> dict[str, Any]:
+    """What the results of cells and of teachers both say."""
     return {
-        "metrics": {"best/accuracy": 0.5, "test/accuracy": accuracy, "train/loss": 99.0, "seconds/total": 12.5},
-        "main_metric": "accuracy",
-        "steps": 20,
-        "mapping": {"encoder": {"0": 0, "1": 4}},
+        "attempt": attempt.number,
+        "time": now(),
         "computed_by": "first@elsewhere",
-        "student": attempt.stored("student"),
+        "environment": ENVIRONMENT,
+        "main_metric": main_metric,
         "signature": None,
-        "environment": {"git_commit": "record", "git_dirty": True, "source_hash": "source"},
+        "steps": 20,
+        "best_step": 20,
     }
 
 
-def finish_record(record: Record, num_rows: int = 3, accuracy: float = 0.75) -> Facts:
+def make_result(attempt: Attempt, accuracy: float = 0.75, **fields: Any) -> CellResult:
+    own: dict[str, Any] = {
+        "cell": attempt.record.identity,
+        "metrics": {"best/accuracy": 0.5, "test/accuracy": accuracy, "train/loss": 99.0, "seconds/total": 12.5},
+        "mapping": {"encoder": {0: 0, 1: 4}},
+        "student": attempt.stored("student"),
+    }
+    return CellResult(**{**shared(attempt), **own, **fields})
+
+
+def finish_teacher(record: TeacherRecord, metrics: dict[str, float], **fields: Any) -> TeacherResult:
+    """A ready teacher that has been measured."""
+    attempt = begin(record)
+    own: dict[str, Any] = {
+        "hash": record.identity,
+        "metrics": metrics,
+        "path": "hub/id",
+        "chance": 0.0,
+        "steps": 0,
+        "best_step": 0,
+    }
+    result = TeacherResult(**{**shared(attempt), **own, **fields})
+    assert attempt.commit(result) == result
+    return result
+
+
+def finish_record(record: Record, num_rows: int = 3, accuracy: float = 0.75) -> Result:
     """An attempt of a record from start to end, without MLflow."""
-    attempt = record.begin({"host": "elsewhere", "computed_by": "first@elsewhere"})
+    attempt = begin(record, host="elsewhere")
     attempt.journal.write(make_rows(1, num_rows))
     (attempt.folder / "angles.npz").write_bytes(b"angles")
     (attempt.folder / "per_state.json").write_text("{}")

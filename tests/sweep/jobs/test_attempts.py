@@ -10,23 +10,25 @@ import pytest
 from sweep.jobs import attempts
 from sweep.jobs.attempts import Context, Ended
 from sweep.records import environment
-from sweep.records.records import Attempt, Facts, Record, Records
+from sweep.records.environment import CodeVersion
+from sweep.records.records import Attempt, Record, Records
+from sweep.records.stored import CellResult
 from tests.sweep.tracked import make_result, spec
 from trainables.errors import NotFinite
 
-ENVIRONMENT = {"git_commit": "abc", "git_dirty": False, "source_hash": "def", "versions": {}}
+CODE = CodeVersion(git_commit="abc", git_dirty=False, source_hash="def", versions={})
 
 
 def attempt_of(record: Record, *raised: BaseException) -> Ended:
     """Makes one attempt, which raises the error where there is one."""
 
-    def compute(attempt: Attempt, report: Any) -> Facts:
+    def compute(attempt: Attempt, report: Any) -> CellResult:
         logging.getLogger("trainables.distill").info("computing in attempt %d", attempt.number)
         for error in raised:
             raise error
         return make_result(attempt)
 
-    context = Context("own", record.storage.url, None, ENVIRONMENT, 1)
+    context = Context("own", record.storage.url, None, CODE, 1)
     return attempts.make(record, spec("parent"), context, compute, lambda _: None)
 
 

@@ -13,6 +13,7 @@ from sweep.grid.cells import Cell
 from sweep.jobs import schedule, work
 from sweep.jobs.attempts import Context
 from sweep.jobs.work import distinct
+from sweep.records.environment import CodeVersion
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
 from tests.sweep.tracked import make_cell
@@ -33,7 +34,7 @@ class Begun:
 DATA = {
     "da7a": Data(rows := [ClassificationRow((str(number),), 0) for number in range(100)], rows, rows, ("a",), "da7a")
 }
-CONTEXT = Context("own", "runs", None, {}, 1)
+CONTEXT = Context("own", "runs", None, CodeVersion.here(), 1)
 
 
 def runs_of(kind: str, cells: list[Cell]) -> list[tuple[Cell, RunSpec]]:

@@ -18,14 +18,15 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report import results
 from tests.sweep.finished import BART, BERT, ENVIRONMENT, NUM_STUDENT, NUM_TEACHER, STEPS, finished_sweep
-from tests.sweep.tracked import STARTED, make_cell, make_rows
+from tests.sweep.tracked import STARTED, begin, make_cell, make_rows
 from trainables import angle_file
 from trainables.errors import InputError
 
 
 def store(storage: Storage, *cells: Cell, name: str = "own") -> None:
     """What a sweep that has begun leaves, whatever has become of its cells."""
-    Sweep(name, "python sweep/run.py", STARTED, ENVIRONMENT, cells).store(storage)
+    begun = {"command": "python sweep/run.py", "time": STARTED, "tracking_uri": "", "experiment_id": "", "runs": {}}
+    Sweep(name=name, environment=ENVIRONMENT, cells=cells, **begun).store(storage)
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -52,10 +53,10 @@ def test_results_are_those_of_the_records(storage: Storage) -> None:
 def test_a_sweep_that_still_runs_shows_how_far_it_is(storage: Storage) -> None:
     records, rates = Records(storage), {"going": 1e-3, "failed": 0.25, "new": 2.0}
     store(storage, *(make_cell(key, train={"learning_rate": rate}) for key, rate in rates.items()))
-    going = records.cell("going").begin({})
+    going = begin(records.cell("going"))
     going.journal.write(make_rows(1, 3))
     going.journal.write(make_rows(4, 7))
-    records.cell("failed").begin({}).fail("not finite", "", by_itself=True)
+    begin(records.cell("failed")).fail("not finite", "", by_itself=True)
     frame = load_results(storage.url).set_index("fingerprint")
     assert list(frame.kind) == ["teacher", "cell", "cell", "cell"]
     assert dict(frame.status[1:]) == {"going": "missing", "failed": "failed", "new": "missing"}

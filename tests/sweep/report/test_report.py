@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from uuid import uuid4
@@ -103,8 +102,8 @@ def test_the_page_stands_alone(storage: Storage) -> None:
 def test_nothing_comes_in_unescaped(storage: Storage) -> None:
     evil = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
     sweep = finished_sweep(storage, {evil: BERT}, seeds=(0, 1), failing=["forward"], inits=["random"])
-    environment = {**sweep.environment, "cpu": evil}
-    html = written(storage, replace(sweep, command=evil, environment=environment))
+    environment = sweep.environment.model_copy(update={"cpu": evil})
+    html = written(storage, sweep.model_copy(update={"command": evil, "environment": environment}))
     assert len(re.findall(r"\d\.\d{3} ± \d\.\d{3} \(2\)", html)) == 4
     assert "<script" not in html
     assert "onerror=alert" in html  # as text

@@ -13,29 +13,27 @@ from hypothesis import strategies as st
 from sweep.grid.cells import Cell
 from sweep.records.records import Records
 from sweep.report.results import Row, permutation_note, rows, share, write_csv
-from tests.sweep.tracked import make_cell
+from tests.sweep.tracked import begin, finish_teacher, make_cell, make_result
 
 
 def finish(records: Records, cell: Cell, **facts: Any) -> None:
     metrics = {"best/accuracy": 0.75, "test/accuracy": 0.5, "angle/encoder/cos_mean": 0.25, "seconds/total": 12.5}
-    mapping = {"encoder": {"0": 0, "1": 8, "2": 4, "3": 12}}
-    result = {"metrics": metrics, "main_metric": "accuracy", "mapping": mapping, "computed_by": "s@h", **facts}
-    records.cell(cell.fingerprint).begin({}).commit(result)
+    mapping = {"encoder": {0: 0, 1: 8, 2: 4, 3: 12}}
+    attempt = begin(records.cell(cell.fingerprint))
+    attempt.commit(make_result(attempt, metrics=metrics, mapping=mapping, computed_by="s@h", **facts))
 
 
-def finish_teacher(records: Records, test: float = 0.75, chance: float = 0.25) -> None:
-    metrics = {"best/accuracy": 0.875, "test/accuracy": test}
-    manifest = {"metrics": metrics, "main_metric": "accuracy", "chance": chance, "path": "hub/id"}
-    records.teacher("7eac4e4").close(manifest)
+def measure_teacher(records: Records) -> None:
+    finish_teacher(records.teacher("7eac4e4"), {"best/accuracy": 0.875, "test/accuracy": 0.75}, chance=0.25)
 
 
 def test_a_row_for_every_cell_and_teacher(records: Records) -> None:
     cells = [make_cell(name, seed=seed) for seed, name in enumerate(("done", "failed", "elsewhere", "cut off", "new"))]
-    finish_teacher(records)
+    measure_teacher(records)
     finish(records, cells[0])
-    records.cell("failed").begin({}).fail("loss not finite", "", by_itself=True)
-    records.cell("elsewhere").begin({}).fail("disk full", "", by_itself=False)
-    records.cell("cut off").begin({})
+    begin(records.cell("failed")).fail("loss not finite", "", by_itself=True)
+    begin(records.cell("elsewhere")).fail("disk full", "", by_itself=False)
+    begin(records.cell("cut off"))
     table = rows(records, cells)
     assert [(row.kind, row.seed, row.status, row.reason) for row in table] == [
         ("teacher", None, "done", ""),
@@ -49,7 +47,7 @@ def test_a_row_for_every_cell_and_teacher(records: Records) -> None:
 
 def test_what_a_row_says(records: Records) -> None:
     cell = make_cell(strategy="random", init="random", seed=3)
-    finish_teacher(records)
+    measure_teacher(records)
     finish(records, cell)
     teacher, row = rows(records, [cell])
     assert row == Row(
@@ -140,7 +138,7 @@ def test_an_axis_without_effect_on_a_cell_is_none_of_its_own(records: Records) -
 
 def test_csv(records: Records) -> None:
     cells = [make_cell(f"{rate}", train={"learning_rate": rate}) for rate in (1e-4, 2e-4)]
-    finish_teacher(records)
+    measure_teacher(records)
     finish(records, cells[0], signature="nrefs:1|case:mixed")
     write_csv(rows(records, cells), records.storage, "sweeps/x/results.csv")
     data = records.storage.read("sweeps/x/results.csv")

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from sweep.grid.cells import Cell
-from sweep.records.records import Facts, Records
+from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report.usage import Student
 from sweep.spec.sweep import load_partly
@@ -25,23 +25,19 @@ from sweep.tracking.experiment import TrackingError
 from sweep.tracking.runs import RunSpec
 from sweep.tracking.tracking import Tracking
 from tests.sweep.report.test_summary import row
+from tests.sweep.tracked import begin, finish_teacher, make_result
 from tests.trainables.test_plain import CASES, Made, made
 from trainables.config import TrialConfig
 
-RESULT: Facts = {
-    "metrics": {"best/accuracy": 0.75, "test/accuracy": 0.625, "test/f1": 0.5, "train/loss": 1.0},
-    "main_metric": "accuracy",
-    "signature": None,
-    "steps": 2,
-    "best_step": 2,
-    "mapping": {"encoder": {"0": 0, "1": 2, "2": 4, "3": 6}},
-    "student": "attempts/1/student",
-}
-TEACHER: Facts = {
-    "metrics": {"best/accuracy": 0.9375, "test/accuracy": 0.875},
-    "main_metric": "accuracy",
-    "chance": 0.375,
-}
+RECORDS = Records(Storage("memory://published"))
+RESULT = make_result(
+    begin(RECORDS.cell("c0ffee")),
+    metrics={"best/accuracy": 0.75, "test/accuracy": 0.625, "test/f1": 0.5, "train/loss": 1.0},
+    steps=2,
+    best_step=2,
+    mapping={"encoder": {0: 0, 1: 2, 2: 4, 3: 6}},
+)
+TEACHER = finish_teacher(RECORDS.teacher("7eac4e4"), {"best/accuracy": 0.9375, "test/accuracy": 0.875}, chance=0.375)
 
 
 @pytest.fixture(scope="module", params=["a pair", "questions", "a prefix", "adapters"])
@@ -66,7 +62,7 @@ def student(student_made: Made, cell: Cell) -> Student:
 def run_id(tracking: Tracking, cell: Cell, tmp_path: Path) -> str:
     """The run of the cell, ended."""
     record = Records(Storage(str(tmp_path))).cell(cell.fingerprint)
-    record.begin({"host": "here"}).commit(RESULT)
+    begin(record).commit(RESULT)
     return tracking.fill(RunSpec.of_cell(cell, "a label", tracking.open_sweep({}, "", {}), {}), record)
 
 

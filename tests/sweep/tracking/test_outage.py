@@ -25,7 +25,7 @@ from sweep.tracking.delivery import Delivery
 from sweep.tracking.experiment import TrackingError
 from sweep.tracking.runs import RunSpec
 from sweep.tracking.tracking import Opened, Tracking
-from tests.sweep.tracked import STARTED, make_cell, make_result, make_rows, spec
+from tests.sweep.tracked import STARTED, begin, make_cell, make_result, make_rows, spec
 
 
 class Server:
@@ -94,7 +94,7 @@ def test_an_outage_loses_nothing(
     client = MlflowClient(tracking_uri=server.url)
 
     survivor = records.cell("survivor")
-    attempt = survivor.begin({})
+    attempt = begin(survivor)
     delivery = Delivery(tracking, spec(parent, make_cell("survivor")), attempt, interval_seconds=0.05)
     delivery.add(make_rows(1, 10))
     attempt.journal.write(make_rows(1, 10))
@@ -110,7 +110,7 @@ def test_an_outage_loses_nothing(
     wait_until(lambda: delivery.error is not None)
     assert slowest < 0.05
 
-    lost = records.cell("lost").begin({})
+    lost = begin(records.cell("lost"))
     without_server = Delivery(tracking, spec(parent, make_cell("lost")), lost, interval_seconds=0.05)
     without_server.add(make_rows(1, 5))
     lost.journal.write(make_rows(1, 5))
@@ -149,7 +149,7 @@ class Out(Tracking):
     """How long for each request to come; the last one for all that follow."""
     tries: list[str] = field(default_factory=list[str])
 
-    def open_run(self, run: RunSpec, record: Record, attempt: int | None) -> Opened:
+    def open_run(self, run: RunSpec, record: Record, attempt: int) -> Opened:
         self.tries.append(run.identity)
         time.sleep(self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0])
         raise TrackingError("no answer")
@@ -158,7 +158,7 @@ class Out(Tracking):
 def test_a_server_that_is_known_to_be_out_is_not_waited_for(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "LAST_TRY_SECONDS", 0.2)
     out = Out("http://nowhere", "x", seconds=[0.0, 3.0])
-    late = Delivery(out, spec("parent"), records.cell("c0ffee").begin({}))
+    late = Delivery(out, spec("parent"), begin(records.cell("c0ffee")))
     wait_until(lambda: late.error is not None)
     started = time.perf_counter()
     assert not late.close(10)
@@ -169,7 +169,7 @@ def test_a_server_that_is_known_to_be_out_is_not_waited_for(records: Records, mo
 
 def test_a_server_that_refuses_at_the_end_is_not_waited_for(records: Records) -> None:
     out = Out("http://nowhere", "x", seconds=[0.5, 0.0])
-    late = Delivery(out, spec("parent"), records.cell("c0ffee").begin({}))
+    late = Delivery(out, spec("parent"), begin(records.cell("c0ffee")))
     started = time.perf_counter()
     assert not late.close(10)
     assert time.perf_counter() - started < 3

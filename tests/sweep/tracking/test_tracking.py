@@ -23,9 +23,20 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.tracking.delivery import Delivery
 from sweep.tracking.experiment import TrackingError
-from sweep.tracking.runs import DESCRIPTION, RunSpec
-from sweep.tracking.tracking import PARENT, Tracking
-from tests.sweep.tracked import SHARED_TAGS, STARTED, finish_record, make_cell, make_result, make_rows, spec
+from sweep.tracking.runs import RunSpec
+from sweep.tracking.tags import DESCRIPTION, PARENT
+from sweep.tracking.tracking import Tracking
+from tests.sweep.tracked import (
+    SHARED_TAGS,
+    STARTED,
+    begin,
+    finish_record,
+    finish_teacher,
+    make_cell,
+    make_result,
+    make_rows,
+    spec,
+)
 
 
 @pytest.fixture
@@ -49,7 +60,7 @@ def history(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, int,
 
 def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Records, parent: str) -> None:
     record = records.cell("c0ffee")
-    attempt = record.begin({"host": "here", "computed_by": "sweep@here"})
+    attempt = begin(record, computed_by="sweep@here")
     delivery = Delivery(tracking, spec(parent), attempt)
     for first in (1, 11):
         attempt.journal.write(make_rows(first, first + 9))
@@ -62,11 +73,11 @@ def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Rec
     (run,) = children(client, parent)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "a label"
-    assert (run.info.start_time, run.info.end_time) == (record.attempt(1)["time"], result["time"])
+    assert (run.info.start_time, run.info.end_time) == (record.attempt(1).time, result.time)
     for step, moment, value in history(client, run.info.run_id, "train/loss"):
         assert (moment, value) == (STARTED + step, 1 / step)
     assert [step for step, _, _ in history(client, run.info.run_id, "train/loss")] == list(range(1, 21))
-    assert history(client, run.info.run_id, "test/accuracy") == [(20, result["time"], 0.75)]
+    assert history(client, run.info.run_id, "test/accuracy") == [(20, result.time, 0.75)]
     assert set(run.data.metrics) == {
         "train/loss",
         "train/lr",
@@ -133,7 +144,7 @@ def test_only_missing_runs_are_filled(tracking: Tracking, client: MlflowClient, 
     finish_record(records.cell("one"))
     assert tracking.fill_missing(parent, runs) == 1
     finish_record(records.cell("two"))
-    records.cell("failed").begin({}).fail("loss not finite", "", by_itself=True)
+    begin(records.cell("failed")).fail("loss not finite", "", by_itself=True)
     assert tracking.fill_missing(parent, runs) == 2
     assert tracking.fill_missing(parent, runs) == 0
     statuses = {run.data.tags["cell"]: run.info.status for run in children(client, parent)}
@@ -155,7 +166,7 @@ def test_a_cell_that_was_deleted_and_made_again_is_drawn_again(
 
 
 def test_a_failed_cell(tracking: Tracking, client: MlflowClient, records: Records, parent: str) -> None:
-    attempt = records.cell("c0ffee").begin({})
+    attempt = begin(records.cell("c0ffee"))
     delivery = Delivery(tracking, spec(parent), attempt)
     rows = make_rows(1, 3)
     rows[2]["metrics"] = {"train/loss": math.nan, "train/lr": math.inf, "train/grad_norm": 2.0}
@@ -179,7 +190,7 @@ def test_an_interrupted_sweep_leaves_no_run_under_way(
     done, cut_off = records.cell("d0ne"), records.cell("c0ffee")
     finish_record(done)
     tracking.fill(spec(parent, make_cell("d0ne")), done)
-    tracking.open_run(spec(parent), cut_off, cut_off.begin({}).number)
+    tracking.open_run(spec(parent), cut_off, begin(cut_off).number)
 
     tracking.interrupt(parent)
     reasons = {
@@ -194,7 +205,7 @@ def test_a_cell_that_was_cut_off_and_run_again(
     tracking: Tracking, client: MlflowClient, records: Records, parent: str
 ) -> None:
     record = records.cell("c0ffee")
-    cut_off = tracking.open_run(spec(parent), record, record.begin({}).number)
+    cut_off = tracking.open_run(spec(parent), record, begin(record).number)
     assert [run.info.status for run in children(client, parent)] == ["RUNNING"]
 
     assert tracking.open_sweep({}, "", {}) == parent
@@ -202,7 +213,7 @@ def test_a_cell_that_was_cut_off_and_run_again(
     assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "cut off")
 
     time.sleep(0.002)
-    again = record.begin({})
+    again = begin(record)
     delivery = Delivery(tracking, spec(parent), again)
     again.commit(make_result(again))
     assert delivery.close(20)
@@ -216,7 +227,7 @@ def test_where_another_attempt_wins_its_numbers_are_shown(
     tracking: Tracking, client: MlflowClient, records: Records, parent: str
 ) -> None:
     record = records.cell("c0ffee")
-    slow = record.begin({})
+    slow = begin(record)
     delivery = Delivery(tracking, spec(parent), slow)
     delivery.add(make_rows(1, 3, offset=5.0))
     time.sleep(0.002)
@@ -241,7 +252,7 @@ def test_more_than_a_request_holds(tracking: Tracking, client: MlflowClient, rec
 
 def test_teachers_have_runs(tracking: Tracking, client: MlflowClient, records: Records, parent: str) -> None:
     ready = records.teacher("7eac4e4")
-    ready.close({"path": "hub/id", "metrics": {"test/accuracy": 0.9375}, "main_metric": "accuracy"})
+    finish_teacher(ready, {"test/accuracy": 0.9375})
     run_id = tracking.fill(RunSpec.of_teacher(make_cell(), "its label", parent, SHARED_TAGS), ready)
     run = client.get_run(run_id)
     assert run.info.run_name == "its label"
@@ -249,7 +260,7 @@ def test_teachers_have_runs(tracking: Tracking, client: MlflowClient, records: R
     assert (run.data.tags["kind"], run.data.tags["teacher"]) == ("teacher", "7eac4e4")
     assert "cell" not in run.data.tags
     assert "strategy.kind" not in run.data.params
-    assert tracking.ended(parent).keys() == {("7eac4e4", ready.manifest()["time"])}  # pyright: ignore
+    assert tracking.ended(parent).keys() == {("7eac4e4", ready.result().time)}  # pyright: ignore
 
 
 def test_the_sweeps_own_run(tracking: Tracking, client: MlflowClient, tmp_path: Path) -> None:
@@ -337,7 +348,7 @@ def deliver_cells(tracking: Tracking, url: str, parent: str, names: list[str]) -
     """A worker: one cell after the other, each delivered while it runs."""
     delivered: list[bool] = []
     for name in names:
-        attempt = Records(Storage(url)).cell(name).begin({})
+        attempt = begin(Records(Storage(url)).cell(name))
         delivery = Delivery(tracking, spec(parent, make_cell(name)), attempt, interval_seconds=0.02)
         for first in range(1, 100, 10):
             attempt.journal.write(make_rows(first, first + 9))

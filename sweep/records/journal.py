@@ -1,0 +1,44 @@
+"""A journal: what was measured in one attempt, in segments that are written once each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypedDict
+
+from sweep.records.storage import Storage
+from sweep.records.stored import dump_json
+
+
+class JournalRow(TypedDict):
+    """What was measured at one optimiser step; `time` in milliseconds since the epoch."""
+
+    step: int
+    time: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Rows of metrics in segments, each a file that is written once."""
+
+    storage: Storage
+    root: str
+
+    def write(self, rows: Iterable[JournalRow]) -> None:
+        """Adds a segment; one writer at a time."""
+        segment = f"{self.root}/{len(self.storage.list(self.root)):06d}.jsonl"
+        created = self.storage.create(segment, b"".join(dump_json(row) + b"\n" for row in rows))
+        assert created, f"{segment} has a second writer"
+
+    def read(self) -> list[JournalRow]:
+        """All rows, in the order of writing."""
+        segments = [self.storage.read(f"{self.root}/{name}") for name in self.storage.list(self.root)]
+        return [json.loads(line) for segment in segments if segment for line in segment.splitlines()]
+
+    def last(self) -> JournalRow | None:
+        """The last row; None where nothing has been measured."""
+        names = self.storage.list(self.root)
+        segment = self.storage.read(f"{self.root}/{names[-1]}") if names else None
+        return json.loads(segment.splitlines()[-1]) if segment else None

@@ -1,0 +1,123 @@
+"""The JSON files that a storage keeps, typed. Each names the version of its format; a file without one is version 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ValidationError
+
+from sweep.records.environment import Environment
+from sweep.records.storage import Storage
+from sweep.spec.passwords import hidden
+from trainables.errors import InputError, Problem
+
+
+class StoredFile(BaseModel, frozen=True):
+    """One JSON file. Keys that this program does not know are left out when it is read."""
+
+    versions: ClassVar[tuple[int, ...]] = (1,)
+    """The versions that this program reads; it writes the last of them."""
+
+    version: int = 1
+
+    @classmethod
+    def read(cls, storage: Storage, path: str) -> Self | None:
+        """The file at the path; None where there is none.
+
+        Raises InputError where its version is not one that this program reads, or its content is damaged.
+        """
+        data = storage.read(path)
+        if data is None:
+            return None
+        place = hidden(storage.full_url(path))
+        try:
+            content: Any = json.loads(data)
+            version = content.get("version", 1)
+        except (ValueError, AttributeError):
+            raise InputError([Problem(place, "the file is damaged: it holds no JSON object")]) from None
+        if version not in cls.versions:
+            readable = " and ".join(map(str, cls.versions))
+            message = (
+                f"got format version {version!r}; this program reads version {readable}: use the program that wrote it"
+            )
+            raise InputError([Problem(place, message)])
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise InputError([Problem(place, f"the file is damaged: {key}: {first['msg']}")]) from None
+
+    def dump(self) -> bytes:
+        """The file's bytes."""
+        return dump_json(self.model_dump(mode="json"))
+
+
+class AttemptStart(StoredFile, frozen=True):
+    """`attempt.json`: who tries, where, since when."""
+
+    host: str
+    computed_by: str
+    """The sweep and its host, as `demo@node1`."""
+    sweep: str
+    time: int
+    """Milliseconds since the epoch."""
+
+
+class AttemptFailure(StoredFile, frozen=True):
+    """`failed.json`: why an attempt ended without a result."""
+
+    reason: str
+    message: str
+    traceback: str
+    by_itself: bool
+    """The cell or teacher would fail again, so it is not tried again."""
+    time: int
+    """Milliseconds since the epoch."""
+
+
+class Result(StoredFile, frozen=True):
+    """What the manifests of cells and of teachers both say."""
+
+    attempt: int
+    """The number of the attempt that made it."""
+    time: int
+    """When it was made, in milliseconds since the epoch."""
+    computed_by: str
+    environment: Environment
+    metrics: dict[str, float]
+    """All final metrics."""
+    main_metric: str
+    """`accuracy`, `bleu`, …"""
+    signature: str | None
+    """What stands beside the main metric so that it can be compared."""
+    steps: int
+    """Optimiser steps; 0 for a teacher that was ready."""
+    best_step: int
+
+
+class CellResult(Result, frozen=True):
+    """`result.json`: the one result of a cell."""
+
+    cell: str
+    """Its fingerprint."""
+    mapping: dict[str, dict[int, int]]
+    """Stack -> student state -> teacher state."""
+    student: str
+    """The student's folder, relative to the record."""
+
+
+class TeacherResult(Result, frozen=True):
+    """`teacher.json`: the one result of a teacher."""
+
+    hash: str
+    path: str | None
+    """The folder or hub id of a teacher that was ready; None: its model lies in the attempt."""
+    chance: float
+    """The main metric of guessing."""
+
+
+def dump_json(value: object) -> bytes:
+    """A value as JSON on one line."""
+    return json.dumps(value, ensure_ascii=False).encode()

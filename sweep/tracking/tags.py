@@ -1,0 +1,82 @@
+"""The keys of runs in MLflow: every tag, param and metric that the sweep writes or reads by name, each once.
+
+Others build on these names: they do not change. A metric that only passes through (what a loss, a task kind or a
+plug-in measures) is named where it is measured, and needs no line here.
+"""
+
+from __future__ import annotations
+
+from sweep.records.environment import CodeVersion
+
+# Tags of every run.
+KIND = "kind"
+SWEEP_KIND, CELL_KIND, TEACHER_KIND = "sweep", "cell", "teacher"
+"""Its values."""
+HOST = "host"
+GIT_COMMIT, GIT_DIRTY, SOURCE_HASH = "git_commit", "git_dirty", "source_hash"
+DESCRIPTION = "mlflow.note.content"
+"""MLflow shows it as the run's description."""
+PARENT = "mlflow.parentRunId"
+RUN_NAME = "mlflow.runName"
+
+# Tags of cells and teachers.
+CELL, TEACHER = "cell", "teacher"
+"""The fingerprint, and the teacher's hash."""
+MODEL, TASK, STRATEGY, INIT, SEED = "model", "task", "strategy", "init", "seed"
+COMPUTED_BY, SIGNATURE, STUDENT = "computed_by", "signature", "student"
+REASON = "reason"
+"""Why a run failed."""
+NOT_FINITE = "not_finite"
+"""Values that the run lacks, since MLflow takes finite numbers only."""
+
+# Tags of a model in MLflow, beside those of its cell.
+SWEEP = "sweep"
+
+# Tags of the experiment.
+VIEW = "mlflow.sharedViewState."
+"""Starts the tag of a ready-made view."""
+
+# Params: the config, flattened, and the mappings of a cell.
+MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM = "model.name", "strategy.kind", "init"
+
+# Metrics.
+TRAIN_LOSS, TRAIN_LOSS_KL = "train/loss", "train/loss_kl"
+EVAL_LOSS = "eval/loss"
+SECONDS_TOTAL = "seconds/total"
+COS_MEAN, ACUTE_SHARE = "cos_mean", "acute_share"
+BEST, TEST, ANGLE = "best/", "test", "angle/"
+"""Starts of metrics: the best validation score, the test splits (`test/`, `test_mismatched/`), the angles."""
+
+
+def mapping_param(stack: str) -> str:
+    return f"mapping.{stack}"
+
+
+def eval_metric(name: str) -> str:
+    """A metric of the validation split at an evaluation."""
+    return f"eval/{name}"
+
+
+def best_metric(name: str) -> str:
+    """The best of a metric over the evaluations."""
+    return f"{BEST}{name}"
+
+
+def test_metric(name: str) -> str:
+    """A metric of the test split."""
+    return f"{TEST}/{name}"
+
+
+def angle_metric(stack: str, statistic: str) -> str:
+    """`COS_MEAN` or `ACUTE_SHARE` of a stack."""
+    return f"{ANGLE}{stack}/{statistic}"
+
+
+def identity_tag(kind: str) -> str:
+    """The tag that holds the identity of a run of this kind."""
+    return TEACHER if kind == TEACHER_KIND else CELL
+
+
+def of_code(code: CodeVersion) -> dict[str, str]:
+    """What every run says of where the command was given."""
+    return {GIT_COMMIT: code.git_commit, GIT_DIRTY: str(code.git_dirty).lower(), SOURCE_HASH: code.source_hash}
