@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> int:
     run = Run(arguments.out / "gpu.json", arguments.dry)
     if arguments.here:
         sys.stdin.readline()  # all is imported; the section before this one is over with the next line
+        signal.alarm(SECTIONS[arguments.here].limit_seconds)
         return 0 if compute(run, arguments.here, SECTIONS[arguments.here]) else 1
     arguments.out.mkdir(parents=True, exist_ok=True)
     names = arguments.sections.split(",") if arguments.sections else list(SECTIONS)
@@ -66,18 +68,15 @@ def _in_turn(run: Run, names: list[str]) -> bool:
     all_well = True
     waiting = _process(run, names[0])
     for name, following in zip(names, [*names[1:], None], strict=True):
-        process, limit = waiting, SECTIONS[name].limit_seconds
+        process = waiting
         assert process.stdin is not None
         process.stdin.write(b"go\n")
         process.stdin.close()
         waiting = _process(run, following) if following else process
-        try:
-            all_well = process.wait(timeout=limit) == 0 and all_well
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            run.write(name, "cut", {"limit_seconds": limit})
-            all_well = False
+        status = process.wait()
+        if status == -signal.SIGALRM:
+            run.write(name, "cut", {"limit_seconds": SECTIONS[name].limit_seconds})
+        all_well = all_well and status == 0
     return all_well
 
 

@@ -39,7 +39,7 @@ class Section:
     """A part that can be run by itself."""
 
     measure: Callable[[Run], Measured]
-    limit_seconds: float
+    limit_seconds: int
     """After which its process is ended; what it has written stays."""
 
 

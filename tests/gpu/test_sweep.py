@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 
-from tests.sweep.commands import runs, start
+from tests.sweep.commands import command, runs
 from tests.sweep.tiny import base
 
 CELLS = ('axes.strategy=["none","forward"]', 'axes.init=["teacher","random"]')
-LONGEST = 280
 
 
 def own(run: Run) -> dict[str, float]:
@@ -20,23 +19,18 @@ def own(run: Run) -> dict[str, float]:
     return {key: value for key, value in run.data.metrics.items() if "second" not in key and "/" in key}
 
 
+@pytest.mark.timeout(600)  # two sweeps
 def test_cells_that_share_a_gpu_have_the_numbers_of_cells_alone(
     tmp_path_factory: pytest.TempPathFactory, dry: bool
 ) -> None:
-    """Two sweeps of the demo's BERT at once, on whole and on half GPUs; each makes a teacher of its own."""
+    """Sweeps of the demo's BERT on whole and on half GPUs; each makes a teacher of its own."""
     shares = {"whole": 0 if dry else 1, "half": 0 if dry else 0.5}
     folders = {name: tmp_path_factory.mktemp(name) for name in shares}
-    started = {
-        name: start(*swept(folders[name], dry), f"resources.gpus={gpus}", *CELLS, storage=folders[name])
-        for name, gpus in shares.items()
-    }
-    for name, process in started.items():
-        try:
-            shown, errors = process.communicate(timeout=LONGEST)
-        finally:
-            process.kill()
-        print(f"\n{name}: {shown}{errors}")
-        assert process.returncode == 0, errors
+    for name, gpus in shares.items():
+        folder = folders[name]
+        done = command(*swept(folder, dry), f"resources.gpus={gpus}", *CELLS, storage=folder)
+        print(f"\n{name}: {done.stdout}{done.stderr}")
+        assert done.returncode == 0
     cells = {
         name: {(run.data.tags["strategy"], run.data.tags["init"]): run for run in runs(folder, "demo", "cell")}
         for name, folder in folders.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -28,4 +29,5 @@ def test_on_a_gpu_kernels_are_deterministic_or_refused(monkeypatch: pytest.Monke
     assert not torch.is_deterministic_algorithms_warn_only_enabled()
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     # A tensor that nothing was written to is not filled: that would be a kernel for each.
-    assert not torch.utils.deterministic.fill_uninitialized_memory
+    deterministic: Any = torch.utils.deterministic
+    assert not deterministic.fill_uninitialized_memory
