@@ -27,20 +27,18 @@ class Demand:
     node comes, half as many more are asked for, down to one.
     """
 
-    def __init__(
-        self, resources: Resources, num_at_once: Callable[[], int], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, resources: Resources, clock: Callable[[], float] = time.monotonic) -> None:
         needed = {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}
         self._bundle = {kind: amount for kind, amount in needed.items() if amount}
-        self._num_at_once, self._clock = num_at_once, clock
+        self._clock = clock
         self._room = -1
         self._since = clock()
         self._most_beside = MOST
         self._asked = 0
 
-    def ask(self, num_trials: int) -> None:
-        """Says how many trials could run at once by now, were there room."""
-        room, now = self._num_at_once(), self._clock()
+    def ask(self, num_trials: int, room: int) -> None:
+        """Says how many trials could run at once by now, were there room; there is `room` for so many."""
+        now = self._clock()
         if room != self._room or num_trials <= room:
             self._room, self._since = room, now
         elif now - self._since > PATIENCE_SECONDS:

@@ -34,10 +34,11 @@ class AfterTeachers(BasicVariantGenerator):
         needs: Mapping[str, str],
         is_done: Callable[[str], bool],
         num_at_once: Callable[[], int],
-        announce: Callable[[int], None],
+        announce: Callable[[int, int], None],
     ) -> None:
         """`needs`: the job that a job waits for, where it waits; `is_done`: whether an ended job has succeeded;
-        `num_at_once`: how many trials there is room for by now; `announce`: is told how many could run by now.
+        `num_at_once`: how many trials there is room for by now; `announce`: is told how many could run by now, and
+        that number.
         """
         super().__init__()
         self._announce = announce
@@ -52,8 +53,9 @@ class AfterTeachers(BasicVariantGenerator):
     def next_trial(self) -> Trial | None:
         while trial := super().next_trial():
             self._held.append(trial)
-        self._announce(self._num_at_work() + sum(map(self._is_ready, self._held)))
-        if self._num_at_work() >= max(1, self._num_at_once()):
+        room = self._num_at_once()
+        self._announce(self._num_at_work() + sum(map(self._is_ready, self._held)), room)
+        if self._num_at_work() >= max(1, room):
             return None
         trial = next((trial for trial in self._held if self._is_ready(trial)), None)
         if trial:

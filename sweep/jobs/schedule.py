@@ -173,9 +173,8 @@ def run(
     """
     ends = Ends()
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
-    room = partial(num_at_once, config.resources)
-    demand = Demand(config.resources, room)
-    order = AfterTeachers(needs or {}, ends.is_done, room, demand.ask)
+    demand = Demand(config.resources)
+    order = AfterTeachers(needs or {}, ends.is_done, partial(num_at_once, config.resources), demand.ask)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-") as folder, ExitStack() as at_end:
         at_end.callback(demand.withdraw)
         tune.Tuner(

@@ -19,7 +19,6 @@ class Cluster:
     """A cluster that only hears what it is asked for, on a clock that stands still."""
 
     def __init__(self) -> None:
-        self.room = 0
         self.time = 0.0
         self.asked: list[int] = []
 
@@ -28,7 +27,7 @@ class Cluster:
         self.asked.append(len(bundles))
 
     def demand(self) -> Demand:
-        return Demand(RESOURCES, lambda: self.room, lambda: self.time)
+        return Demand(RESOURCES, lambda: self.time)
 
     def wait(self) -> None:
         self.time += PATIENCE_SECONDS + 1
@@ -45,32 +44,31 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 def test_the_waiting_work_is_announced_once_and_withdrawn(cluster: Cluster) -> None:
     asked = cluster.demand()
     for num_trials in (7, 7, 6, 10):
-        asked.ask(num_trials)
+        asked.ask(num_trials, 0)
     asked.withdraw()
     assert cluster.asked == [7, 6, 10, 0]
 
 
 def test_no_more_than_an_autoscaler_can_look_at(cluster: Cluster) -> None:
-    cluster.demand().ask(100_000)
+    cluster.demand().ask(100_000, 0)
     assert cluster.asked == [demand.MOST]
 
 
 def test_where_no_node_comes_fewer_are_asked_for(cluster: Cluster) -> None:
     """Ray's second autoscaler adds none where not all of them fit into the cluster's limits."""
-    asked, cluster.room = cluster.demand(), 2
+    asked = cluster.demand()
     for _ in range(5):
-        asked.ask(12)
+        asked.ask(12, 2)
         cluster.wait()
     assert cluster.asked == [12, 7, 4, 3]
-    cluster.room = 3  # one has come
-    asked.ask(12)
+    asked.ask(12, 3)  # one has come
     assert cluster.asked[-1] == 4
 
 
 def test_a_cluster_with_room_for_all_is_not_asked_for_less(cluster: Cluster) -> None:
-    asked, cluster.room = cluster.demand(), 12
+    asked = cluster.demand()
     for _ in range(3):
-        asked.ask(12)
+        asked.ask(12, 12)
         cluster.wait()
     assert cluster.asked == [12]
 
@@ -82,7 +80,7 @@ class Tuner:
         self.order = tune_config.search_alg
 
     def fit(self) -> None:
-        self.order._announce(3)
+        self.order._announce(3, 0)
         raise KeyboardInterrupt
 
 
@@ -90,7 +88,6 @@ def test_the_demand_is_withdrawn_where_the_sweep_is_interrupted(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule.tune, "Tuner", Tuner)
-    monkeypatch.setattr(schedule, "num_at_once", lambda _: 0)
     with pytest.raises(KeyboardInterrupt):
         schedule.run(lambda config: None, {"a": "one"}, SweepConfig(name="x", resources=RESOURCES), Unwatched())
     assert cluster.asked == [3, 0]

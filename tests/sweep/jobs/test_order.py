@@ -22,9 +22,14 @@ class Jobs:
     def __init__(self, num_at_once: int = len(JOBS)) -> None:
         self.succeeded: set[str] = set()
         self.announced: list[int] = []
-        self.order = AfterTeachers(NEEDS, self.succeeded.__contains__, lambda: num_at_once, self.announced.append)
+        self.num_at_once = num_at_once
+        self.order = AfterTeachers(NEEDS, self.succeeded.__contains__, lambda: num_at_once, self.announce)
         self.order.add_configurations(Experiment("jobs", print, config={"job": tune.grid_search(JOBS)}))
         self.ids: dict[str, str] = {}
+
+    def announce(self, num_trials: int, room: int) -> None:
+        assert room == self.num_at_once
+        self.announced.append(num_trials)
 
     def __iter__(self) -> Iterator[str]:
         """All that may begin by now."""
