@@ -129,6 +129,7 @@ def test_a_teacher_from_scratch_that_cannot_be_built(tmp_path: Path) -> None:
     ]
     assert refused(path, "base.model.teacher={config: {}, tokenizer: {vocab_size: 0}}", "base.model.finetune=null") == [
         "base.model.teacher.tokenizer.vocab_size: got 0; at least 1",
+        "base.model.finetune: got null; a teacher built from a config has to be trained",
     ]
     assert refused(path, "base.model.teacher={config: {}}", "base.model.finetune=null") == [
         "base.model.finetune: got null; a teacher built from a config has to be trained"
