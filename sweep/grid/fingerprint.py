@@ -30,7 +30,7 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
             "train": _TRAIN_LABELS,
         },
     )
-    named = {"recipe": RECIPE, "targets": "live", "data": data, "teacher": teacher}
+    named = {"recipe": RECIPE, "data": data, "teacher": teacher}
     return digest({**named, **fields, **_lora(trial.model.student_lora), **_own(trial)})
 
 
