@@ -178,14 +178,9 @@ class Conductor:
         taught = [cell for cell in cells if cell.teacher in made or self.records.teacher(cell.teacher).result()]
         for cell in taught:
             states.declare(cell, self.records)
-        num_late = work.make(
-            [(cell, self._teacher_run(cell)) for cell in teachers],
-            [(cell, self._cell_run(cell)) for cell in taught],
-            self.config,
-            context,
-            self.checked.data,
-            progress,
-        )
+        jobs = [work.Job(cell, self._teacher_run(cell)) for cell in teachers]
+        jobs += [work.Job(cell, self._cell_run(cell)) for cell in taught]
+        num_late = work.make(jobs, self.config, context, self.checked.data, progress)
         if num_late:  # nothing is lost by then
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are drawn at the end"))
 

@@ -19,6 +19,7 @@ from sweep.jobs import reach, schedule
 from sweep.jobs.attempts import Context, Ended
 from sweep.jobs.teachers import train_teacher
 from sweep.jobs.trial import train_cell
+from sweep.records.records import RecordKind
 from sweep.report.terminal import Progress
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
@@ -69,18 +70,38 @@ def check_families(cells: Iterable[Cell]) -> None:
         raise InputError(problems)
 
 
+MAKERS: Mapping[RecordKind, Callable[[Cell, RunSpec, Context, Data], Ended]] = {
+    "teacher": train_teacher,
+    "cell": train_cell,
+}
+
+
 @dataclass(frozen=True)
 class Job:
-    """A teacher or a cell that is to be made."""
+    """A teacher or a cell that is to be made; its run says which of the two, and gives its identity and its name."""
 
-    make: Callable[[Cell, RunSpec, Context, Data], Ended]
     cell: Cell
+    """For a teacher, the first cell that has it."""
     run: RunSpec
 
     @property
+    def kind(self) -> RecordKind:
+        return self.run.kind
+
+    @property
     def train(self) -> TrainConfig | None:
+        """How the model is trained; None for a teacher that is ready."""
         config = self.cell.config
-        return config.train if self.make is train_cell else config.model.finetune
+        return config.train if self.kind == "cell" else config.model.finetune
+
+    @property
+    def needs(self) -> str | None:
+        """The identity of the job that has to be done first, where there is such a job."""
+        return self.cell.teacher if self.kind == "cell" else None
+
+    def make(self, context: Context, rows: Data) -> Ended:
+        """Makes one attempt in this process."""
+        return MAKERS[self.kind](self.cell, self.run, context, rows)
 
 
 def train(
@@ -88,39 +109,27 @@ def train(
 ) -> None:
     """The Tune trainable: makes the job that `config["job"]` names; its last result says how that ended."""
     job = jobs[config["job"]]
-    tune.report(job.make(job.cell, job.run, context, ray.get(data[job.cell.data])).facts())
+    tune.report(job.make(context, ray.get(data[job.cell.data])).facts())
 
 
 def make(
-    teachers: Iterable[tuple[Cell, RunSpec]],
-    cells: Iterable[tuple[Cell, RunSpec]],
-    config: SweepConfig,
-    context: Context,
-    data: Mapping[str, Data],
-    progress: Progress,
+    jobs: Iterable[Job], config: SweepConfig, context: Context, data: Mapping[str, Data], progress: Progress
 ) -> int:
-    """Makes the teacher of each of `teachers`, and each of `cells` once its teacher is there.
+    """Makes teachers and cells, each cell once its teacher is there.
 
     Returns how many runs could not be tracked in time.
     """
-    found = {
-        "teachers": {cell.teacher: Job(train_teacher, cell, run) for cell, run in teachers},
-        "cells": {cell.fingerprint: Job(train_cell, cell, run) for cell, run in cells},
-    }
-    jobs = {key: job for each in found.values() for key, job in each.items()}
-    if not jobs:
+    by_identity = {job.run.identity: job for job in jobs}
+    if not by_identity:
         return 0
-    names = distinct({key: job.run.name for key, job in jobs.items()})
-    num_train = {key: len(rows.train) for key, rows in data.items()}
-    progress.begin(
-        {
-            title: {names[key]: _steps(job.train, num_train[job.cell.data]) for key, job in each.items()}
-            for title, each in found.items()
-        }
-    )
-    needs = {key: job.cell.teacher for key, job in found["cells"].items() if job.cell.teacher in found["teachers"]}
+    names = distinct({key: job.run.name for key, job in by_identity.items()})
+    steps: dict[str, dict[str, int | None]] = {"teachers": {}, "cells": {}}
+    for key, job in by_identity.items():
+        steps[f"{job.kind}s"][names[key]] = _steps(job.train, len(data[job.cell.data].train))
+    progress.begin(steps)
+    needs = {key: job.needs for key, job in by_identity.items() if job.needs in by_identity}
     shared = {key: ray.put(rows) for key, rows in data.items()}
-    ends = schedule.run(train, names, config, progress, needs, context=context, jobs=Carried(jobs), data=shared)
+    ends = schedule.run(train, names, config, progress, needs, context=context, jobs=Carried(by_identity), data=shared)
     return sum(not facts["delivered"] for facts in ends.facts.values())
 
 

@@ -14,8 +14,6 @@ import torch
 
 from sweep.jobs import schedule
 from sweep.jobs.attempts import Context
-from sweep.jobs.teachers import train_teacher
-from sweep.jobs.trial import train_cell
 from sweep.jobs.work import Job, train
 from sweep.plan import checks, states
 from sweep.records.environment import CodeVersion
@@ -55,10 +53,8 @@ def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swep
     planned = states.Plan.of(checked, records)
     context = Context("one", checked.config.storage_url, tracking=None, code=CodeVersion.here(), num_threads=1)
     data = {key: ray.put(rows) for key, rows in checked.data.items()}
-    teachers = {
-        key: Job(train_teacher, cell, RunSpec.of_teacher(cell, "", {})) for key, cell in planned.teachers.items()
-    }
-    cells = {key: Job(train_cell, cell, RunSpec.of_cell(cell, "", {})) for key, cell in planned.cells.items()}
+    teachers = {key: Job(cell, RunSpec.of_teacher(cell, key, "", {})) for key, cell in planned.teachers.items()}
+    cells = {key: Job(cell, RunSpec.of_cell(cell, key, "", {})) for key, cell in planned.cells.items()}
     needs = {} if apart else {key: cell.teacher for key, cell in planned.cells.items()}
     pids: dict[str, int] = {}
     for jobs in (teachers, cells) if apart else (teachers | cells,):

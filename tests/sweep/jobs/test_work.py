@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from sweep.grid.cells import Cell
 from sweep.jobs import schedule, work
 from sweep.jobs.attempts import Context
-from sweep.jobs.work import distinct
+from sweep.jobs.work import Job, distinct
 from sweep.records.environment import CodeVersion
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
@@ -35,10 +34,6 @@ DATA = {
     "da7a": Data(rows := [ClassificationRow((str(number),), 0) for number in range(100)], rows, rows, ("a",), "da7a")
 }
 CONTEXT = Context("own", "runs", None, CodeVersion.here(), 1)
-
-
-def runs_of(kind: str, cells: list[Cell]) -> list[tuple[Cell, RunSpec]]:
-    return [(cell, RunSpec.of_cell(cell, f"{kind} {cell.fingerprint}", "parent", {})) for cell in cells]
 
 
 def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_steps(
@@ -65,12 +60,20 @@ def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_st
     )
     cells = [ready, trained, make_cell("three", strategy="none", train={"max_steps": 5})]
     config = SweepConfig(name="own")
-    assert work.make(runs_of("teacher", [trained]), runs_of("cell", cells), config, CONTEXT, DATA, progress) == 3
-    assert work.make([], [], config, CONTEXT, DATA, progress) == 0
+    jobs = [Job(trained, RunSpec.of_teacher(trained, "its teacher", "parent", {}))]
+    jobs += [Job(cell, RunSpec.of_cell(cell, f"cell {cell.fingerprint}", "parent", {})) for cell in cells]
+    assert [(job.kind, job.needs) for job in jobs] == [
+        ("teacher", None),
+        ("cell", "7eac4e4"),
+        ("cell", "made"),
+        ("cell", "7eac4e4"),
+    ]
+    assert work.make(jobs, config, CONTEXT, DATA, progress) == 3
+    assert work.make([], config, CONTEXT, DATA, progress) == 0
     assert made == [(["made", "one", "two", "three"], {"two": "made"})]
     assert progress.groups == [
         {
-            "teachers": {"teacher two": 2},
+            "teachers": {"its teacher": 2},
             "cells": {"cell one": 21, "cell two": 15, "cell three": 5},
         }
     ]
