@@ -197,7 +197,7 @@ class Cell:
 
 
 def run(config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int = 1) -> Outcome:
-    """Computes one cell into `folder` (student/, last.pt, angles.npz, per_state.json, predictions.jsonl).
+    """Computes one cell into `folder` (student/, angles.npz, per_state.json, predictions.jsonl).
 
     `teacher` is a folder in `save_pretrained` form with its tokenizer, or a hub id, which is read at the model's
     `revision`. Raises NotFinite where the cell fails by itself.

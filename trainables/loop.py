@@ -85,7 +85,7 @@ class Training:
     """Measures and reports at a step; gives the main metric, where more is better."""
     save_best: Callable[[], None]
     checkpoint: Path
-    """The last state, written every `checkpoint_minutes` and at the end."""
+    """The last state, written every `checkpoint_minutes` until the end, where nothing is left to go on with."""
     own_rates: Mapping[str, float] = field(default_factory=dict)
     """Start of a parameter's name -> a learning rate of its own, under the same warm-up and decay."""
     batches_at_random: bool = False
@@ -121,7 +121,8 @@ class Training:
             if self.schedule.evaluates(step):
                 self._evaluate(step)
                 logged = time.monotonic()
-            if step == self.schedule.num_steps or time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
+            is_due = time.monotonic() - saved > 60 * self.config.checkpoint_minutes
+            if is_due and step < self.schedule.num_steps:
                 self._save(step)
                 saved = time.monotonic()
 

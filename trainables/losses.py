@@ -36,11 +36,6 @@ def num_labels(labels: Tensor) -> int:
     return int(learnt(labels).sum())
 
 
-def num_tokens(mask_BT: Tensor) -> int:
-    """Real tokens of a stack: what its hidden terms are divided by."""
-    return int(mask_BT.sum())
-
-
 def cross_entropy_sum(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross entropy in nats, summed over the labels; logits [B, V] with labels [B], or [B, T, V] with [B, T]."""
     assert logits.shape[:-1] == labels.shape

@@ -9,7 +9,7 @@ import copy
 from pathlib import Path
 from typing import Literal
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -52,10 +52,6 @@ class Student(nn.Module):
         adapters.save(self.model, folder, self.form)
         if self.projections:
             save_file(self.projections.state_dict(), folder / PROJECTIONS)
-
-    def load_projections(self, folder: Path) -> None:
-        """Takes the projections that `save` wrote."""
-        self.projections.load_state_dict(load_file(folder / PROJECTIONS) if self.projections else {})
 
 
 def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: str, seed: int) -> Student:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.trainables.golden import config, save_teacher
 from trainables import distill
@@ -44,6 +45,19 @@ def test_a_student_that_its_last_step_breaks_is_not_finite(tmp_path: Path) -> No
     with pytest.raises(NotFinite, match=r"^not finite at step 1: loss nan, "):
         distill.run(trial, data, tmp_path / "teacher", tmp_path / "made", lambda step, metrics: None)
     assert not (tmp_path / "made" / "student").exists()
+
+
+def test_checkpoints_are_of_the_whole_cell_and_none_is_of_its_end(tmp_path: Path) -> None:
+    """Projections are in it, and so is what the optimiser and the random generator have come to."""
+    for name, minutes in (("often", 1e-9), ("never", 60)):
+        trial = config("bert", "forward, narrow", train={**TRAIN, "checkpoint_minutes": minutes})
+        data = save_teacher(trial, tmp_path / "teacher")
+        (tmp_path / name).mkdir()
+        distill.run(trial, data, tmp_path / "teacher", tmp_path / name, lambda step, metrics: None)
+    checkpoint = torch.load(tmp_path / "often" / "last.pt")
+    assert checkpoint["step"] == TRAIN["max_steps"] - 1
+    assert {f"projections.encoder.{state}.weight" for state in range(4)} <= checkpoint["module"].keys()
+    assert not (tmp_path / "never" / "last.pt").exists()
 
 
 def pooled(values: np.ndarray, angles: Angles, index: int) -> float:

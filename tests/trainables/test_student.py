@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -260,7 +261,6 @@ def test_same_width_needs_no_projection(setting: Setting, teacher: PreTrainedMod
     assert student.comparable(0, {})
     student.save(tmp_path)
     assert not (tmp_path / "projections.safetensors").exists()
-    student.load_projections(tmp_path)
 
 
 def test_every_state_has_a_projection_that_is_trained_and_saved(
@@ -280,9 +280,7 @@ def test_every_state_has_a_projection_that_is_trained_and_saved(
     optimizer.step()
     assert all(not torch.equal(student.state_dict()[name], before[name]) for name in names)
     student.save(tmp_path)
-    fresh = make(setting, teacher, init="random", student_width=8)
-    fresh.load_projections(tmp_path)
-    assert equal(fresh.projections.state_dict(), student.projections.state_dict())
+    assert equal(load_file(tmp_path / "projections.safetensors"), student.projections.state_dict())
 
 
 def test_project_is_the_states_own_map(setting: Setting, teacher: PreTrainedModel) -> None:
