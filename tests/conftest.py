@@ -13,6 +13,7 @@ SWEEPS = (
     "test_outside_judge",
     "test_paper",
     "test_plugins",
+    "test_kinds",
     "test_reuse",
     "test_gpu_cluster",
     "test_no_gpu",
