@@ -28,7 +28,7 @@ from sweep.records.environment import SweepEnvironment
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
 from sweep.report import page, results, terminal
-from sweep.report.usage import Student
+from sweep.report.usage import SavedStudent
 from sweep.spec.command import Command
 from sweep.spec.messages import shown
 from sweep.spec.passwords import hidden, hidden_in
@@ -87,8 +87,8 @@ class Conductor:
     def run(self) -> int:
         retry = self.asked.retry_failed
         cells = self.plan.cells_to_run(retry_failed=retry)
-        teachers = self.plan.teachers_to_make(self.plan.cells.values(), retry_failed=retry)
-        if cells or teachers:
+        teacher_cells = self.plan.teacher_cells_to_make(self.plan.cells.values(), retry_failed=retry)
+        if cells or teacher_cells:
             from sweep.jobs import gpus, work
 
             work.check_families(self.plan.cells.values())
@@ -97,12 +97,12 @@ class Conductor:
         else:
             self.console.print(Text(f"nothing to run: {states.counts(self.plan)}"))
         self._open()
-        if cells or teachers:
+        if cells or teacher_cells:
             if self.is_tracked and not published.is_loaded():
                 self.publisher = published.Publisher()
                 self.at_end.callback(self.publisher.close)
-            with terminal.Progress(self.console) as progress, self._watched():
-                self._work(teachers, cells, progress)
+            with terminal.LiveProgress(self.console) as progress, self._watched():
+                self._work(teacher_cells, cells, progress)
         keep.students(self.config.keep, self.plan.cells.values(), self.records)
         rows = self._report()
         return 0 if self.is_tracked and all(row.status == "done" for row in rows) else 1
@@ -123,7 +123,7 @@ class Conductor:
                 {key: cell.config.model_dump(mode="json") for key, cell in self.plan.cells.items()}, indent=2
             ),
         }
-        about = f"Distillation sweep of {len(self.plan.cells)} cells and {len(self.plan.teachers)} teachers."
+        about = f"Distillation sweep of {len(self.plan.cells)} cells and {len(self.plan.teacher_cells)} teachers."
         try:
             if self.config.register:
                 self._check_registry(self.config.register)
@@ -142,7 +142,7 @@ class Conductor:
         logger.info("the command is: %s", self.command)
         logger.info("it runs on %s as process %d", self.environment.host, os.getpid())
         logger.info("the sweep %s has %s", self.config.name, states.counts(self.plan))
-        for kind, cells in (("teachers", self.plan.teachers), ("cells", self.plan.cells)):
+        for kind, cells in (("teachers", self.plan.teacher_cells), ("cells", self.plan.cells)):
             for key in cells:
                 logger.info("%s/%s is %s", kind, key, self.plan.labels[key])
         logger.info("its runs go to %s", hidden(self.config.tracking_address) if self.is_tracked else "no server")
@@ -163,7 +163,7 @@ class Conductor:
         """Logs how busy this machine is to the sweep's own run, while cells are being made."""
         return self.tracking.system_metrics(self.parent) if self.is_tracked else contextlib.nullcontext()
 
-    def _work(self, teachers: Sequence[Cell], cells: Sequence[Cell], progress: terminal.Progress) -> None:
+    def _work(self, teacher_cells: Sequence[Cell], cells: Sequence[Cell], progress: terminal.LiveProgress) -> None:
         from sweep.jobs import work
         from sweep.jobs.attempts import Context
 
@@ -174,11 +174,13 @@ class Conductor:
             code=self.environment,
             num_threads=self.config.resources.cpus,
         )
-        made = {cell.teacher for cell in teachers}
-        taught = [cell for cell in cells if cell.teacher in made or self.records.teacher(cell.teacher).result()]
+        to_make = {cell.teacher_hash for cell in teacher_cells}
+        taught = [
+            cell for cell in cells if cell.teacher_hash in to_make or self.records.teacher(cell.teacher_hash).result()
+        ]
         for cell in taught:
             states.declare(cell, self.records)
-        jobs = [work.Job(cell, self._teacher_run(cell)) for cell in teachers]
+        jobs = [work.Job(cell, self._teacher_run(cell)) for cell in teacher_cells]
         jobs += [work.Job(cell, self._cell_run(cell)) for cell in taught]
         num_late = work.make(jobs, self.config, context, self.checked.data, progress)
         if num_late:  # nothing is lost by then
@@ -188,9 +190,11 @@ class Conductor:
         return RunSpec.of_cell(cell, self.plan.labels[cell.fingerprint], self.parent, tags.of_code(self.environment))
 
     def _teacher_run(self, cell: Cell) -> RunSpec:
-        return RunSpec.of_teacher(cell, self.plan.labels[cell.teacher], self.parent, tags.of_code(self.environment))
+        return RunSpec.of_teacher(
+            cell, self.plan.labels[cell.teacher_hash], self.parent, tags.of_code(self.environment)
+        )
 
-    def _report(self) -> list[results.Row]:
+    def _report(self) -> list[results.ResultRow]:
         """Table, page and runs from the records; whatever the cells came to."""
         rows = results.rows(self.records, tuple(self.plan.cells.values()))
         sweep = self._archived(*self._fill())
@@ -203,7 +207,7 @@ class Conductor:
             self._publish(student, sweep.runs[student.row.fingerprint])
         return rows
 
-    def _publish(self, student: Student, run_id: str) -> None:
+    def _publish(self, student: SavedStudent, run_id: str) -> None:
         """The best student as a model of MLflow, and of its registry where that is asked for."""
         name, folder = self.config.register, self.records.cell(student.row.fingerprint).path("student")
         if reason := published.why_not(folder, registering=name is not None):
@@ -224,10 +228,10 @@ class Conductor:
         """Draws the runs that are not there yet from the records; the experiment's id, and each record's run."""
         if not self.is_tracked:
             return "", {}
-        teachers = [(self._teacher_run(c), self.records.teacher(key)) for key, c in self.plan.teachers.items()]
+        teacher_runs = [(self._teacher_run(c), self.records.teacher(key)) for key, c in self.plan.teacher_cells.items()]
         cells = [(self._cell_run(c), self.records.cell(key)) for key, c in self.plan.cells.items()]
         try:
-            self.tracking.fill_missing(self.parent, [*teachers, *cells])
+            self.tracking.fill_missing(self.parent, [*teacher_runs, *cells])
         except TrackingError as error:
             self._untracked(error)
         return self._drawn()
@@ -257,7 +261,7 @@ class Conductor:
             plugins=plugins.active(),
         )
 
-    def _finish(self, rows: Sequence[results.Row]) -> None:
+    def _finish(self, rows: Sequence[results.ResultRow]) -> None:
         """Ends the sweep's own run, with the table and the report."""
         if not self.is_tracked:
             return

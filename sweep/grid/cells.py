@@ -30,7 +30,7 @@ class Cell:
 
     config: TrialConfig
     data: str
-    teacher: str
+    teacher_hash: str
     fingerprint: str
 
 

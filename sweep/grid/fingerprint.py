@@ -34,7 +34,7 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
     return digest({**named, **fields, **_lora(trial.model.student_lora), **_own(trial)})
 
 
-def teacher_hash(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
+def hash_teacher(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
     """The identity of a cell's teacher: its source by content and how it is made; dtype resolved."""
     assert trial.dtype != "auto"
     trial = without_inert(trial)

@@ -12,7 +12,7 @@ from sweep.grid import labels
 from trainables.config import TrialConfig
 from trainables.inert import inert_fields, is_within
 
-Fields = dict[str, str]
+FlatConfig = dict[str, str]
 """Dotted path -> value as text."""
 
 _SHORT_NAMES = {"learning_rate": "lr", "student_blocks": "blocks", "student_width": "width", "batch_size": "batch"}
@@ -33,7 +33,7 @@ def varied(configs: Sequence[TrialConfig]) -> list[str]:
     return _varied(configs, cell_fields)
 
 
-def cell_fields(config: TrialConfig) -> Fields:
+def cell_fields(config: TrialConfig) -> FlatConfig:
     """The fields that have an effect on the cell, without strategy, init and seed, which have names of their own."""
     inert = inert_fields(config)
     flat = labels.flatten(config.model_dump(mode="json", exclude={"strategy", "init", "seed"}))
@@ -62,14 +62,14 @@ def teacher_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
     return {key: " · ".join([labels.teacher_label(config), *shown[key]]) for key, config in configs.items()}
 
 
-def _teacher_fields(config: TrialConfig) -> Fields:
+def _teacher_fields(config: TrialConfig) -> FlatConfig:
     inert = inert_fields(config)
     flat = labels.flatten(config.model_dump(mode="json", include=_OF_A_TEACHER))
     return {key: value for key, value in flat.items() if not is_within(key, inert)}
 
 
-def _varied(configs: Sequence[TrialConfig], fields_of: Callable[[TrialConfig], Fields]) -> list[str]:
-    groups: dict[tuple[str, str], list[tuple[Fields, frozenset[str]]]] = defaultdict(list)
+def _varied(configs: Sequence[TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]) -> list[str]:
+    groups: dict[tuple[str, str], list[tuple[FlatConfig, frozenset[str]]]] = defaultdict(list)
     for config in configs:
         groups[config.model.name, config.task.name].append((fields_of(config), inert_fields(config)))
     places: dict[str, int] = {}
@@ -82,7 +82,7 @@ def _varied(configs: Sequence[TrialConfig], fields_of: Callable[[TrialConfig], F
     return sorted(places, key=lambda key: -places[key])
 
 
-def _shown(configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig], Fields]) -> dict[str, list[str]]:
+def _shown(configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]) -> dict[str, list[str]]:
     """The varied fields of each config as a label has them: `lr=2e-4`."""
     names = _names(_varied([*configs.values()], fields_of))
     flat = {key: fields_of(config) for key, config in configs.items()}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[dict[str, Any]], None]
+ReportProgress = Callable[[dict[str, Any]], None]
 """Takes `step` and `loss` of a running trial, at most once a second."""
 
 FLUSH_SECONDS = 1.0
@@ -73,7 +73,7 @@ class JournalWriter:
 
     attempt: Attempt
     delivery: Delivery | None
-    progress: Progress
+    progress: ReportProgress
     rows: list[JournalRow] = field(default_factory=list[JournalRow])
     flushed: float = field(default_factory=time.monotonic)
 
@@ -98,7 +98,7 @@ def make(
     run: RunSpec,
     context: Context,
     compute: Callable[[Attempt, Report], Result],
-    progress: Progress,
+    progress: ReportProgress,
 ) -> Ended:
     """Makes one attempt. `compute` works in the attempt's folder and gives the record's result.
 
@@ -116,7 +116,7 @@ def _carry_out(
     run: RunSpec,
     context: Context,
     compute: Callable[[Attempt, Report], Result],
-    progress: Progress,
+    progress: ReportProgress,
 ) -> Ended:
     delivery = Delivery(context.tracking, run, attempt) if context.tracking else None
     writer = JournalWriter(attempt, delivery, progress)

@@ -9,7 +9,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweep.plan.checks.memory import GB, memory_problems
-from sweep.plan.checks.sizes import Sizes
+from sweep.plan.checks.sizes import CellSizes
 from sweep.spec.sweep import Resources
 from trainables.errors import raise_all
 
@@ -30,7 +30,7 @@ class Gpu(NamedTuple):
         return f"{self.name} of {self.node}"
 
 
-def check(resources: Resources, cells: Iterable[Sizes]) -> None:
+def check(resources: Resources, cells: Iterable[CellSizes]) -> None:
     """Raises InputError for trials that no node's GPU can hold, where `resources.gpu_gb` does not say. Ray is joined.
 
     A GPU that is not known (no CUDA, or no answer in time) refuses nothing.

@@ -111,7 +111,7 @@ class Ends:
         return job in self.facts and self.facts[job]["done"]
 
 
-class Progress(tune.Callback):
+class WatcherCallback(tune.Callback):
     """Passes what Tune says of trials on to a watcher. Raises nothing: one exception here would end all trials."""
 
     def __init__(self, watcher: Watcher, names: Mapping[str, str], ends: Ends) -> None:
@@ -186,7 +186,7 @@ def run(
                 storage_path=folder,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=config.failures.max_failures),
-                callbacks=[Progress(watcher, names, ends)],
+                callbacks=[WatcherCallback(watcher, names, ends)],
             ),
         ).fit()
     return ends

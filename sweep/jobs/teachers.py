@@ -31,13 +31,13 @@ def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> End
     def compute(attempt: Attempt, report: Report) -> TeacherResult:
         assert trial.dtype != "auto"
         outcome = finetune.run(trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads)
-        source = trial.model.teacher
+        teacher_spec = trial.model.teacher
         return TeacherResult(
             **attempts.shared(outcome, attempt, context),
-            hash=cell.teacher,
-            path=source if trial.model.finetune is None and isinstance(source, str) else None,
+            hash=cell.teacher_hash,
+            path=teacher_spec if trial.model.finetune is None and isinstance(teacher_spec, str) else None,
             chance=KINDS[trial.task.kind].chance(rows.test, rows.classes)[outcome.main_metric],
         )
 
-    record = Records(context.storage).teacher(cell.teacher)
-    return attempts.make(record, run, context, compute, tune.report)
+    teacher_record = Records(context.storage).teacher(cell.teacher_hash)
+    return attempts.make(teacher_record, run, context, compute, tune.report)

@@ -28,7 +28,7 @@ def train_cell(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
     from trainables import distill
 
     records = Records(context.storage)
-    teacher_record = records.teacher(cell.teacher)
+    teacher_record = records.teacher(cell.teacher_hash)
     teacher_path, teacher_result = Path(teacher_record.location()), teacher_record.result()
     assert teacher_result is not None
 

@@ -20,7 +20,7 @@ from sweep.jobs.attempts import Context, Ended
 from sweep.jobs.teachers import train_teacher
 from sweep.jobs.trial import train_cell
 from sweep.records.records import RecordKind
-from sweep.report.terminal import Progress
+from sweep.report.terminal import LiveProgress
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
 from trainables import plugins
@@ -97,7 +97,7 @@ class Job:
     @property
     def needs(self) -> str | None:
         """The identity of the job that has to be done first, where there is such a job."""
-        return self.cell.teacher if self.kind == "cell" else None
+        return self.cell.teacher_hash if self.kind == "cell" else None
 
     def make(self, context: Context, rows: Data) -> Ended:
         """Makes one attempt in this process."""
@@ -113,7 +113,7 @@ def train(
 
 
 def make(
-    jobs: Iterable[Job], config: SweepConfig, context: Context, data: Mapping[str, Data], progress: Progress
+    jobs: Iterable[Job], config: SweepConfig, context: Context, data: Mapping[str, Data], progress: LiveProgress
 ) -> int:
     """Makes teachers and cells, each cell once its teacher is there.
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from sweep.plan.checks import Checked
 from sweep.plan.checks.memory import needs
-from sweep.plan.checks.sizes import Sizes
+from sweep.plan.checks.sizes import CellSizes
 from sweep.plan.states import Plan
 from sweep.spec.sweep import Resources
 from trainables import memory
@@ -35,38 +35,38 @@ PAIR_BYTES, BIN_BYTES, NUM_BINS = 24, 8, 20
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelSize:
     """One model of a cell: all its parameters, and those that a token is multiplied with."""
 
     total: int
     used: int
 
 
-def student(cell: Sizes) -> Model:
+def student_size(cell: CellSizes) -> ModelSize:
     """The student of a cell."""
     return _model(cell, _student_shape(cell))
 
 
-def teacher(cell: Sizes) -> Model:
+def teacher_size(cell: CellSizes) -> ModelSize:
     """The teacher of a cell."""
     return _model(cell, cell.shape)
 
 
-def _student_shape(cell: Sizes) -> dict[str, Any]:
+def _student_shape(cell: CellSizes) -> dict[str, Any]:
     model = cell.config.model
     return student_shape(cell.family, cell.shape, model.student_blocks, model.student_width)
 
 
-def _model(cell: Sizes, shape: dict[str, Any]) -> Model:
+def _model(cell: CellSizes, shape: dict[str, Any]) -> ModelSize:
     counted = count(cell.family, shape, cell.head)
     used = counted.blocks + cell.family.width(shape) * outputs_per_token(cell.family, shape, cell.head)
-    return Model(counted.total, used)
+    return ModelSize(counted.total, used)
 
 
-def cell_operations(cell: Sizes) -> float:
+def cell_operations(cell: CellSizes) -> float:
     """A student's training, its evaluations and its test, with the teacher's part."""
     config = cell.config
-    made, taught = student(cell), teacher(cell)
+    made, taught = student_size(cell), teacher_size(cell)
     schedule = Schedule.of(config.train, cell.splits.train)
     each = training(made, config.model.student_lora, config.train) + 2 * taught.used
     num_eval = _num_eval(cell)
@@ -78,9 +78,9 @@ def cell_operations(cell: Sizes) -> float:
     )
 
 
-def teacher_operations(cell: Sizes) -> float:
+def teacher_operations(cell: CellSizes) -> float:
     """The making of a teacher, or the validation and the test of a ready one."""
-    config, made = cell.config.model.finetune, teacher(cell)
+    config, made = cell.config.model.finetune, teacher_size(cell)
     test = cell.splits.test * evaluation(cell, made)
     if config is None:
         return _num_eval(cell) * evaluation(cell, made) + test
@@ -92,12 +92,12 @@ def teacher_operations(cell: Sizes) -> float:
     )
 
 
-def training(model: Model, lora: LoraConfig | None, config: TrainConfig) -> float:
+def training(model: ModelSize, lora: LoraConfig | None, config: TrainConfig) -> float:
     """Operations a token: forward and both gradients; adapters leave out that of the frozen weights."""
     return (2 + 2 + 2 * (lora is None) + 2 * config.gradient_checkpointing) * model.used
 
 
-def evaluation(cell: Sizes, model: Model) -> float:
+def evaluation(cell: CellSizes, model: ModelSize) -> float:
     """Operations of one example's answer."""
     return 2.0 * model.used * KINDS[cell.config.task.kind].tokens_per_answer(cell.config.task)
 
@@ -108,7 +108,7 @@ def hours(operations: float, tflops: float | None) -> float:
 
 
 @dataclass(frozen=True)
-class Storage:
+class StorageCost:
     """Bytes of a sweep's storage by what they are."""
 
     teachers: int
@@ -121,14 +121,14 @@ class Storage:
     """The largest of a trial, while it runs."""
 
 
-def storage(groups: Sequence[Sequence[Sizes]], keep: Literal["best", "all", "none"]) -> Storage:
+def storage(groups: Sequence[Sequence[CellSizes]], keep: Literal["best", "all", "none"]) -> StorageCost:
     """Of the cells of each teacher; of students, one of which stays, the largest is taken."""
     cells = [cell for group in groups for cell in group]
     made = [group[0] for group in groups if group[0].config.model.finetune is not None]
-    of_students = [[student(cell).total * WEIGHT for cell in group] for group in groups]
+    of_students = [[student_size(cell).total * WEIGHT for cell in group] for group in groups]
     kept = {"best": sum(map(max, of_students)), "all": sum(map(sum, of_students)), "none": 0}[keep]
-    return Storage(
-        teachers=sum(teacher(cell).total * WEIGHT for cell in made),
+    return StorageCost(
+        teachers=sum(teacher_size(cell).total * WEIGHT for cell in made),
         students=kept,
         angles=sum(map(_angles, cells)),
         others=sum(map(sum, of_students)) - kept,
@@ -140,9 +140,9 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
     """What a plan costs: GPU hours of what is not done, GPU memory by model and task, storage of all."""
     sizes = checked.sizes()
     open_cells = [cell for key, cell in sizes.items() if plan.cell_states[key] != "done"]
-    groups: dict[str, list[Sizes]] = {}
+    groups: dict[str, list[CellSizes]] = {}
     for key, cell in sizes.items():
-        groups.setdefault(plan.cells[key].teacher, []).append(cell)
+        groups.setdefault(plan.cells[key].teacher_hash, []).append(cell)
     open_teachers = [group[0] for key, group in groups.items() if plan.teacher_states[key] != "done"]
     resources = checked.config.resources
     if resources.gpus and sizes:
@@ -157,7 +157,7 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
         console.print(Text(f"without {', '.join(unknown)}: the family does not say what its parameters are"))
 
 
-def _hours(cells: Iterable[Sizes], teachers: Iterable[Sizes], resources: Resources) -> str:
+def _hours(cells: Iterable[CellSizes], teachers: Iterable[CellSizes], resources: Resources) -> str:
     asked = resources.gpu_tflops
     of_cells = sum(hours(cell_operations(cell), asked) for cell in cells)
     of_teachers = sum(hours(teacher_operations(cell), asked) for cell in teachers)
@@ -166,7 +166,7 @@ def _hours(cells: Iterable[Sizes], teachers: Iterable[Sizes], resources: Resourc
     return f"GPU hours: about {total} at most ({parts}; TFLOPs: {rate})"
 
 
-def _storage(found: Storage) -> str:
+def _storage(found: StorageCost) -> str:
     parts = {"teachers": found.teachers, "students": found.students, "angles": found.angles}
     shown = ", ".join(f"{name} {_gb(size)}" for name, size in parts.items() if size)
     passing = f"while it runs {_gb(found.others)} of students more, and up to {_gb(found.checkpoint)} a running trial"
@@ -181,11 +181,11 @@ def _num_evaluations(schedule: Schedule) -> int:
     return -(-schedule.num_steps // schedule.evaluate_every)
 
 
-def _num_eval(cell: Sizes) -> int:
+def _num_eval(cell: CellSizes) -> int:
     return min(cell.config.task.num_eval or cell.splits.validation, cell.splits.validation)
 
 
-def _angles(cell: Sizes) -> int:
+def _angles(cell: CellSizes) -> int:
     """Before its compression."""
     num_measured = 1 + _num_evaluations(Schedule.of(cell.config.train, cell.splits.train))
     num_student = cell.config.model.student_blocks + 1
@@ -193,13 +193,13 @@ def _angles(cell: Sizes) -> int:
     return pairs * (num_measured * PAIR_BYTES + 2 * NUM_BINS * BIN_BYTES)
 
 
-def _checkpoint(cell: Sizes) -> int:
+def _checkpoint(cell: CellSizes) -> int:
     """Weights as they are held, and the optimizer's state of those that are trained."""
     parts = memory.of_trial(cell.config, cell.family, cell.shape, cell.head)
     return parts["student"] + parts["optimizer"]
 
 
-def _teacher_checkpoint(cell: Sizes) -> int:
+def _teacher_checkpoint(cell: CellSizes) -> int:
     parts = memory.of_teacher(cell.config, cell.family, cell.shape, cell.head)
     return parts["teacher"] + parts["optimizer"]
 

@@ -30,7 +30,7 @@ class Plan:
 
     cells: Mapping[str, Cell]
     """By fingerprint."""
-    teachers: Mapping[str, Cell]
+    teacher_cells: Mapping[str, Cell]
     """By teacher hash: the first cell that has it."""
     labels: Mapping[str, str]
     """What each cell and each teacher is called, by fingerprint and by hash."""
@@ -40,30 +40,30 @@ class Plan:
     @classmethod
     def of(cls, checked: Checked, records: Records) -> Plan:
         cells = {cell.fingerprint: cell for cell in checked.cells}
-        teachers: dict[str, Cell] = {}
+        teacher_cells: dict[str, Cell] = {}
         for cell in cells.values():
-            teachers.setdefault(cell.teacher, cell)
-        configs = ({key: cell.config for key, cell in each.items()} for each in (cells, teachers))
+            teacher_cells.setdefault(cell.teacher_hash, cell)
+        configs = ({key: cell.config for key, cell in each.items()} for each in (cells, teacher_cells))
         return cls(
             cells,
-            teachers,
+            teacher_cells,
             cell_labels(next(configs)) | teacher_labels(next(configs)),
             {key: "unknown" if _unknown(cell) else records.cell(key).state() for key, cell in cells.items()},
-            {key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teachers.items()},
+            {key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teacher_cells.items()},
         )
 
     def cells_to_run(self, *, retry_failed: bool) -> list[Cell]:
         """The cells without a result; those that failed by themselves only where they are asked for."""
         return [self.cells[key] for key in _to_run(self.cell_states, retry_failed)]
 
-    def teachers_to_make(self, cells: Iterable[Cell], *, retry_failed: bool) -> list[Cell]:
+    def teacher_cells_to_make(self, cells: Iterable[Cell], *, retry_failed: bool) -> list[Cell]:
         """A cell for each teacher that these cells or the table need and that is not there yet."""
-        needed = {cell.teacher for cell in cells}
-        return [self.teachers[key] for key in _to_run(self.teacher_states, retry_failed) if key in needed]
+        needed = {cell.teacher_hash for cell in cells}
+        return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed) if key in needed]
 
 
 def _unknown(cell: Cell) -> bool:
-    return cell.data.startswith(NOT_LOOKED_UP) or cell.teacher.startswith(NOT_LOOKED_UP)
+    return cell.data.startswith(NOT_LOOKED_UP) or cell.teacher_hash.startswith(NOT_LOOKED_UP)
 
 
 def _to_run(states: Mapping[str, Known], retry_failed: bool) -> list[str]:
@@ -73,7 +73,7 @@ def _to_run(states: Mapping[str, Known], retry_failed: bool) -> list[str]:
 
 def declare(cell: Cell, records: Records) -> None:
     """Writes down what the cell is, before anyone works on it."""
-    facts = {"config": cell.config.model_dump(mode="json"), "data": cell.data, "teacher": cell.teacher}
+    facts = {"config": cell.config.model_dump(mode="json"), "data": cell.data, "teacher": cell.teacher_hash}
     records.cell(cell.fingerprint).declare(facts)
 
 
@@ -82,7 +82,7 @@ def show(plan: Plan, console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("", "cell", "state", "steps"):
         table.add_column(column, no_wrap=True)
-    for key, cell in plan.teachers.items():
+    for key, cell in plan.teacher_cells.items():
         state = WORDS[plan.teacher_states[key]]
         table.add_row("teacher", Text(plan.labels[key]), state, _teacher_steps(cell.config))
     for key, cell in plan.cells.items():

@@ -43,7 +43,7 @@ def _from_stored(value: object) -> Cell:
 
 def _to_stored(cell: Cell) -> dict[str, Any]:
     config = cell.config.model_dump(mode="json")
-    return {"config": config, "data": cell.data, "teacher": cell.teacher, "fingerprint": cell.fingerprint}
+    return {"config": config, "data": cell.data, "teacher": cell.teacher_hash, "fingerprint": cell.fingerprint}
 
 
 class SweepPlugins(StoredFile, frozen=True):

@@ -12,12 +12,12 @@ from sweep.records.journal import JournalRow
 from sweep.records.records import Records
 from sweep.report import plots
 from sweep.report.findings import findings
-from sweep.report.results import Row
+from sweep.report.results import ResultRow
 from sweep.report.summary import INITS, NO_MATCHING, Group, Section
 from sweep.tracking.tags import ACUTE_SHARE, COS_MEAN, angle_metric, eval_metric
 from trainables.angle_file import read, seen_from
 
-Ends = dict[str, NDArray[np.float64]]
+StartAndEnd = dict[str, NDArray[np.float64]]
 """Stack -> mean cosines before training and at its end, [2, L, M, M]."""
 
 
@@ -95,10 +95,10 @@ def _angle(group: Group, stack: str, journals: Mapping[str, Sequence[JournalRow]
     return Angle(group, stack, start, end)
 
 
-def _measured(section: Section, records: Records) -> list[tuple[Row, Ends]]:
+def _measured(section: Section, records: Records) -> list[tuple[ResultRow, StartAndEnd]]:
     """The angles of the cells that are done, those with matching first."""
     done = [row for row in section.rows if row.status == "done"]
-    found: list[tuple[Row, Ends]] = []
+    found: list[tuple[ResultRow, StartAndEnd]] = []
     for row in sorted(done, key=lambda row: row.strategy == NO_MATCHING):
         file = records.cell(row.fingerprint).path("angles.npz")
         if file is not None:
@@ -106,7 +106,7 @@ def _measured(section: Section, records: Records) -> list[tuple[Row, Ends]]:
     return found
 
 
-def _lines(section: Section, measured: Sequence[tuple[Row, Ends]]) -> list[plots.AngleLine]:
+def _lines(section: Section, measured: Sequence[tuple[ResultRow, StartAndEnd]]) -> list[plots.AngleLine]:
     """Every cell before training and at its end, in each stack, where it has the paper's pairs."""
     return [
         plots.AngleLine(stack, row.init, row.strategy, untrained, tuple(cosines))
@@ -118,7 +118,9 @@ def _lines(section: Section, measured: Sequence[tuple[Row, Ends]]) -> list[plots
     ]
 
 
-def _maps(section: Section, stack: str, measured: Sequence[tuple[Row, Ends]]) -> dict[str, NDArray[np.float64]]:
+def _maps(
+    section: Section, stack: str, measured: Sequence[tuple[ResultRow, StartAndEnd]]
+) -> dict[str, NDArray[np.float64]]:
     """Mean cosines [L, M, M] before and after training, of one matching cell for each init."""
     maps: dict[str, NDArray[np.float64]] = {}
     for init in section.inits:

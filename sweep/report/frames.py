@@ -18,7 +18,7 @@ from sweep.records.archive import Sweep
 from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
 from sweep.report import results
-from sweep.report.results import Row
+from sweep.report.results import ResultRow
 from trainables import angle_file
 from trainables.angle_file import Angles
 from trainables.errors import InputError, Problem
@@ -123,7 +123,7 @@ def _fingerprints(storage: Storage, name: str | None, beginning: str | None) -> 
     return known
 
 
-def _record(records: Records, row: Row) -> Record:
+def _record(records: Records, row: ResultRow) -> Record:
     return records.cell(row.fingerprint) if row.kind == "cell" else records.teacher(row.teacher)
 
 

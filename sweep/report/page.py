@@ -13,41 +13,41 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report import findings, results, summary
 from sweep.report.drawing import draw
-from sweep.report.results import Row
-from sweep.report.usage import Student
+from sweep.report.results import ResultRow
+from sweep.report.usage import SavedStudent
 from sweep.spec.passwords import without_login
 from sweep.tracking import views
 
 
 @dataclass(frozen=True)
-class Files:
+class ReportFiles:
     """Where the files of a report are."""
 
     csv: str
     html: str
 
 
-def write(storage: Storage, sweep: Sweep, rows: Sequence[Row]) -> Files:
+def write(storage: Storage, sweep: Sweep, rows: Sequence[ResultRow]) -> ReportFiles:
     """Stores what the report needs to be drawn again, the table as CSV, and the page."""
     sweep.store(storage)
     csv, html = f"{sweep.folder}/results.csv", f"{sweep.folder}/report.html"
     results.write_csv(rows, storage, csv)
     storage.write(html, page(rows, Records(storage), sweep).encode())
-    return Files(storage.full_url(csv), storage.full_url(html))
+    return ReportFiles(storage.full_url(csv), storage.full_url(html))
 
 
-def best_student(rows: Sequence[Row], sweep: Sweep, records: Records) -> Student | None:
+def best_student(rows: Sequence[ResultRow], sweep: Sweep, records: Records) -> SavedStudent | None:
     """The cell that came nearest to its teacher on the validation split, of those whose student was kept."""
     configs = {cell.fingerprint: cell.config for cell in sweep.cells}
     for row in summary.ranked(rows):
         record = records.cell(row.fingerprint)
         result = record.result()
         if result and records.storage.list(folder := f"{record.root}/{result.student}"):
-            return Student(row, configs[row.fingerprint], records.storage.full_url(folder))
+            return SavedStudent(row, configs[row.fingerprint], records.storage.full_url(folder))
     return None
 
 
-def page(rows: Sequence[Row], records: Records, sweep: Sweep) -> str:
+def page(rows: Sequence[ResultRow], records: Records, sweep: Sweep) -> str:
     """The whole page. Every text in it is escaped; figures are images."""
     template = Environment(
         loader=PackageLoader("sweep"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

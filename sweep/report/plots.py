@@ -56,7 +56,7 @@ class Scale:
     """The metric of a section with its two ends."""
 
     metric: str
-    teacher: float | None
+    teacher_score: float | None
     chance: float | None
 
 
@@ -216,7 +216,7 @@ def _colours(strategies: Iterable[str]) -> dict[str, str]:
 
 def _ends(axes: Axes, scale: Scale) -> None:
     """The teacher's score and chance as named lines."""
-    for value, name, style in ((scale.teacher, "teacher", "-"), (scale.chance, "chance", ":")):
+    for value, name, style in ((scale.teacher_score, "teacher", "-"), (scale.chance, "chance", ":")):
         if value is not None:
             axes.axvline(value, color=GREY, linestyle=style, linewidth=1.1)
             axes.annotate(

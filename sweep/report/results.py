@@ -22,7 +22,7 @@ Mappings = dict[str, dict[int, int]]
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One teacher or one cell; None where it has no such value, or not yet."""
 
     kind: RecordKind
@@ -53,33 +53,34 @@ class Row:
     seconds: float | None
     computed_by: str
     teacher: str
+    """Its hash."""
     fingerprint: str
 
 
-def rows(records: Records, cells: Sequence[Cell]) -> list[Row]:
+def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
     """The rows of the teachers of these cells, then those of the cells, in the order given."""
     first: dict[str, Cell] = {}
     for cell in cells:
-        first.setdefault(cell.teacher, cell)
+        first.setdefault(cell.teacher_hash, cell)
     results = {teacher_hash: records.teacher(teacher_hash).result() for teacher_hash in first}
     axes = varied([cell.config for cell in cells])
     names = cell_labels({cell.fingerprint: cell.config for cell in cells})
     names |= teacher_labels({key: cell.config for key, cell in first.items()})
     teachers = [_teacher_row(records.teacher(key), cell, results[key], names[key]) for key, cell in first.items()]
     return teachers + [
-        _row(records.cell(cell.fingerprint), cell, results[cell.teacher], names[cell.fingerprint], axes)
+        _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names[cell.fingerprint], axes)
         for cell in cells
     ]
 
 
-def table(rows: Iterable[Row]) -> tuple[list[str], list[dict[str, Any]]]:
+def table(rows: Iterable[ResultRow]) -> tuple[list[str], list[dict[str, Any]]]:
     """The columns, one per field, then one per axis, then one per metric; and the rows, without what they lack."""
     lines = [(_flat(row), row.axes, row.metrics) for row in rows]
     columns = list(dict.fromkeys(column for parts in zip(*lines, strict=True) for part in parts for column in part))
     return columns, [flat | axes | metrics for flat, axes, metrics in lines]
 
 
-def write_csv(rows: Iterable[Row], storage: Storage, path: str) -> None:
+def write_csv(rows: Iterable[ResultRow], storage: Storage, path: str) -> None:
     """The table as CSV."""
     columns, lines = table(rows)
     text = io.StringIO()
@@ -89,7 +90,7 @@ def write_csv(rows: Iterable[Row], storage: Storage, path: str) -> None:
     storage.write(path, text.getvalue().encode())
 
 
-def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label: str) -> Row:
+def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label: str) -> ResultRow:
     """The row of the teacher of a cell."""
     row = _row(record, cell, result, label, axes=[])
     return replace(
@@ -105,7 +106,9 @@ def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label
     )
 
 
-def _row(record: Record, cell: Cell, teacher_result: TeacherResult | None, label: str, axes: Sequence[str]) -> Row:
+def _row(
+    record: Record, cell: Cell, teacher_result: TeacherResult | None, label: str, axes: Sequence[str]
+) -> ResultRow:
     result = record.result()
     failure = None if result else record.last_failure()
     config, fields_of_cell = cell.config, cell_fields(cell.config)
@@ -113,7 +116,7 @@ def _row(record: Record, cell: Cell, teacher_result: TeacherResult | None, label
     mapping = result.mapping if isinstance(result, CellResult) else {}
     (best, test), (teacher_best, teacher_test) = _scores(result), _scores(teacher_result)
     chance = teacher_result.chance if teacher_result else 0.0
-    return Row(
+    return ResultRow(
         kind="cell",
         label=label,
         model=config.model.name,
@@ -136,7 +139,7 @@ def _row(record: Record, cell: Cell, teacher_result: TeacherResult | None, label
         signature=(result.signature or "") if result else "",
         seconds=metrics.get(SECONDS_TOTAL),
         computed_by=result.computed_by if result else "",
-        teacher=cell.teacher,
+        teacher=cell.teacher_hash,
         fingerprint=cell.fingerprint,
     )
 
@@ -149,11 +152,11 @@ def _scores(result: Result | None) -> tuple[float | None, float | None]:
     return metrics.get(best_metric(main)), metrics.get(test_metric(main))
 
 
-def share(student: float | None, teacher: float | None, chance: float) -> float | None:
+def share(student_score: float | None, teacher_score: float | None, chance: float) -> float | None:
     """How much of the way from chance to the teacher's score a student has come; None where there is no such way."""
-    if student is None or teacher is None or teacher <= chance:
+    if student_score is None or teacher_score is None or teacher_score <= chance:
         return None
-    return (student - chance) / (teacher - chance)
+    return (student_score - chance) / (teacher_score - chance)
 
 
 def permutation_note(mapping: dict[int, int]) -> str:
@@ -174,7 +177,7 @@ def _notes(mapping: Mappings) -> str:
     return ", ".join(f"{stack}: {permutation_note(pairs)}" for stack, pairs in mapping.items())
 
 
-def _flat(row: Row) -> dict[str, Any]:
+def _flat(row: ResultRow) -> dict[str, Any]:
     """The fields of a row that are one column each; its label repeats some of them."""
     others = ("label", "axes", "metrics")
     flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in others}

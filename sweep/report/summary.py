@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sweep.report.results import Row
+from sweep.report.results import ResultRow
 from sweep.tracking.tags import ANGLE
 
 NO_MATCHING = "none"
@@ -20,7 +20,7 @@ class Group:
 
     strategy: str
     init: str
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
 
     @property
     def scores(self) -> list[float]:
@@ -57,7 +57,7 @@ class Section:
     axes: dict[str, str]
     metric: str
     signature: str
-    teacher: Row | None
+    teacher_row: ResultRow | None
     groups: tuple[Group, ...]
 
     @property
@@ -74,7 +74,7 @@ class Section:
         return list(dict.fromkeys(group.strategy for group in self.groups))
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ResultRow]:
         return [row for group in self.groups for row in group.rows]
 
     @property
@@ -128,21 +128,22 @@ class Comparison:
         return sum(self.none is not None and value > self.none for value in self.matching.values())
 
 
-def sections(rows: Iterable[Row]) -> list[Section]:
+def sections(rows: Iterable[ResultRow]) -> list[Section]:
     """The rows of cells by model, task and further axes, in the order in which they first come.
 
     A cell on which an axis has no effect (`losses.hidden` on one without matching) stands in every section of the
     axis's values.
     """
     table = list(rows)
-    teachers = {row.teacher: row for row in table if row.kind == "teacher"}
+    teacher_rows = {row.teacher: row for row in table if row.kind == "teacher"}
     cells = [row for row in table if row.kind == "cell"]
     places = [_Place(row.model, row.task, frozenset(row.axes.items())) for row in cells]
     whole = [each for each in dict.fromkeys(places) if not any(each.is_part_of(other) for other in places)]
-    return [
-        _section([row for row, of in zip(cells, places, strict=True) if of == place or of.is_part_of(place)], teachers)
+    rows_of = {
+        place: [row for row, of in zip(cells, places, strict=True) if of == place or of.is_part_of(place)]
         for place in whole
-    ]
+    }
+    return [_section(rows_of[place], teacher_rows) for place in whole]
 
 
 class _Place(NamedTuple):
@@ -157,8 +158,8 @@ class _Place(NamedTuple):
         return self[:2] == other[:2] and self.axes < other.axes
 
 
-def _section(cells: Sequence[Row], teachers: dict[str, Row]) -> Section:
-    groups: dict[tuple[str, str], list[Row]] = {}
+def _section(cells: Sequence[ResultRow], teacher_rows: dict[str, ResultRow]) -> Section:
+    groups: dict[tuple[str, str], list[ResultRow]] = {}
     for row in cells:
         groups.setdefault((row.strategy, row.init), []).append(row)
     first = max(cells, key=lambda row: len(row.axes))
@@ -168,7 +169,7 @@ def _section(cells: Sequence[Row], teachers: dict[str, Row]) -> Section:
         axes=first.axes,
         metric=next((row.main_metric for row in cells if row.main_metric), "metric"),
         signature=next((row.signature for row in cells if row.signature), ""),
-        teacher=teachers.get(first.teacher),
+        teacher_row=teacher_rows.get(first.teacher),
         groups=tuple(Group(strategy, init, tuple(members)) for (strategy, init), members in groups.items()),
     )
 
@@ -181,7 +182,7 @@ def compare(groups: Iterable[Group]) -> Comparison:
     return Comparison(none, means, min((len(group.scores) for group, mean in scored if mean is not None), default=0))
 
 
-def ranked(rows: Iterable[Row]) -> list[Row]:
+def ranked(rows: Iterable[ResultRow]) -> list[ResultRow]:
     """The cells with a score, the one that came nearest to its teacher on the validation split first.
 
     The test split reports what the validation split has chosen: the best of many test scores would be too good.
@@ -190,6 +191,6 @@ def ranked(rows: Iterable[Row]) -> list[Row]:
     return [row for _, row in sorted(scored, key=lambda each: _nearness(*each), reverse=True)]
 
 
-def _nearness(best: float, row: Row) -> tuple[bool, float, float]:
+def _nearness(best: float, row: ResultRow) -> tuple[bool, float, float]:
     """What a row is ranked by; one without a share of the way comes after those that have one."""
     return row.validation_share is not None, row.validation_share or 0.0, best

@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.report.findings import number, overview, percent, score
-from sweep.report.results import Row
+from sweep.report.results import ResultRow
 from sweep.report.summary import Section, sections
-from sweep.report.usage import Student, usage
+from sweep.report.usage import SavedStudent, usage
 from sweep.tracking.tags import ACUTE_SHARE, angle_metric
 
 FOOTER = "Ctrl-C is safe: run the same command again to continue"
@@ -86,7 +86,7 @@ class Work:
         return self.steps[name] or 1
 
 
-class Progress:
+class LiveProgress:
     """Live progress, as a context; its methods are told what the trials do."""
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -161,7 +161,7 @@ class Progress:
 
 
 def show_results(
-    rows: Sequence[Row], console: Console, student: Student | None = None, files: Sequence[str] = ()
+    rows: Sequence[ResultRow], console: Console, student: SavedStudent | None = None, files: Sequence[str] = ()
 ) -> None:
     """The tables of a sweep, its failures, what was found, the best student's use, and where to read on."""
     found = sections(rows)
@@ -205,7 +205,7 @@ def _table(section: Section) -> Table:
     return table
 
 
-def _show_failures(rows: Sequence[Row], console: Console) -> None:
+def _show_failures(rows: Sequence[ResultRow], console: Console) -> None:
     failed = [row for row in rows if row.status == "failed" or row.reason]
     for row in failed[:MAX_REASONS]:
         reason = row.reason or "no reason recorded"

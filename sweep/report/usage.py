@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from sweep.report.results import Row
+from sweep.report.results import ResultRow
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES
 from trainables.tasks.kinds import KINDS
 
 
 @dataclass(frozen=True)
-class Student:
+class SavedStudent:
     """A saved student of a cell, and where it lies."""
 
-    row: Row
+    row: ResultRow
     config: TrialConfig
     path: str
 

@@ -36,7 +36,7 @@ def card(cell: Cell, result: CellResult, teacher_result: TeacherResult) -> str:
         title=labels.cell_label(config),
         blocks=config.model.student_blocks,
         width=f" and width {config.model.student_width}" if config.model.student_width else "",
-        teacher=_teacher(config),
+        teacher_name=_teacher_name(config),
         data=task.name,
         share=_share(result, teacher_result),
         usage=usage(config, "."),
@@ -55,7 +55,7 @@ def card(cell: Cell, result: CellResult, teacher_result: TeacherResult) -> str:
 def _metadata(cell: Cell, result: CellResult) -> ModelCardData:
     """The hub's block; a licence only where the teacher's own card has one."""
     config, task = cell.config, cell.config.task
-    hub, teacher = task.hub, _hub_id(config)
+    hub, teacher_id = task.hub, _hub_id(config)
     datasets = [hub.path] if hub and not _is_folder(hub.path) else None
     kind = pipeline_task(config) or task.kind.replace("_", "-")
     results = [
@@ -72,7 +72,7 @@ def _metadata(cell: Cell, result: CellResult) -> ModelCardData:
         for split, name, value in _measured(result)
     ]
     return ModelCardData(
-        base_model=teacher,
+        base_model=teacher_id,
         datasets=datasets,
         eval_results=results,
         library_name="transformers",
@@ -107,7 +107,7 @@ def _facts(cell: Cell, result: CellResult) -> list[tuple[str, str]]:
     config = cell.config
     mapping = "; ".join(f"{stack} {labels.pairs(pairs) or 'none'}" for stack, pairs in result.mapping.items())
     return [
-        ("teacher", f"{_teacher(config)}, `{cell.teacher}`"),
+        ("teacher", f"{_teacher_name(config)}, `{cell.teacher_hash}`"),
         ("strategy", labels.strategy_label(config.strategy)),
         ("mapping, student state : teacher state", mapping),
         ("init", config.init),
@@ -130,26 +130,26 @@ def _data(task: TaskConfig) -> str:
     return f"{task.name}: {', '.join(Path(file).name for file in task.files.model_dump().values())}"
 
 
-def _teacher(config: TrialConfig) -> str:
-    teacher = config.model.teacher
-    if isinstance(teacher, FromScratch):
+def _teacher_name(config: TrialConfig) -> str:
+    teacher_spec = config.model.teacher
+    if isinstance(teacher_spec, FromScratch):
         return f"{config.model.name}, trained from scratch"
-    if _is_folder(teacher):
-        return Path(teacher).name
-    return f"{teacher}, revision {config.model.revision}" if config.model.revision else teacher
+    if _is_folder(teacher_spec):
+        return Path(teacher_spec).name
+    return f"{teacher_spec}, revision {config.model.revision}" if config.model.revision else teacher_spec
 
 
 def _hub_id(config: TrialConfig) -> str | None:
-    teacher = config.model.teacher
-    return teacher if isinstance(teacher, str) and not _is_folder(teacher) else None
+    teacher_spec = config.model.teacher
+    return teacher_spec if isinstance(teacher_spec, str) and not _is_folder(teacher_spec) else None
 
 
 def _licence(config: TrialConfig) -> str | None:
     """That of the card beside the teacher's weights, on this machine; None where there is no such word."""
-    teacher, hub = config.model.teacher, _hub_id(config)
-    if isinstance(teacher, FromScratch):
+    teacher_spec, hub = config.model.teacher, _hub_id(config)
+    if isinstance(teacher_spec, FromScratch):
         return None
-    file = try_to_load_from_cache(hub, FILE, revision=config.model.revision) if hub else str(Path(teacher, FILE))
+    file = try_to_load_from_cache(hub, FILE, revision=config.model.revision) if hub else str(Path(teacher_spec, FILE))
     if not isinstance(file, str) or not Path(file).is_file():
         return None
     return ModelCard(Path(file).read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("license")

@@ -25,7 +25,7 @@ def students(keep: Literal["best", "all", "none"], cells: Iterable[Cell], record
         result = results[cell.fingerprint]
         if keep == "none" or result is None:
             continue
-        group = (cell.teacher, cell.data)
+        group = (cell.teacher_hash, cell.data)
         if group not in best or _score(result) > _score(results[best[group]]):
             best[group] = cell.fingerprint
     for fingerprint, result in results.items():

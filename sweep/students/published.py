@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sweep.report.usage import Student, pipeline_task
+from sweep.report.usage import SavedStudent, pipeline_task
 from sweep.students import card
 from sweep.tracking import tags
 from sweep.tracking.experiment import CLIENT_ENVIRONMENT, TrackingError, guarded, prepare
@@ -55,7 +55,7 @@ def check_registry(tracking: Tracking) -> None:
 
 
 @guarded
-def log(tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
+def log(tracking: Tracking, run_id: str, student: SavedStudent, folder: Path) -> str:
     """The id of the student's model in MLflow, logged where it is not yet; what broke off before is removed."""
     client, cell = tracking.client, student.row.fingerprint
     where = f"tags.{tags.CELL} = '{cell}' AND source_run_id = '{run_id}'"
@@ -90,7 +90,7 @@ class Publisher:
         self._process.start()
         theirs.close()
 
-    def log(self, tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
+    def log(self, tracking: Tracking, run_id: str, student: SavedStudent, folder: Path) -> str:
         """As `log`."""
         try:
             self._connection.send((tracking, run_id, plugins.Carried(student), folder))
@@ -126,7 +126,7 @@ def _serve(connection: Connection) -> None:
 
 
 @guarded
-def register(tracking: Tracking, name: str, model_id: str, run_id: str, student: Student) -> str:
+def register(tracking: Tracking, name: str, model_id: str, run_id: str, student: SavedStudent) -> str:
     """The version of the registered model that is this student; a new one where there is none yet."""
     from mlflow.exceptions import MlflowException
 
@@ -145,7 +145,7 @@ def register(tracking: Tracking, name: str, model_id: str, run_id: str, student:
     return str(made.version)
 
 
-def _tags(student: Student, tracking: Tracking) -> dict[str, str]:
+def _tags(student: SavedStudent, tracking: Tracking) -> dict[str, str]:
     row = student.row
     return {
         tags.CELL: row.fingerprint,
@@ -157,7 +157,7 @@ def _tags(student: Student, tracking: Tracking) -> dict[str, str]:
     }
 
 
-def _write(student: Student, folder: Path, files: Path, about: Any) -> None:
+def _write(student: SavedStudent, folder: Path, files: Path, about: Any) -> None:
     """The student as MLflow's transformers flavour has it, its card with it; no network.
 
     An adapter is merged: MLflow keeps adapters without the weights that they adapt, which are nowhere but here.

@@ -47,7 +47,7 @@ class RunSpec:
             tags.STRATEGY: labels.strategy_label(config.strategy),
             tags.INIT: config.init,
             tags.SEED: str(config.seed),
-            tags.TEACHER: cell.teacher,
+            tags.TEACHER: cell.teacher_hash,
             tags.DESCRIPTION: _describe_cell(config),
         }
         params = labels.flatten(config.model_dump(mode="json"))
@@ -60,7 +60,7 @@ class RunSpec:
         about = f"The teacher of {config.model.name} on {config.task.name}, which its students are matched to."
         own = {tags.MODEL: config.model.name, tags.TASK: config.task.name, tags.DESCRIPTION: about}
         params = labels.flatten(config.model_dump(mode="json", include={"model", "task", "dtype"}))
-        return cls("teacher", cell.teacher, parent, name, {**shared, **own}, params)
+        return cls("teacher", cell.teacher_hash, parent, name, {**shared, **own}, params)
 
 
 def _describe_cell(config: TrialConfig) -> str:

@@ -23,7 +23,7 @@ from sweep.plan import checks
 from sweep.plan.states import Plan
 from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.report.usage import Student
+from sweep.report.usage import SavedStudent
 from sweep.run import main
 from sweep.spec import command
 from sweep.students import published
@@ -47,7 +47,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[checks.Che
 
 def finish(plan: Plan, records: Records) -> None:
     """Writes the records, as trials would have left them."""
-    for key in plan.teachers:
+    for key in plan.teacher_cells:
         finish_teacher(records.teacher(key), {"test/accuracy": 0.9})
     for key in plan.cells:
         attempt = begin(records.cell(key))
@@ -90,7 +90,7 @@ def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
     plan = Plan.of(checked, Records(Storage(checked.config.storage_url)))
     asked: list[tuple[str, str, str]] = []
 
-    def log(tracking: Tracking, run_id: str, student: Student, folder: Path) -> str:
+    def log(tracking: Tracking, run_id: str, student: SavedStudent, folder: Path) -> str:
         if not asked:
             asked.append(("broken", "", ""))
             raise TrackingError("413 Request Entity Too Large")
@@ -99,7 +99,7 @@ def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
         assert folder == Path(student.path)
         return "m-1"
 
-    def register(tracking: Tracking, name: str, model_id: str, run_id: str, student: Student) -> str:
+    def register(tracking: Tracking, name: str, model_id: str, run_id: str, student: SavedStudent) -> str:
         asked.append((name, model_id, student.row.fingerprint))
         return "1"
 

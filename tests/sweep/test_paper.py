@@ -119,8 +119,8 @@ def test_studies_have_the_cells_of_the_tables(profile: list[str]) -> None:
     assert keys["depth"] & tables == three
     assert len(three) == 30
     assert not keys["width"] & tables
-    teachers = found["classification"].teachers.keys() | found["generation"].teachers.keys()
-    assert all(found[name].teachers.keys() < teachers for name in ("depth", "width", "angles"))
+    teachers = found["classification"].teacher_sources.keys() | found["generation"].teacher_sources.keys()
+    assert all(found[name].teacher_sources.keys() < teachers for name in ("depth", "width", "angles"))
 
 
 # Run small.

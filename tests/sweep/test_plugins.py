@@ -116,7 +116,7 @@ def test_the_text_is_in_the_fingerprint_of_the_cells_that_use_it(tmp_path: Path)
     again, edited = prepared(tmp_path, plugins=["own.py"], axes=axes).cells
     assert again == forward == prepared(tmp_path).cells[0]
     assert edited.config.model_dump() == last.config.model_dump()
-    assert edited.teacher == last.teacher
+    assert edited.teacher_hash == last.teacher_hash
     assert edited.fingerprint != last.fingerprint
 
 
@@ -131,7 +131,7 @@ def test_a_metric_is_in_the_fingerprint_of_the_cells_that_it_measures(tmp_path: 
     (measured,) = prepared(tmp_path, plugins=["both.py"]).cells
     assert plain == other
     assert measured.fingerprint != plain.fingerprint
-    assert measured.teacher != plain.teacher  # a teacher is measured too
+    assert measured.teacher_hash != plain.teacher_hash  # a teacher is measured too
 
 
 def test_a_finished_sweep_is_read_with_its_plugins(tmp_path: Path) -> None:

@@ -53,16 +53,16 @@ def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swep
     planned = states.Plan.of(checked, records)
     context = Context("one", checked.config.storage_url, tracking=None, code=CodeVersion.here(), num_threads=1)
     data = {key: ray.put(rows) for key, rows in checked.data.items()}
-    teachers = {key: Job(cell, RunSpec.of_teacher(cell, key, "", {})) for key, cell in planned.teachers.items()}
+    teachers = {key: Job(cell, RunSpec.of_teacher(cell, key, "", {})) for key, cell in planned.teacher_cells.items()}
     cells = {key: Job(cell, RunSpec.of_cell(cell, key, "", {})) for key, cell in planned.cells.items()}
-    needs = {} if apart else {key: cell.teacher for key, cell in planned.cells.items()}
+    needs = {} if apart else {key: cell.teacher_hash for key, cell in planned.cells.items()}
     pids: dict[str, int] = {}
     for jobs in (teachers, cells) if apart else (teachers | cells,):
         names = {job: job for job in jobs}
         ends = schedule.run(train, names, checked.config, Unwatched(), needs, context=context, jobs=jobs, data=data)
         assert not ends.errors
         pids |= {job: facts["pid"] for job, facts in ends.facts.items()}
-    return Swept(records, list(planned.cells), list(planned.teachers), pids)
+    return Swept(records, list(planned.cells), list(planned.teacher_cells), pids)
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.grid.cells import Cell, Draft, draft
-from sweep.grid.fingerprint import fingerprint, teacher_hash
+from sweep.grid.fingerprint import fingerprint, hash_teacher
 from sweep.plan.checks.memory import memory_problems
 from sweep.plan.checks.models import Models
 from sweep.plan.checks.places import storage_problems, tracking_problems
-from sweep.plan.checks.sizes import Sizes, sizes
+from sweep.plan.checks.sizes import CellSizes, sizes
 from sweep.plan.checks.tasks import NOT_LOOKED_UP, Tasks
-from sweep.plan.checks.teachers import Teacher
+from sweep.plan.checks.teachers import TeacherSource
 from sweep.records.revisions import Revisions
 from sweep.spec.messages import NEEDED, is_same_field, shown
 from sweep.spec.sweep import SweepConfig, load_partly
@@ -36,15 +36,15 @@ class Checked:
     cells: list[Cell]
     data: dict[str, Data]
     """By `Cell.data`; without what a plan did not look up."""
-    teachers: dict[str, Teacher]
-    """By `Cell.teacher`."""
+    teacher_sources: dict[str, TeacherSource]
+    """By `Cell.teacher_hash`."""
     revisions: Revisions
     """Of the data sets of the hub; to be kept once the sweep starts."""
 
-    def sizes(self) -> dict[str, Sizes]:
+    def sizes(self) -> dict[str, CellSizes]:
         """By fingerprint, without cells whose family does not say what its parameters are."""
         found = {
-            cell.fingerprint: sizes(cell.config, self.teachers[cell.teacher], self.data.get(cell.data))
+            cell.fingerprint: sizes(cell.config, self.teacher_sources[cell.teacher_hash], self.data.get(cell.data))
             for cell in self.cells
         }
         return {key: each for key, each in found.items() if each is not None}
@@ -73,9 +73,9 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     assert len(sound) == len(drafts)
     checked = Checked(config, _distinct(cell for _, cell in sound), {}, {}, tasks.revisions)
     for each, cell in sound:
-        data, teacher = tasks.data(each), models.teacher(each)
-        assert teacher is not None
-        checked.teachers[cell.teacher] = teacher
+        data, teacher_source = tasks.data(each), models.teacher_source(each)
+        assert teacher_source is not None
+        checked.teacher_sources[cell.teacher_hash] = teacher_source
         if data is not None:
             checked.data[cell.data] = data
     raise_all(memory_problems(checked.sizes().values(), config.resources))
@@ -84,13 +84,13 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
 
 def _cell(each: Draft, tasks: Tasks, models: Models, gpus: float) -> Cell | None:
     """The draft with its identity; None where its config, data or teacher is not sound."""
-    identity, teacher = tasks.identity(each), models.teacher(each)
-    if each.config is None or identity is None or teacher is None:
+    data, source = tasks.identity(each), models.teacher_source(each)
+    if each.config is None or data is None or source is None:
         return None
-    trial = _resolved(each.config, teacher, tasks.revisions, gpus)
-    made_from = teacher_hash(trial, identity, teacher.identity)
-    made_from = f"{NOT_LOOKED_UP}{made_from}" if teacher.is_stated else made_from
-    return Cell(trial, identity, made_from, fingerprint(trial, identity, made_from))
+    trial = _resolved(each.config, source, tasks.revisions, gpus)
+    teacher_hash = hash_teacher(trial, data, source.identity)
+    teacher_hash = f"{NOT_LOOKED_UP}{teacher_hash}" if source.is_stated else teacher_hash
+    return Cell(trial, data, teacher_hash, fingerprint(trial, data, teacher_hash))
 
 
 def _distinct(cells: Iterable[Cell]) -> list[Cell]:
@@ -116,8 +116,8 @@ def _two_names(cells: Sequence[tuple[Draft, Cell]]) -> list[Problem]:
     return problems
 
 
-def _resolved(trial: TrialConfig, teacher: Teacher, revisions: Revisions, gpus: float) -> TrialConfig:
+def _resolved(trial: TrialConfig, teacher_source: TeacherSource, revisions: Revisions, gpus: float) -> TrialConfig:
     """With the dtype that `auto` stands for here, and the hub's commits that were checked."""
-    model = trial.model.model_copy(update={"revision": teacher.revision})
+    model = trial.model.model_copy(update={"revision": teacher_source.revision})
     task = revisions.found(trial.task)
     return trial.model_copy(update={"model": model, "task": task, "dtype": resolve_dtype(trial.dtype, gpus)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sweep.plan.checks.sizes import Sizes
+from sweep.plan.checks.sizes import CellSizes
 from sweep.spec.sweep import Resources
 from trainables import memory
 from trainables.errors import Problem
@@ -42,7 +42,7 @@ class Need:
         return f"{self.total / GB:.1f} GB: {', '.join(f'{name} {size / GB:.1f}' for name, size in shown.items())}"
 
 
-def needs(cells: Iterable[Sizes]) -> list[Need]:
+def needs(cells: Iterable[CellSizes]) -> list[Need]:
     """For each model and task the trial that needs most, and the teacher that does where it is trained."""
     most: dict[tuple[str, bool], Need] = {}
     for cell in cells:
@@ -65,7 +65,7 @@ def room(resources: Resources) -> float | None:
     return min(1.0, resources.gpus) * resources.gpu_gb * GB
 
 
-def memory_problems(cells: Iterable[Sizes], resources: Resources, given: str = "") -> list[Problem]:
+def memory_problems(cells: Iterable[CellSizes], resources: Resources, given: str = "") -> list[Problem]:
     """A problem for each model and task, and each teacher, that cannot fit; `given` says whose memory it is."""
     has = room(resources)
     if has is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sweep.grid.cells import Draft
 from sweep.grid.fingerprint import canonical
-from sweep.plan.checks.teachers import Teacher, find
+from sweep.plan.checks.teachers import TeacherSource, find
 from sweep.spec.fields import guess
 from trainables import official
 from trainables.config import LossConfig, ModelConfig, TaskConfig
@@ -25,7 +25,7 @@ class Models:
 
     def __init__(self, *, look_up: bool = True) -> None:
         self._look_up = look_up
-        self._teachers: dict[str, Teacher | None] = {}
+        self._teacher_sources: dict[str, TeacherSource | None] = {}
 
     def check(self, draft: Draft, data: Data | None) -> list[Problem]:
         """What is wrong with the draft's model for its task, strategy and init, as far as these are sound."""
@@ -43,35 +43,37 @@ class Models:
         if losses is not None:
             kind = task.kind if task is not None and task.kind in KINDS else ""
             problems += official.check(family.name, kind, KINDS[kind].head(()) if kind else None, losses)
-        teacher = self._teachers[_key(model)]
-        if teacher is not None:
-            problems += _check_task(family, model, teacher, task, data) + _check_student(family, model, teacher, draft)
+        teacher_source = self._teacher_sources[_key(model)]
+        if teacher_source is not None:
+            problems += _check_task(family, model, teacher_source, task, data) + _check_student(
+                family, model, teacher_source, draft
+            )
         return _placed(draft, problems)
 
-    def teacher(self, draft: Draft) -> Teacher | None:
+    def teacher_source(self, draft: Draft) -> TeacherSource | None:
         """The teacher of the draft's model."""
         model: ModelConfig | None = draft.valid.get("model")
-        return None if model is None else self._teachers.get(_key(model))
+        return None if model is None else self._teacher_sources.get(_key(model))
 
     def _find(self, model: ModelConfig, family: Family) -> list[Problem]:
-        if _key(model) in self._teachers:
+        if _key(model) in self._teacher_sources:
             return []
-        self._teachers[_key(model)] = None
+        self._teacher_sources[_key(model)] = None
         try:
-            self._teachers[_key(model)] = find(model, family, look_up=self._look_up)
+            self._teacher_sources[_key(model)] = find(model, family, look_up=self._look_up)
         except InputError as error:
             return error.problems
         return []
 
 
 def _check_task(
-    family: Family, model: ModelConfig, teacher: Teacher, task: TaskConfig | None, data: Data | None
+    family: Family, model: ModelConfig, teacher_source: TeacherSource, task: TaskConfig | None, data: Data | None
 ) -> list[Problem]:
     kind = KINDS[task.kind] if task is not None and task.kind in served(family) else None
     ready = kind.head(data.classes) if kind and data is not None and model.finetune is None else None
-    is_found = teacher.source is not None and not teacher.is_stated
-    problems = fitting.teacher_problems(family, teacher.config, ready) if is_found else []
-    longest = family.max_length(teacher.config)
+    is_found = teacher_source.source is not None and not teacher_source.is_stated
+    problems = fitting.teacher_problems(family, teacher_source.config, ready) if is_found else []
+    longest = family.max_length(teacher_source.config)
     if task is None or longest is None:
         return problems
     if task.max_length > longest:
@@ -84,14 +86,14 @@ def _check_task(
     return problems
 
 
-def _check_student(family: Family, model: ModelConfig, teacher: Teacher, draft: Draft) -> list[Problem]:
+def _check_student(family: Family, model: ModelConfig, teacher_source: TeacherSource, draft: Draft) -> list[Problem]:
     problems = fitting.student_problems(
-        family, teacher.config, model.student_blocks, model.student_width, draft.valid.get("init", "random")
+        family, teacher_source.config, model.student_blocks, model.student_width, draft.valid.get("init", "random")
     )
     strategy: Strategy | None = draft.valid.get("strategy")
     if strategy is None:
         return problems
-    for name, num_teacher in family.num_blocks(teacher.config).items():
+    for name, num_teacher in family.num_blocks(teacher_source.config).items():
         stack = Stack(name, num_teacher, model.student_blocks)
         problems += _strategy_problems(strategy, stack, match_embeddings=family.match_embeddings)
     return problems

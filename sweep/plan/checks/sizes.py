@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sweep.plan.checks.teachers import Teacher
+from sweep.plan.checks.teachers import TeacherSource
 from trainables.config import FromScratch, ModelConfig, TrialConfig
 from trainables.families import FAMILIES, Family
 from trainables.heads import Head
@@ -25,7 +25,7 @@ class Splits(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sizes:
+class CellSizes:
     """A cell by its sizes; its config's dtype is resolved."""
 
     config: TrialConfig
@@ -36,7 +36,7 @@ class Sizes:
     splits: Splits
 
 
-def sizes(config: TrialConfig, teacher: Teacher, data: Data | None) -> Sizes | None:
+def sizes(config: TrialConfig, teacher_source: TeacherSource, data: Data | None) -> CellSizes | None:
     """The sizes of a cell; None where its family, one of a plug-in, does not say what its parameters are."""
     family, task = FAMILIES[config.model.family], config.task
     if family.layout is None:
@@ -48,11 +48,13 @@ def sizes(config: TrialConfig, teacher: Teacher, data: Data | None) -> Sizes | N
         assert task.examples is not None, "data that is not looked up says how many examples it has"
         splits = Splits(task.examples.train, task.examples.validation, task.examples.test)
         classes = tuple(task.classes or FEWEST)
-    return Sizes(config, family, _shape(config.model, family, teacher), KINDS[task.kind].head(classes), splits)
+    return CellSizes(
+        config, family, _shape(config.model, family, teacher_source), KINDS[task.kind].head(classes), splits
+    )
 
 
-def _shape(model: ModelConfig, family: Family, teacher: Teacher) -> dict[str, Any]:
+def _shape(model: ModelConfig, family: Family, teacher_source: TeacherSource) -> dict[str, Any]:
     """The teacher's config; one from scratch has at most as many tokens as its tokenizer may have."""
     if not isinstance(model.teacher, FromScratch):
-        return teacher.config
-    return {"vocab_size": model.teacher.tokenizer.vocab_size, **family.scratch_fields, **teacher.config}
+        return teacher_source.config
+    return {"vocab_size": model.teacher.tokenizer.vocab_size, **family.scratch_fields, **teacher_source.config}

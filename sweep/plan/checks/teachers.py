@@ -21,7 +21,7 @@ _PADDED_UP_TO = 512
 
 
 @dataclass(frozen=True)
-class Teacher:
+class TeacherSource:
     """What a teacher is made from. `config` is its config.json, or the fields to build it from."""
 
     config: dict[str, Any]
@@ -34,7 +34,7 @@ class Teacher:
     """`config` is what `model.shape` says of a hub's model that was not looked up."""
 
 
-def find(model: ModelConfig, family: Family, *, look_up: bool = True) -> Teacher:
+def find(model: ModelConfig, family: Family, *, look_up: bool = True) -> TeacherSource:
     """The model's teacher. Raises InputError, paths relative to the trial config.
 
     Without `look_up`, a model of the hub whose shape is stated is not asked for: a plan needs no more.
@@ -43,44 +43,44 @@ def find(model: ModelConfig, family: Family, *, look_up: bool = True) -> Teacher
         Problem(_in_shape(path), message) for path, message in fitting.scratch_problems(family, model.shape or {})
     ]:
         raise InputError(problems)
-    teacher = model.teacher
-    if isinstance(teacher, FromScratch):
-        if problems := fitting.scratch_problems(family, teacher.config):
+    spec = model.teacher
+    if isinstance(spec, FromScratch):
+        if problems := fitting.scratch_problems(family, spec.config):
             raise InputError(problems)
-        return _of_shape(Teacher(teacher.config, teacher.model_dump(mode="json"), None), model)
-    if teacher.startswith(("/", ".", "~")) or Path(teacher).exists():
-        return _of_shape(_sized(_folder(Path(teacher)), family), model)
+        return _of_shape(TeacherSource(spec.config, spec.model_dump(mode="json"), None), model)
+    if spec.startswith(("/", ".", "~")) or Path(spec).exists():
+        return _of_shape(_sized(_folder(Path(spec)), family), model)
     if not look_up and model.shape is not None:
-        identity = {"hub": teacher, "revision": model.revision, "shape": model.shape}
-        return Teacher(model.shape, identity, teacher, model.revision, is_stated=True)
-    return _of_shape(_sized(_hub(teacher, model.revision), family), model)
+        identity = {"hub": spec, "revision": model.revision, "shape": model.shape}
+        return TeacherSource(model.shape, identity, spec, model.revision, is_stated=True)
+    return _of_shape(_sized(_hub(spec, model.revision), family), model)
 
 
 def _in_shape(path: str) -> str:
     return path.replace("model.teacher.config", "model.shape", 1)
 
 
-def _sized(teacher: Teacher, family: Family) -> Teacher:
+def _sized(source: TeacherSource, family: Family) -> TeacherSource:
     """The teacher, where the sizes in its config.json are sizes."""
-    wrong = fitting.wrong_sizes(family, teacher.config)
+    wrong = fitting.wrong_sizes(family, source.config)
     if wrong:
         raise InputError([Problem("model.teacher", f"{key} in its config.json: {why}") for key, why in wrong.items()])
-    return teacher
+    return source
 
 
-def _of_shape(teacher: Teacher, model: ModelConfig) -> Teacher:
+def _of_shape(source: TeacherSource, model: ModelConfig) -> TeacherSource:
     """The teacher, where it is what `model.shape` says; a field that its own config leaves out may be anything."""
     wrong = [
         Problem(f"model.shape.{key}", f"got {said!r}; the teacher has {has!r}")
         for key, said in (model.shape or {}).items()
-        if (has := teacher.config.get(key, said)) != said
+        if (has := source.config.get(key, said)) != said
     ]
     if wrong:
         raise InputError(wrong)
-    return teacher
+    return source
 
 
-def _folder(folder: Path) -> Teacher:
+def _folder(folder: Path) -> TeacherSource:
     if not folder.is_dir():
         raise _wrong(f"got {str(folder)!r}; there is no such folder")
     lacking = [] if (folder / "config.json").is_file() else ["config.json"]
@@ -97,10 +97,10 @@ def _folder(folder: Path) -> Teacher:
     beside = ("tokenizer_config.json", "special_tokens_map.json", "adapter_config.json", "adapter_model.safetensors")
     settings = [folder / name for name in ("config.json", "generation_config.json", *beside)]
     content = [*filter(Path.is_file, settings), *tokenizer, *(weights[0] or weights[1])]
-    return Teacher(config, {"folder": _content_hash(content)}, str(folder))
+    return TeacherSource(config, {"folder": _content_hash(content)}, str(folder))
 
 
-def _hub(name: str, revision: str | None) -> Teacher:
+def _hub(name: str, revision: str | None) -> TeacherSource:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError
     from huggingface_hub.utils import logging
@@ -125,7 +125,7 @@ def _hub(name: str, revision: str | None) -> Teacher:
     fields = _read_json(config)
     if tokenizer.is_file():
         _check_vocabulary(fields, tokenizer)
-    return Teacher(fields, {"hub": name, "revision": commit}, name, commit)
+    return TeacherSource(fields, {"hub": name, "revision": commit}, name, commit)
 
 
 def _check_vocabulary(config: dict[str, Any], tokenizer: Path, *others: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from sweep.grid.cells import draft, expand
-from sweep.grid.fingerprint import canonical, digest, fingerprint, teacher_hash
+from sweep.grid.fingerprint import canonical, digest, fingerprint, hash_teacher
 from sweep.spec.sweep import SweepConfig
 from trainables.builtin import TASKS
 from trainables.config import TrialConfig
@@ -227,7 +227,7 @@ def identities(trial: TrialConfig, data: str = "d") -> tuple[str, str]:
     """The fingerprint of a cell and of its teacher."""
     teacher = trial.model.teacher
     source = {"hub": teacher} if isinstance(teacher, str) else teacher.model_dump()
-    made = teacher_hash(trial, data, source)
+    made = hash_teacher(trial, data, source)
     return fingerprint(trial, data, made), made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ray.tune.experiment import Trial
 
-from sweep.jobs.schedule import Ends, Progress
+from sweep.jobs.schedule import Ends, WatcherCallback
 from tests.sweep.tiny import Unwatched
 
 
@@ -14,7 +14,7 @@ def test_each_end_of_a_trial_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: 
     names = {"c0ffee": "bert · forward", "decaf": "bert · reverse", "facade": "bert · none"}
     trials = [Trial("train", config={"job": job}, stub=True) for job in names]
     first, second, third = trials
-    progress = Progress(Unwatched(), names, Ends())
+    progress = WatcherCallback(Unwatched(), names, Ends())
     for trial in trials:
         progress.on_trial_start(1, trials, trial)
     monkeypatch.setattr(second, "get_error", lambda: "Failure # 1\nActorDiedError: it was killed\n")

@@ -21,7 +21,7 @@ from trainables.tasks.rows import Data
 
 
 class Begun:
-    """A terminal.Progress that only hears what begins."""
+    """A terminal.LiveProgress that only hears what begins."""
 
     def __init__(self) -> None:
         self.groups: list[dict[str, dict[str, int | None]]] = []

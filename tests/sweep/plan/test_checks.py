@@ -33,9 +33,9 @@ def test_data_and_teacher_are_shared_and_cells_are_told_apart(tmp_path: Path) ->
     (data,) = checked.data.values()
     assert (data.classes, len(data.train)) == (("no", "yes"), 2)
     assert {cell.data for cell in checked.cells} == {data.hash}
-    assert len(checked.teachers) == 2  # one is fine-tuned at each length
-    assert {cell.teacher for cell in checked.cells} == checked.teachers.keys()
-    assert {teacher.source for teacher in checked.teachers.values()} == {f"{tmp_path}/teacher"}
+    assert len(checked.teacher_sources) == 2  # one is fine-tuned at each length
+    assert {cell.teacher_hash for cell in checked.cells} == checked.teacher_sources.keys()
+    assert {teacher.source for teacher in checked.teacher_sources.values()} == {f"{tmp_path}/teacher"}
 
 
 def test_dtype_is_resolved_in_the_cells(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_cell_is_known_by_content_not_by_place(tmp_path: Path) -> None:
     there.mkdir()
     (cell,) = prepared(here).cells
     (moved,) = prepared(there, "base.task.name=other", "base.model.name=other", "name=other").cells
-    assert (cell.fingerprint, cell.teacher) == (moved.fingerprint, moved.teacher)
+    assert (cell.fingerprint, cell.teacher_hash) == (moved.fingerprint, moved.teacher_hash)
     assert cell.config != moved.config
 
 
@@ -69,7 +69,7 @@ def test_other_content_is_another_cell_and_teacher(tmp_path: Path, file: str) ->
         changed.write_bytes(b"others")
     (other,) = prepare(path, [f"storage={tmp_path}/runs"]).cells
     assert cell.fingerprint != other.fingerprint
-    assert cell.teacher != other.teacher
+    assert cell.teacher_hash != other.teacher_hash
 
 
 def test_nothing_is_written(tmp_path: Path) -> None:
@@ -131,10 +131,10 @@ def test_the_vocabulary_of_a_unigram_tokenizer_is_a_list(tmp_path: Path) -> None
 def test_a_teacher_from_scratch(tmp_path: Path) -> None:
     teacher = {"config": SHAPE, "tokenizer": {"kind": "word", "vocab_size": 50}}
     checked = prepared(tmp_path, base={**BASE, "model": {**BASE["model"], "teacher": teacher}})
-    (found,) = checked.teachers.values()
+    (found,) = checked.teacher_sources.values()
     assert (found.source, found.config) == (None, SHAPE)
     wider = prepared(tmp_path, base={**BASE, "model": {**BASE["model"], "teacher": {**teacher, "tokenizer": {}}}})
-    assert checked.teachers.keys() != wider.teachers.keys()
+    assert checked.teacher_sources.keys() != wider.teacher_sources.keys()
 
 
 def test_a_hub_id_is_pinned_to_the_commit_that_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_a_hub_id_is_pinned_to_the_commit_that_was_read(tmp_path: Path, monkeypa
     checked = prepared(tmp_path, "base.model.teacher=org/name", "base.model.revision=v1")
     assert asked == [("org/name", "config.json", "v1"), ("org/name", "tokenizer.json", "c0ffee")]
     assert checked.cells[0].config.model.revision == "c0ffee"
-    (teacher,) = checked.teachers.values()
+    (teacher,) = checked.teacher_sources.values()
     assert (teacher.source, teacher.revision) == ("org/name", "c0ffee")
 
 
@@ -277,7 +277,7 @@ def test_adapters_beside_a_teachers_weights_are_part_of_it(tmp_path: Path) -> No
     (one,) = prepare(path, places).cells
     (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"b")
     (other,) = prepare(path, places).cells
-    assert len({plain.teacher, one.teacher, other.teacher}) == 3
+    assert len({plain.teacher_hash, one.teacher_hash, other.teacher_hash}) == 3
 
 
 # The shape of a teacher, so that a plan needs no download.
@@ -293,7 +293,7 @@ def test_a_plan_does_without_the_teacher_where_its_shape_is_stated(
     path = write_all(tmp_path, base={**BASE, "model": HUB})
     planned = prepare(path, places, look_up=False)
     (cell,) = planned.cells
-    assert [teacher.config for teacher in planned.teachers.values()] == [SHAPE]
+    assert [teacher.config for teacher in planned.teacher_sources.values()] == [SHAPE]
     plan = Plan.of(planned, Records(Storage(planned.config.storage_url)))
     assert counts(plan) == "teachers: 1 not looked up; cells: 1 not looked up"
     with pytest.raises(InputError, match=r"^base\.model\.teacher: got 'org/name'; no folder of this name"):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sweep.plan import costs
 from sweep.plan.checks import prepare
-from sweep.plan.checks.sizes import Sizes, Splits
+from sweep.plan.checks.sizes import CellSizes, Splits
 from sweep.plan.states import Plan
 from sweep.records.records import Records
 from sweep.records.storage import Storage
@@ -39,12 +39,12 @@ SMALL = ("base.train.batch_size=1", "base.model.finetune.batch_size=1")
 """Overrides under which own_data's models are nothing beside CUDA's own memory."""
 
 
-def sized(**fields: Any) -> Sizes:
+def sized(**fields: Any) -> CellSizes:
     model = {"name": "q", "family": "qwen3", "teacher": "t", "student_blocks": 2, **fields.pop("model", {})}
     task = {"name": "g", "kind": "generation", "hub": {"path": "p"}, "max_length": 10, **fields.pop("task", {})}
     train = {"max_steps": 50, "batch_size": 4, "accumulation": 2, **fields.pop("train", {})}
     config = TrialConfig.model_validate({"model": model, "task": task, "train": train, "dtype": "bf16", **fields})
-    return Sizes(config, FAMILIES["qwen3"], SHAPE, LANGUAGE_MODEL, Splits(80, 6, 5))
+    return CellSizes(config, FAMILIES["qwen3"], SHAPE, LANGUAGE_MODEL, Splits(80, 6, 5))
 
 
 def test_a_cell_by_hand() -> None:
@@ -61,7 +61,7 @@ def test_a_cell_by_hand() -> None:
 
 def test_adapters_and_checkpoints_change_the_operations() -> None:
     plain = sized()
-    student = costs.student(plain)
+    student = costs.student_size(plain)
     assert student.used == 2 * BLOCK + TABLE
     assert student.total == 2 * BLOCK + TABLE + 8
     adapted = sized(model={"lora": {"student": {"r": 1}}}).config
@@ -72,7 +72,7 @@ def test_adapters_and_checkpoints_change_the_operations() -> None:
 
 
 def test_an_answer_by_its_kind() -> None:
-    model = costs.Model(0, 7)
+    model = costs.ModelSize(0, 7)
     cell = sized(task={"max_new_tokens": 3, "num_beams": 5})
     choice = replace(cell, config=sized(task={"kind": "multiple_choice"}).config)
     classified = replace(cell, config=sized(task={"kind": "classification", "text": ["a"]}).config)
@@ -85,12 +85,12 @@ def test_a_token_is_multiplied_with_the_outputs_that_it_has() -> None:
     """With every word of the vocabulary, with nine tags, or with nothing: a text has its one number once."""
     tags = Head("token_classification", tuple("abcdefghi"))
     number = Head("sequence_classification", ("score",), "squared_error")
-    used = [costs.student(replace(sized(), head=head)).used for head in (LANGUAGE_MODEL, tags, number)]
+    used = [costs.student_size(replace(sized(), head=head)).used for head in (LANGUAGE_MODEL, tags, number)]
     assert used == [2 * BLOCK + TABLE, 2 * BLOCK + 9 * 8, 2 * BLOCK]
 
 
 def test_a_teacher_by_hand() -> None:
-    assert costs.teacher_operations(sized()) == (6 + 5) * costs.evaluation(sized(), costs.teacher(sized()))
+    assert costs.teacher_operations(sized()) == (6 + 5) * costs.evaluation(sized(), costs.teacher_size(sized()))
     made = sized(model={"finetune": {"max_steps": 7, "batch_size": 3}})
     teacher = 4 * BLOCK + TABLE
     answered = 2 * teacher * (10 + 64)

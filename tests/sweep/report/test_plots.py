@@ -23,7 +23,7 @@ from sweep.report.plots import (
     svg_uri,
 )
 
-SCALE = Scale("accuracy", teacher=0.9, chance=0.5)
+SCALE = Scale("accuracy", teacher_score=0.9, chance=0.5)
 
 
 def texts(figure: Figure) -> list[str]:

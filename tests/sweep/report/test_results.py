@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sweep.grid.cells import Cell
 from sweep.records.records import Records
-from sweep.report.results import Row, permutation_note, rows, share, write_csv
+from sweep.report.results import ResultRow, permutation_note, rows, share, write_csv
 from tests.sweep.tracked import begin, finish_teacher, make_cell, make_result
 
 
@@ -50,7 +50,7 @@ def test_what_a_row_says(records: Records) -> None:
     measure_teacher(records)
     finish(records, cell)
     teacher, row = rows(records, [cell])
-    assert row == Row(
+    assert row == ResultRow(
         kind="cell",
         label="bert · random · random · s3",
         model="bert",

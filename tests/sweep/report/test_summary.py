@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from sweep.report import findings
-from sweep.report.results import Row
+from sweep.report.results import ResultRow
 from sweep.report.summary import compare, ranked, sections
 
 TEACHER, CHANCE = 0.9, 0.4
 
 
-def row(strategy: str, test: float | None, init: str = "random", seed: int = 0, **changes: object) -> Row:
+def row(strategy: str, test: float | None, init: str = "random", seed: int = 0, **changes: object) -> ResultRow:
     share = None if test is None else (test - CHANCE) / (TEACHER - CHANCE)
     fields: dict[str, object] = {
         "kind": "cell", "label": "a label", "model": "bert", "task": "sst2", "strategy": strategy, "init": init,
@@ -24,7 +24,7 @@ def row(strategy: str, test: float | None, init: str = "random", seed: int = 0, 
         "metrics": {} if test is None else {"angle/encoder/acute_share": test}, "mapping": {}, "mapping_note": "",
         "signature": "", "seconds": 1.0, "computed_by": "me", "teacher": "t", "fingerprint": f"{strategy}{init}{seed}",
     }  # fmt: skip
-    return Row(**{**fields, **changes})  # type: ignore[arg-type]
+    return ResultRow(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 SEEDS = {"none": [0.5, 0.54], "forward": [0.6, 0.7], "reverse": [0.58, 0.6], "random": [0.5, 0.5]}

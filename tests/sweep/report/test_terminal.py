@@ -10,7 +10,7 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report import results
 from sweep.report.page import best_student
-from sweep.report.terminal import FOOTER, Progress, Running, Work, clock, short_note, show_results
+from sweep.report.terminal import FOOTER, LiveProgress, Running, Work, clock, short_note, show_results
 from tests.sweep.finished import BART, BERT, finished_sweep
 
 
@@ -30,7 +30,7 @@ def log() -> tuple[Console, io.StringIO]:
 def test_a_log_gets_a_line_every_ten_seconds() -> None:
     console, file = log()
     time = Clock()
-    with Progress(console, time) as progress:
+    with LiveProgress(console, time) as progress:
         progress.begin({"teachers": {}, "cells": {"bert · forward · random · s0": 100, "b": 100, "c": 100, "d": 100}})
         progress.started("bert · forward · random · s0")
         for second in range(1, 26):
@@ -51,7 +51,7 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
 
 def test_a_failure_is_said_at_once_and_taken_back_by_a_retry() -> None:
     console, file = log()
-    with Progress(console, Clock()) as progress:
+    with LiveProgress(console, Clock()) as progress:
         progress.begin({"cells": {"a": 3, "b": 3}})
         progress.started("a")
         progress.failed("a", "its worker died")
@@ -95,7 +95,7 @@ def test_a_terminal_is_redrawn_in_place() -> None:
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system=None)
     names = [f"cell {n} with [brackets] and a name that is much longer than the terminal is wide" for n in range(20)]
-    with Progress(console, Clock()) as progress:
+    with LiveProgress(console, Clock()) as progress:
         progress.begin({"cells": dict.fromkeys(names, 9)})
         for name in names[:10]:
             progress.started(name)

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from sweep.grid.cells import Cell
 from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.report.usage import Student
+from sweep.report.usage import SavedStudent
 from sweep.spec.sweep import load_partly
 from sweep.students import card, published
 from sweep.tracking.experiment import TrackingError
@@ -51,11 +51,11 @@ def cell(student_made: Made) -> Cell:
 
 
 @pytest.fixture
-def student(student_made: Made, cell: Cell) -> Student:
+def student(student_made: Made, cell: Cell) -> SavedStudent:
     folder = student_made.folder / "student"
     (folder / card.FILE).write_text(card.card(cell, RESULT, TEACHER))
     shown = replace(row("forward", 0.6), fingerprint=cell.fingerprint, strategy="forward", init="random")
-    return Student(shown, student_made.config, str(folder))
+    return SavedStudent(shown, student_made.config, str(folder))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def models(tracking: Tracking) -> list[Any]:
 
 
 def test_the_model_in_mlflow_gives_the_recorded_predictions(
-    tracking: Tracking, student_made: Made, student: Student, run_id: str, monkeypatch: pytest.MonkeyPatch
+    tracking: Tracking, student_made: Made, student: SavedStudent, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.HfApi.repo_info", pytest.fail)
     model_id = published.log(tracking, run_id, student, Path(student.path))
@@ -110,7 +110,7 @@ def publisher() -> Iterator[published.Publisher]:
 
 @pytest.mark.parametrize("student_made", ["a pair"], indirect=True)
 def test_a_process_of_its_own_logs_the_same(
-    publisher: published.Publisher, tracking: Tracking, student: Student, run_id: str
+    publisher: published.Publisher, tracking: Tracking, student: SavedStudent, run_id: str
 ) -> None:
     model_id = publisher.log(tracking, run_id, student, Path(student.path))
     (model,) = models(tracking)
@@ -124,7 +124,7 @@ def test_a_process_of_its_own_logs_the_same(
 
 
 @pytest.mark.parametrize("student_made", ["a pair"], indirect=True)
-def test_a_version_for_each_student_and_name(tracking: Tracking, student: Student, run_id: str) -> None:
+def test_a_version_for_each_student_and_name(tracking: Tracking, student: SavedStudent, run_id: str) -> None:
     name, client = f"ours-{tracking.experiment}", MlflowClient(tracking.uri)
     published.check_registry(tracking)
     model_id = published.log(tracking, run_id, student, Path(student.path))
@@ -140,7 +140,7 @@ def test_a_version_for_each_student_and_name(tracking: Tracking, student: Studen
 
 @pytest.mark.parametrize("student_made", ["a pair"], indirect=True)
 def test_what_broke_off_is_done_at_the_next_try(
-    tracking: Tracking, student: Student, run_id: str, monkeypatch: pytest.MonkeyPatch
+    tracking: Tracking, student: SavedStudent, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> None:
         raise MlflowException("413 Request Entity Too Large\nmore")
@@ -166,7 +166,7 @@ def test_what_is_not_logged_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("student_made", ["a pair"], indirect=True)
-def test_the_card(student: Student, student_made: Made, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_the_card(student: SavedStudent, student_made: Made, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     text = (Path(student.path) / card.FILE).read_text()
     found = ModelCard(text)
     assert found.data.get("license") is None
