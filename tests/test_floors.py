@@ -30,7 +30,7 @@ FLOORS = {
         "cli",
     ],
     "trainables": [
-        "angle_file deadline errors heads hub_tasks recipe seeds strategies vocabularies",
+        "angle_file deadline errors heads hub_tasks recipe seeds strategies vocabularies weights",
         "angles builtin device losses own_metrics",
         "config frozen",
         "families official steps",

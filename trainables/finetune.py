@@ -61,7 +61,9 @@ def start(
         config = making.scratch_config(family, model.teacher.config, tokenizer, head)
         return making.build(family, config, head.name, seed=seed), tokenizer
     tokenizer = making.load_tokenizer(model.teacher, model.revision)
-    return making.load(family, model.teacher, model.revision, head, seed=seed), tokenizer
+    loaded = making.load(family, model.teacher, model.revision, head, seed=seed)
+    making.check_finite(loaded, model.teacher)  # weights of the hub, and a .bin's, were not looked at before
+    return loaded, tokenizer
 
 
 @dataclass(frozen=True)
@@ -187,5 +189,5 @@ def run(
     dtype: devices.Dtype,
     num_threads: int = 1,
 ) -> Outcome:
-    """Makes a teacher into `folder` (model/, last.pt), or measures a ready one. Raises NotFinite."""
+    """Makes a teacher into `folder` (model/), or measures a ready one. Raises NotFinite."""
     return Teacher(config, task, data, folder, report, dtype, num_threads).run()

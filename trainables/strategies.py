@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import index
 from typing import Annotated, Literal, NamedTuple
 
@@ -54,6 +54,9 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
     def embedding_state(self, stack: Stack) -> int:
         """The teacher state that student state 0 is matched to, where it is matched."""
         return 0
+
+    def check_stacks(self, names: Collection[str]) -> None:
+        """Raises ValueError where the parameters are for a stack that is not one of the model's."""
 
     def check(self, stack: Stack) -> None:
         """Raises ValueError where the parameters are impossible for this stack."""
@@ -161,6 +164,11 @@ class Custom(Strategy, frozen=True):
 
     kind: Literal["custom"] = "custom"
     states: list[State] | dict[str, list[State]]
+
+    def check_stacks(self, names: Collection[str]) -> None:
+        others = [name for name in self.states if name not in names] if isinstance(self.states, dict) else []
+        if others:
+            raise ValueError(f"states.{others[0]}: got a stack that the model has not; it has {', '.join(names)}")
 
     def check(self, stack: Stack) -> None:
         if isinstance(self.states, dict) and stack.name not in self.states:

@@ -1,15 +1,18 @@
-"""A person's folder: a config, data files and a teacher that is complete to the eye, with weights of nothing."""
+"""A person's folder: a config, data files and a teacher that is complete to the eye, of whose weights one is there."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from sweep.plan.checks import Checked, prepare
 from trainables.errors import InputError
 
+TABLE = "bert.embeddings.word_embeddings.weight"
 SHAPE = {"hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 12, "max_position_embeddings": 32}
 ROWS = [{"text": "good", "label": "yes"}, {"text": "bad", "label": "no"}]
 BASE: dict[str, Any] = {
@@ -35,7 +38,13 @@ def write_teacher(folder: Path, num_tokens: int = 5, **fields: Any) -> None:
     vocabulary = {f"w{num}": num for num in range(num_tokens - 1)}
     added = [{"id": num_tokens - 1, "content": "[PAD]"}]
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": added}))
-    (folder / "model.safetensors").write_bytes(b"weights")
+    rows = config["vocab_size"] if isinstance(config["vocab_size"], int) else 5
+    write_weights(folder / "model.safetensors", rows=rows)
+
+
+def write_weights(path: Path, value: float = 1.0, rows: int = 5, dtype: str = "float32") -> None:
+    """A file of weights that holds an embedding table of one value, and nothing else."""
+    save_file({TABLE: np.full((rows, 12), value, dtype)}, path)
 
 
 def write_config(folder: Path, **fields: Any) -> Path:

@@ -247,6 +247,10 @@ def test_the_example_of_a_task() -> None:
             "dict.fromkeys(('train', 'validation', 'test'), [ClassificationRow(('a',), 'no')])",
             "which gives row 1 of train the label 'no'; it has 2 classes",
         ),
+        (
+            "dict.fromkeys(('train', 'validation', 'test'), [ClassificationRow(('a', 'b' + chr(0xD800)), 1)])",
+            "which gives row 1 of train half a surrogate pair: UTF-8 cannot hold it",
+        ),
         ("None", "which fails: AttributeError: 'NoneType' object has no attribute 'items'"),
         ("{}[0]", "which fails: KeyError: 0"),
         (

@@ -108,7 +108,7 @@ class Family:
     split_pattern: str | None = None
     """How transformers splits the family's texts, NFC first, whatever a tokenizer.json says; null: as that says."""
     embeddings: tuple[str, ...]
-    """The tables that `freeze_embeddings` freezes, where present."""
+    """The tables that `freeze_embeddings` freezes, where present; that of the tokens comes first."""
     linears: tuple[str, ...] = ()
     """The linear layers inside of a block, of any stack and config: what LoRA may target; empty: not declared."""
     layout: Layout | None = None

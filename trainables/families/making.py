@@ -103,6 +103,13 @@ def load(family: Family, path: str, revision: str | None, head: Head, *, seed: i
     return model
 
 
+def check_finite(model: PreTrainedModel, path: str) -> None:
+    """Raises InputError where a weight of the model that was loaded from `path` is NaN or infinite."""
+    spoilt = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if spoilt:
+        raise InputError([Problem("model.teacher", f"got {path!r}; its weights hold NaN or infinity in {spoilt[0]}")])
+
+
 def load_tokenizer(path: str, revision: str | None = None, **options: Any) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder or hub id. One without a pad token (Llama's) pads with its end token.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from trainables.tasks.findings import Findings
 from trainables.tasks.tables import Record
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 ABSENT = object()
 """What `value_at` gives where there is no such field."""
 
@@ -35,6 +37,9 @@ class Fields:
             return None
         if value is None:
             self.wrong(field, name, "a value is needed, not null")
+        if has_lone_surrogate(value):
+            self.wrong(field, name, "half a surrogate pair is no text: UTF-8 cannot hold it", brief(value))
+            return None
         return value
 
     def text(self, name: str, field: str) -> str:
@@ -66,6 +71,15 @@ def value_at(record: Any, name: str) -> Any:
         return record[name]
     first, dot, rest = name.partition(".")
     return value_at(record[first], rest) if dot and first in record else ABSENT
+
+
+def has_lone_surrogate(value: Any) -> bool:
+    """Whether a text in a value is one that no encoding of Unicode can hold: JSON's \\ud800 without its other half."""
+    if isinstance(value, list | tuple):
+        return any(map(has_lone_surrogate, value))
+    if isinstance(value, dict):
+        return any(map(has_lone_surrogate, value.values()))
+    return isinstance(value, str) and _SURROGATE.search(value) is not None
 
 
 def brief(value: Any) -> str:

@@ -27,4 +27,5 @@ class Findings:
 
 def _message(got: str, sort: str, places: list[str]) -> str:
     where = f" ({places[0]})" if places[0] else ""
-    return f"got {got}; {sort}{where}" + (f", and {len(places) - 1} more" if len(places) > 1 else "")
+    message = f"got {got}; {sort}{where}" + (f", and {len(places) - 1} more" if len(places) > 1 else "")
+    return message.encode(errors="backslashreplace").decode()  # half a surrogate pair could not be printed

@@ -7,11 +7,12 @@ rows say themselves which task kind they are for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from trainables.errors import InputError, Problem
+from trainables.tasks.fields import has_lone_surrogate
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import SPLITS, Data, Row
 
@@ -68,6 +69,8 @@ def _check_rows(generator: Generator, kind: str, split: str, rows: Sequence[Row]
         if isinstance(row, KINDS[kind].row):
             if fault := KINDS[kind].fault(row, generator.classes):
                 raise _wrong(f"got {generator.name!r}, which gives {place} {fault}")
+            if has_lone_surrogate(astuple(row)):
+                raise _wrong(f"got {generator.name!r}, which gives {place} half a surrogate pair: UTF-8 cannot hold it")
             continue
         others = [other.name for other in KINDS.values() if isinstance(row, other.row)]
         if others:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from sweep.grid.cells import Draft
 from sweep.grid.fingerprint import canonical
 from sweep.plan.checks.teachers import TeacherSource, find
@@ -93,22 +96,30 @@ def _check_student(family: Family, model: ModelConfig, teacher_source: TeacherSo
     strategy: Strategy | None = draft.valid.get("strategy")
     if strategy is None:
         return problems
-    for name, num_teacher in family.num_blocks(teacher_source.config).items():
+    depths = family.num_blocks(teacher_source.config)
+    problems += _strategy_problems(strategy, "model", lambda: strategy.check_stacks(depths))
+    for name, num_teacher in depths.items():
         stack = Stack(name, num_teacher, model.student_blocks)
-        problems += _strategy_problems(strategy, stack, match_embeddings=family.match_embeddings)
+        check = partial(_try_mapping, strategy, stack, match_embeddings=family.match_embeddings)
+        problems += _strategy_problems(strategy, name, check)
     return problems
 
 
-def _strategy_problems(strategy: Strategy, stack: Stack, *, match_embeddings: bool) -> list[Problem]:
+def _try_mapping(strategy: Strategy, stack: Stack, *, match_embeddings: bool) -> None:
+    strategy.check(stack)
+    if stack.num_student <= stack.num_teacher:
+        strategy.mapping(stack, generator(0, "check"), match_embeddings=match_embeddings)
+
+
+def _strategy_problems(strategy: Strategy, where: str, check: Callable[[], None]) -> list[Problem]:
+    """What a check of a strategy raises, about the model or one of its stacks."""
     try:
-        strategy.check(stack)
-        if stack.num_student <= stack.num_teacher:
-            strategy.mapping(stack, generator(0, "check"), match_embeddings=match_embeddings)
+        check()
     except Exception as error:  # a plug-in's own code may raise anything
         field, separator, message = str(error).partition(": ")
         if isinstance(error, ValueError) and separator:
             return [Problem(f"strategy.{field}", message)]
-        return [Problem("strategy.kind", f"{strategy.kind} fails on the {stack.name}: {type(error).__name__}: {error}")]
+        return [Problem("strategy.kind", f"{strategy.kind} fails on the {where}: {type(error).__name__}: {error}")]
     return []
 
 

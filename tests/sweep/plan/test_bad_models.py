@@ -1,14 +1,16 @@
 """Teachers and students that cannot be: what is said before anything starts."""
 
 import json
+import math
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sweep.plan.checks import prepare
-from tests.sweep.own_data import refused, write_all, write_rows, write_teacher
+from tests.sweep.own_data import TABLE, refused, write_all, write_rows, write_teacher, write_weights
 from trainables import deadline
 
 pytestmark = pytest.mark.usefixtures("only_given_places")
@@ -102,6 +104,88 @@ def test_a_folder_with_the_vocabularies_of_two_models(tmp_path: Path, name: str,
     same = '{"w0": 0, "w1": 1}' if name == "vocab.json" else "w0\nw1\n"
     (tmp_path / "teacher" / name).write_text(same)  # without what was added later
     assert len(prepare(path).cells) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("vocab.json", '{"w0": 0, "w6": 6}'), ("vocab.txt", "a\nb\nc\nd\ne\nf\ng\n")]
+)
+def test_a_vocabulary_of_an_older_form_that_the_table_is_too_small_for(tmp_path: Path, name: str, text: str) -> None:
+    path, teacher = write_all(tmp_path), tmp_path / "teacher"
+    (teacher / "tokenizer.json").unlink()
+    (teacher / name).write_text(text)
+    (line,) = refused(path)
+    assert line.startswith("base.model.teacher: got a model for 5 tokens with a tokenizer of 7, without a row for ")
+    write_teacher(teacher, vocab_size=9)
+    (teacher / "tokenizer.json").unlink()
+    assert len(prepare(path).cells) == 1  # what was added later is in no such file
+
+
+def test_weights_with_fewer_rows_than_the_config_says(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    write_weights(tmp_path / "teacher" / "model.safetensors", rows=4)
+    message = f"{TABLE} in model.safetensors has 4 rows for 5 tokens"
+    assert refused(path) == [f"base.model.teacher: got '{tmp_path}/teacher'; {message}"]
+
+
+def test_a_teacher_from_scratch_with_fewer_rows_than_its_tokenizer_may_have(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    for config, tokenizer, most in (
+        ("vocab_size: 299", "kind: byte_bpe, vocab_size: 300", 300),
+        ("vocab_size: 99", "kind: word, vocab_size: 100", 100),
+        ("vocab_size: 260", "kind: byte_bpe, vocab_size: 1", 261),  # 256 bytes and BERT's five special tokens
+    ):
+        (line,) = refused(path, f"base.model.teacher={{config: {{{config}}}, tokenizer: {{{tokenizer}}}}}")
+        assert line.startswith("base.model.teacher.config.vocab_size: got ")
+        assert f"; the tokenizer may have {most} tokens: " in line
+    small = "{config: {vocab_size: 261}, tokenizer: {kind: byte_bpe, vocab_size: 1}}"
+    assert len(prepare(path, [f"base.model.teacher={small}"]).cells) == 1
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_not_finite(tmp_path: Path, value: float) -> None:
+    path = write_all(tmp_path)
+    write_weights(tmp_path / "teacher" / "model.safetensors", value=value)
+    message = f"model.safetensors holds NaN or infinity in {TABLE}"
+    assert refused(path) == [f"base.model.teacher: got '{tmp_path}/teacher'; {message}"]
+    write_weights(tmp_path / "teacher" / "model.safetensors")
+    write_weights(tmp_path / "teacher" / "adapter_model.safetensors", value=value)
+    (line,) = refused(path)
+    assert line.endswith(f"; adapter_model.safetensors holds NaN or infinity in {TABLE}")
+
+
+def test_weights_that_are_cut_off(tmp_path: Path) -> None:
+    path, teacher = write_all(tmp_path), tmp_path / "teacher"
+    whole = (teacher / "model.safetensors").read_bytes()
+    (teacher / "model.safetensors").write_bytes(whole[:-1])
+    message = f"model.safetensors is not whole: its header speaks of {len(whole)} bytes, and it has {len(whole) - 1}"
+    assert refused(path) == [f"base.model.teacher: got '{teacher}'; {message}"]
+    (teacher / "model.safetensors").unlink()
+    with zipfile.ZipFile(teacher / "pytorch_model.bin", "w") as archive:
+        archive.writestr("data.pkl", b"x" * 100)
+    assert len(prepare(path).cells) == 1
+    (teacher / "pytorch_model.bin").write_bytes((teacher / "pytorch_model.bin").read_bytes()[:80])
+    message = "pytorch_model.bin is cut off: its index is missing"
+    assert refused(path) == [f"base.model.teacher: got '{teacher}'; {message}"]
+
+
+def test_a_shard_of_the_weights_that_is_not_there(tmp_path: Path) -> None:
+    path, teacher = write_all(tmp_path), tmp_path / "teacher"
+    parts = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    (teacher / "model.safetensors").rename(teacher / parts[0])
+    index = teacher / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {TABLE: parts[0], "rest": parts[1]}}))
+    message = f"{index.name} names {parts[1]}, and there is no such file"
+    assert refused(path) == [f"base.model.teacher: got '{teacher}'; {message}"]
+    write_weights(teacher / parts[1])
+    assert len(prepare(path).cells) == 1
+
+
+def test_states_of_a_stack_that_the_model_has_not(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    states = "{encoder: [1, 2, 3], decoder: [1, 2, 3]}"
+    assert refused(path, f"base.strategy={{kind: custom, states: {states}}}") == [
+        "base.strategy.states.decoder: got a stack that the model has not; it has encoder"
+    ]
 
 
 def test_a_ready_teacher_of_other_classes(tmp_path: Path) -> None:

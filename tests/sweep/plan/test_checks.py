@@ -17,7 +17,7 @@ from sweep.plan.states import Plan, counts
 from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.spec.sources import EXAMPLE
-from tests.sweep.own_data import BASE, ROWS, SHAPE, lines, prepared, write_all, write_rows, write_teacher
+from tests.sweep.own_data import BASE, ROWS, SHAPE, lines, prepared, write_all, write_rows, write_teacher, write_weights
 from trainables.errors import InputError
 
 
@@ -66,7 +66,7 @@ def test_other_content_is_another_cell_and_teacher(tmp_path: Path, file: str) ->
     elif changed.suffix == ".jsonl":
         write_rows(changed, [*ROWS, {"text": "fine", "label": "yes"}])
     else:
-        changed.write_bytes(b"others")
+        write_weights(changed, value=2.0)
     (other,) = prepare(path, [f"storage={tmp_path}/runs"]).cells
     assert cell.fingerprint != other.fingerprint
     assert cell.teacher_hash != other.teacher_hash
@@ -273,9 +273,9 @@ def test_adapters_beside_a_teachers_weights_are_part_of_it(tmp_path: Path) -> No
     path = write_all(tmp_path)
     places = [f"storage={tmp_path}/runs"]
     (plain,) = prepare(path, places).cells
-    (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"a")
+    write_weights(tmp_path / "teacher" / "adapter_model.safetensors", value=1.0)
     (one,) = prepare(path, places).cells
-    (tmp_path / "teacher" / "adapter_model.safetensors").write_bytes(b"b")
+    write_weights(tmp_path / "teacher" / "adapter_model.safetensors", value=2.0)
     (other,) = prepare(path, places).cells
     assert len({plain.teacher_hash, one.teacher_hash, other.teacher_hash}) == 3
 

@@ -128,7 +128,7 @@ def test_a_trial_that_cannot_fit_is_refused_with_its_parts(tmp_path: Path) -> No
 
 def test_what_would_help_is_what_is_large(tmp_path: Path) -> None:
     shape = {**SHAPE, "hidden_size": 8192, "head_dim": 128, "num_attention_heads": 64, "intermediate_size": 28672}
-    teacher = {"config": shape, "tokenizer": {"vocab_size": 100}}
+    teacher = {"config": {**shape, "vocab_size": 300}, "tokenizer": {"vocab_size": 300}}
     model = {"name": "big", "family": "qwen3", "teacher": teacher, "finetune": {"epochs": 1}}
     found = lines(tmp_path, "resources.gpus=1", "resources.gpu_gb=24", base={**BASE, "model": model})
     assert "What would help: model.finetune.optimizer: adafactor; or model.lora.teacher; or a GPU of " in found[0]

@@ -242,6 +242,17 @@ def test_a_folder_that_is_no_model(spoil: Callable[[Path], None], part: str, tmp
     assert "\n" not in problem.message
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_a_model_with_a_weight_that_is_not_finite(value: float) -> None:
+    setting = SETTINGS[0]
+    model: Any = setting.teacher()
+    making.check_finite(model, "org/name")
+    model.bert.pooler.dense.weight[1, 2] = value
+    message = "^model.teacher: got 'org/name'; its weights hold NaN or infinity in bert.pooler.dense.weight$"
+    with pytest.raises(InputError, match=message):
+        making.check_finite(model, "org/name")
+
+
 def test_a_teacher_for_the_wrong_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="got bert, which has no language_model head; its heads are seq"):
         making.load(FAMILIES["bert"], str(tmp_path), None, LANGUAGE_MODEL, seed=0)

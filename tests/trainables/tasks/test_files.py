@@ -252,3 +252,16 @@ def test_classes_that_are_missing_with_a_row_are_no_problem_of_their_own(write, 
 def test_all_problems_come_at_once(write):
     task = write([*TWO, {"label": 0}], validation=["{"], test=[pair("a", 7)])
     assert [problem.split(":")[0] for problem in problems(task)] == ["files.validation", "text[0]", "label"]
+
+
+def test_half_a_surrogate_pair_is_no_text(write):
+    """JSON may hold what no tokenizer takes and no terminal prints."""
+    rows = [pair("a\ud83d\ude00", "x"), pair("b\ud800", "y"), pair("c", "z\udc00"), {"te\ud800": "d", "label": "x"}]
+    why = "half a surrogate pair is no text: UTF-8 cannot hold it"
+    found = problems(write(rows, TWO, TWO, classes=["x", "y", "z"]))
+    assert found[:3] == [
+        f"text[0]: got 'text'; train.jsonl: {why} (row 2: 'b\\ud800')",
+        f"label: got 'label'; train.jsonl: {why} (row 3: 'z\\udc00')",
+        "text[0]: got 'text'; train.jsonl: there is no such field (row 4: it has te\\ud800, label)",
+    ]
+    assert read(write([pair("a\ud83d\ude00", 0), TWO[1]])).train[0] == ClassificationRow(("a\U0001f600",), 0)
