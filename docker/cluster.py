@@ -1,8 +1,8 @@
-"""`make cluster`: secrets, images, containers, and the word when all of it is up. Needs Docker with Compose alone.
+"""`make cluster`: creates secrets, images and containers, and waits until all nodes are up. Needs Docker with Compose.
 
     python docker/cluster.py up [--workers N] [--gpu]      python docker/cluster.py down      … purge [--yes]
 
-The secrets are made once, in `.env` beside the compose file, which Compose reads by itself.
+The secrets are created once, in `.env` beside the compose file, where Compose reads them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ UP_SECONDS = 300
 
 
 def make_secrets() -> None:
-    """Adds the secrets that are missing to the file, which only its owner can read."""
-    there = settings()
-    missing = [name for name in SECRETS if not there.get(name)]
+    """Adds missing secrets to the file, which only its owner can read."""
+    current = settings()
+    missing = [name for name in SECRETS if not current.get(name)]
     os.close(os.open(ENV, os.O_WRONLY | os.O_CREAT, 0o600))
     ENV.chmod(0o600)
     with ENV.open("a") as file:
@@ -43,20 +43,20 @@ def make_secrets() -> None:
 
 
 def settings() -> dict[str, str]:
-    """What the file says, under what the environment does."""
+    """The settings of the file; the environment takes precedence."""
     lines = ENV.read_text().splitlines() if ENV.exists() else []
-    return {name: value for line in lines for name, found, value in [line.partition("=")] if found} | dict(os.environ)
+    return {name: value for line in lines for name, equals, value in [line.partition("=")] if equals} | dict(os.environ)
 
 
 def compose() -> list[str]:
-    """Compose v2, else docker-compose 1.29."""
+    """The command of Compose v2, or else of docker-compose 1.29."""
     for command in (["docker", "compose"], ["docker-compose"]):
         try:
             subprocess.run([*command, "version"], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
             continue
         return command
-    raise SystemExit("Docker with Compose is needed: neither `docker compose` nor `docker-compose` runs here")
+    raise SystemExit("Docker with Compose is needed, but neither `docker compose` nor `docker-compose` runs here")
 
 
 def run(*words: str, **environment: str) -> int:
@@ -65,37 +65,37 @@ def run(*words: str, **environment: str) -> int:
 
 def git_commit() -> str:
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+        process = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     except OSError:
         return "unknown"
-    return done.stdout.strip() or "unknown"
+    return process.stdout.strip() or "unknown"
 
 
 def up(workers: int, gpu: bool) -> int:
     make_secrets()
-    here = settings()
+    current = settings()
     environment = {
         "GIT_COMMIT": git_commit(),
-        # Ray in a container sees all of the host's CPUs: each worker gets its share.
-        "RAY_WORKER_CPUS": here.get("RAY_WORKER_CPUS") or str(max(1, (os.cpu_count() or 1) // workers)),
+        # Ray in a container sees all CPUs of the host, so each worker is limited to its share.
+        "RAY_WORKER_CPUS": current.get("RAY_WORKER_CPUS") or str(max(1, (os.cpu_count() or 1) // workers)),
     }
     if gpu:
         environment |= {"VARIANT": "gpu", "COMPOSE_PROFILES": "gpu"}
     kind, other = ("ray-worker-gpu", "ray-worker") if gpu else ("ray-worker", "ray-worker-gpu")
     scale = ["--scale", f"{kind}={workers}", *(["--scale", f"{other}=0"] if gpu else [])]
-    # Compose v2 makes both images at once by itself.
-    at_once = ["--parallel"] if compose() == ["docker-compose"] else []
-    status = run("build", *at_once, **environment) or run("up", "--detach", *scale, **environment)
+    # Compose v2 builds images in parallel by default.
+    parallel = ["--parallel"] if compose() == ["docker-compose"] else []
+    status = run("build", *parallel, **environment) or run("up", "--detach", *scale, **environment)
     if status:
         return status
     ray, mlflow = (
-        f"http://127.0.0.1:{here.get('RAY_PORT', '8265')}",
-        f"http://127.0.0.1:{here.get('MLFLOW_PORT', '5000')}",
+        f"http://127.0.0.1:{current.get('RAY_PORT', '8265')}",
+        f"http://127.0.0.1:{current.get('MLFLOW_PORT', '5000')}",
     )
-    wait(ray, here["RAY_AUTH_TOKEN"], workers + 1)
+    wait(ray, current["RAY_AUTH_TOKEN"], workers + 1)
     print(f"""
 MLflow           {mlflow}   sign in as admin
-Ray's dashboard  {ray}   asks for the token
+Ray's dashboard  {ray}   enter the token
 The credentials are in {ENV}: MLFLOW_ADMIN_PASSWORD, RAY_AUTH_TOKEN
 
     make submit CONFIG=sweep.yaml
@@ -104,10 +104,10 @@ The credentials are in {ENV}: MLFLOW_ADMIN_PASSWORD, RAY_AUTH_TOKEN
 
 
 def wait(ray: str, token: str, num_nodes: int) -> None:
-    """Until so many nodes are alive."""
-    until, alive = time.monotonic() + UP_SECONDS, 0
+    """Waits until `num_nodes` nodes are alive. Raises SystemExit after UP_SECONDS."""
+    deadline, alive = time.monotonic() + UP_SECONDS, 0
     request = urllib.request.Request(f"{ray}/nodes?view=summary", headers={"Authorization": f"Bearer {token}"})
-    while time.monotonic() < until:
+    while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 nodes = json.load(answer)["data"]["summary"]
@@ -117,15 +117,15 @@ def wait(ray: str, token: str, num_nodes: int) -> None:
         if alive >= num_nodes:
             return
         time.sleep(1)
-    raise SystemExit(f"{alive} of {num_nodes} Ray nodes are up after {UP_SECONDS} s: look at `docker compose logs`")
+    raise SystemExit(f"{alive} of {num_nodes} Ray nodes are up after {UP_SECONDS} s; see `docker compose logs`")
 
 
 def purge(is_sure: bool) -> int:
-    """Removes containers, volumes and secrets, which go together: the database keeps the password it was made with."""
+    """Removes containers, volumes and secrets together, because the database keeps its first password."""
     if not is_sure and input("Remove all runs, results, artifacts and secrets of this cluster? [yes/no] ") != "yes":
-        print("nothing removed")
+        print("Nothing was removed.")
         return 1
-    make_secrets()  # Compose reads no file without them
+    make_secrets()  # Compose needs them to read its file
     status = run("down", "--volumes", "--remove-orphans", COMPOSE_PROFILES="gpu")
     if status == 0:
         ENV.unlink()
@@ -137,14 +137,14 @@ def main() -> int:
     parser.add_argument("action", choices=["up", "down", "purge"])
     parser.add_argument("--workers", type=int, default=1, help="Ray workers on this machine")
     parser.add_argument("--gpu", action="store_true", help="workers with NVIDIA GPUs")
-    parser.add_argument("--yes", action="store_true", help="purge without a question")
-    asked = parser.parse_args()
-    if asked.workers < 1:
-        parser.error("--workers: at least 1")
-    if asked.action == "up":
-        return up(asked.workers, asked.gpu)
-    if asked.action == "purge":
-        return purge(asked.yes)
+    parser.add_argument("--yes", action="store_true", help="purge without confirmation")
+    options = parser.parse_args()
+    if options.workers < 1:
+        parser.error(f"--workers: got {options.workers}; give at least 1")
+    if options.action == "up":
+        return up(options.workers, options.gpu)
+    if options.action == "purge":
+        return purge(options.yes)
     make_secrets()
     return run("down", "--remove-orphans", COMPOSE_PROFILES="gpu")
 

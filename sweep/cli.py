@@ -1,10 +1,10 @@
-"""The console script `distillation-sweep`: the command of `run.py`, with verbs beside it.
+"""The console script `distillation-sweep`: the command of `run.py` and additional verbs.
 
     distillation-sweep [CONFIG.yaml] [key.path=value …] [flags]
     distillation-sweep VERB …
 
-A new verb is a module with `parser` and `main`, and one entry in `VERBS`. Modules are loaded when they are asked for:
-MLflow takes seconds.
+A new verb is a module with `parser` and `main`, and one entry in `VERBS`. A verb's module
+is imported only when needed, because importing MLflow takes seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROGRAM = "distillation-sweep"
 
 
 class Verb(Protocol):
-    """What the module of a verb holds."""
+    """The contents of a verb's module."""
 
     parser: Callable[[], argparse.ArgumentParser]
     main: Callable[[Sequence[str]], int]
@@ -32,7 +32,7 @@ VERBS = {
     "report": "sweep.report.__main__",
     "ui": "sweep.ui",
 }
-"""Verb -> its module."""
+"""Verb -> name of its module."""
 
 
 def verb(name: str) -> Verb:
@@ -41,13 +41,13 @@ def verb(name: str) -> Verb:
 
 
 def overview() -> str:
-    """One line per verb."""
+    """The help on verbs, one line each."""
     lines = [f"  {name:8} {verb(name).parser().description}" for name in VERBS]
-    return "\n".join([f"verbs ({PROGRAM} VERB --help says more):", *lines])
+    return "\n".join([f"verbs (see {PROGRAM} VERB --help):", *lines])
 
 
 def main() -> NoReturn:
-    """Runs the command or a verb as a process of its own."""
+    """Runs the command or a verb and ends the process with its exit status."""
     words = sys.argv[1:]
     if words and words[0] in VERBS:
         sys.exit(verb(words[0]).main(words[1:]))

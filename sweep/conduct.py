@@ -1,6 +1,6 @@
-"""A planned sweep carried out: tracking opened, teachers, cells, students kept, report. Knows MLflow.
+"""Carries out a plan: opens tracking, computes teachers and cells, keeps students and writes the report.
 
-What needs Ray and torch is imported when there is something to make: a sweep that is done needs neither.
+Ray and torch are imported only if there is something to compute; a finished sweep needs neither.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from trainables.errors import InputError, Problem
 logger = logging.getLogger(__name__)
 
 
-def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str], console: Console) -> int:
-    """Carries the plan out; returns the exit status. Raises InputError before anything has started."""
+def run(checked: Checked, plan: Plan, options: Command, arguments: Sequence[str], console: Console) -> int:
+    """Carries out the plan; returns the exit status. Raises InputError only before anything has started."""
     command = shlex.join(["python", "sweep/run.py", *map(hidden, arguments)])
-    conductor = Conductor(checked, planned, asked, command, console)
+    conductor = Conductor(checked, plan, options, command, console)
     with interrupts.handled():
         try:
             return conductor.run()
         except KeyboardInterrupt:
             logger.warning("the sweep is interrupted")
-            conductor.at_end.close()  # with the workers, so that nothing is written to what is ended here
+            conductor.at_end.close()  # ends the workers first, so that none writes to a run that is ended below
             conductor.interrupted()
-            said = "Interrupted. What is finished is kept: run the same command again to continue."
-            console.print(Text(f"\n{said}", "bold"))
+            message = "Interrupted. What is finished is kept. Run the same command again to continue."
+            console.print(Text(f"\n{message}", "bold"))
             return interrupts.STATUS
         finally:
             conductor.at_end.close()
@@ -63,11 +63,11 @@ def run(checked: Checked, planned: Plan, asked: Command, arguments: Sequence[str
 
 @dataclass
 class Conductor:
-    """One sweep under way."""
+    """A sweep while it runs."""
 
     checked: Checked
     plan: Plan
-    asked: Command
+    options: Command
     command: str
     console: Console
     environment: SweepEnvironment = field(default_factory=environment.describe)
@@ -75,7 +75,7 @@ class Conductor:
     is_tracked: bool = True
     publisher: published.Publisher | None = None
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    """What is to be left once the sweep has ended, however it did."""
+    """The contexts to leave when the sweep ends, for whatever reason."""
 
     def __post_init__(self) -> None:
         self.config = self.checked.config
@@ -85,60 +85,60 @@ class Conductor:
         self.tracking = Tracking(self.config.tracking_url, self.config.name, artifacts)
 
     def run(self) -> int:
-        retry = self.asked.retry_failed
+        retry = self.options.retry_failed
         cells = self.plan.cells_to_run(retry_failed=retry)
         teacher_cells = self.plan.teacher_cells_to_make(self.plan.cells.values(), retry_failed=retry)
         if cells or teacher_cells:
             from sweep.jobs import gpus, work
 
             work.check_families(self.plan.cells.values())
-            self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.asked.address))
+            self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.options.address))
             gpus.check(self.config.resources, self.checked.sizes().values())
         else:
             self.console.print(Text(f"nothing to run: {states.counts(self.plan)}"))
-        self._open()
+        self._start_tracking()
         if cells or teacher_cells:
             if self.is_tracked and not published.is_loaded():
                 self.publisher = published.Publisher()
                 self.at_end.callback(self.publisher.close)
-            with terminal.LiveProgress(self.console) as progress, self._watched():
-                self._work(teacher_cells, cells, progress)
+            with terminal.LiveProgress(self.console) as progress, self._system_metrics():
+                self._compute(teacher_cells, cells, progress)
         keep.students(self.config.keep, self.plan.cells.values(), self.records)
         rows = self._report()
         return 0 if self.is_tracked and all(row.status == "done" for row in rows) else 1
 
     def interrupted(self) -> None:
-        """Ends the sweep's own run, and those of its cells that were under way."""
+        """Ends the run of the sweep and the runs of its unfinished cells as interrupted."""
         if self.parent:
             with contextlib.suppress(TrackingError):
                 self.tracking.interrupt(self.parent)
 
-    def _open(self) -> None:
-        """The sweep's own run, before any cell: an experiment is made here alone."""
+    def _start_tracking(self) -> None:
+        """Opens the run of the sweep and its experiment before any cell starts, and archives the sweep."""
         self.checked.revisions.keep()
-        described = {
+        artifacts = {
             "config.json": json.dumps(hidden_in(self.config.model_dump(mode="json")), indent=2),
             "environment.json": self.environment.model_dump_json(indent=2),
             "plan.json": json.dumps(
                 {key: cell.config.model_dump(mode="json") for key, cell in self.plan.cells.items()}, indent=2
             ),
         }
-        about = f"Distillation sweep of {len(self.plan.cells)} cells and {len(self.plan.teacher_cells)} teachers."
+        description = f"Distillation sweep of {len(self.plan.cells)} cells and {len(self.plan.teacher_cells)} teachers."
         try:
             if self.config.register:
                 self._check_registry(self.config.register)
-            self.parent = self.tracking.open_sweep(tags.of_code(self.environment), about, described)
+            self.parent = self.tracking.open_sweep(tags.of_code(self.environment), description, artifacts)
             self.tracking.tag_experiment(views.tags())
         except TrackingError as error:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
-            self._untracked(error)
-        self._archived(*self._drawn()).store(self.storage)
+            self._stop_tracking(error)
+        self._archive_entry(*self._ended_runs()).store(self.storage)
         self.at_end.enter_context(log.stored(self.storage, f"sweeps/{self.config.name}/logs/{log.start_name()}"))
         self._log_start()
 
     def _log_start(self) -> None:
-        """What the command is, where it runs, and what is to be done."""
+        """Logs the command, where it runs, and the states and labels of teachers and cells."""
         logger.info("the command is: %s", self.command)
         logger.info("it runs on %s as process %d", self.environment.host, os.getpid())
         logger.info("the sweep %s has %s", self.config.name, states.counts(self.plan))
@@ -147,10 +147,10 @@ class Conductor:
                 logger.info("%s/%s is %s", kind, key, self.plan.labels[key])
         logger.info("its runs go to %s", hidden(self.config.tracking_address) if self.is_tracked else "no server")
         place = hidden(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
-        logger.info("each attempt logs to %s/%s, and those of teachers below teachers/", place, log.FILE)
+        logger.info("each attempt logs to %s/%s; attempts of teachers log below teachers/", place, log.FILE)
 
     def _check_registry(self, name: str) -> None:
-        """Whether there is a registry for the best student, before anything is computed."""
+        """Raises InputError if no model registry answers, before anything is computed."""
         try:
             published.check_registry(self.tracking)
         except TrackingError as error:
@@ -159,11 +159,11 @@ class Conductor:
             reason = f"no model registry answers at {hidden(self.config.tracking_url)}: {error}"
             raise InputError([Problem("register", f"got {shown(name)}; {reason}")]) from None
 
-    def _watched(self) -> contextlib.AbstractContextManager[Any]:
-        """Logs how busy this machine is to the sweep's own run, while cells are being made."""
+    def _system_metrics(self) -> contextlib.AbstractContextManager[Any]:
+        """Logs this machine's load to the run of the sweep while cells are computed."""
         return self.tracking.system_metrics(self.parent) if self.is_tracked else contextlib.nullcontext()
 
-    def _work(self, teacher_cells: Sequence[Cell], cells: Sequence[Cell], progress: terminal.LiveProgress) -> None:
+    def _compute(self, teacher_cells: Sequence[Cell], cells: Sequence[Cell], progress: terminal.LiveProgress) -> None:
         from sweep.jobs import work
         from sweep.jobs.attempts import Context
 
@@ -174,17 +174,19 @@ class Conductor:
             code=self.environment,
             num_threads=self.config.resources.cpus,
         )
-        to_make = {cell.teacher_hash for cell in teacher_cells}
-        taught = [
-            cell for cell in cells if cell.teacher_hash in to_make or self.records.teacher(cell.teacher_hash).result()
+        new_teachers = {cell.teacher_hash for cell in teacher_cells}
+        ready = [
+            cell
+            for cell in cells
+            if cell.teacher_hash in new_teachers or self.records.teacher(cell.teacher_hash).result()
         ]
-        for cell in taught:
+        for cell in ready:
             states.declare(cell, self.records)
         jobs = [work.Job(cell, self._teacher_run(cell)) for cell in teacher_cells]
-        jobs += [work.Job(cell, self._cell_run(cell)) for cell in taught]
+        jobs += [work.Job(cell, self._cell_run(cell)) for cell in ready]
         num_late = work.make(jobs, self.config, context, self.checked.data, progress)
-        if num_late:  # nothing is lost by then
-            self.console.print(Text(f"{num_late} runs were not tracked in time; they are drawn at the end"))
+        if num_late:  # their records are complete, so that nothing is lost
+            self.console.print(Text(f"{num_late} runs were not tracked in time; they are tracked at the end"))
 
     def _cell_run(self, cell: Cell) -> RunSpec:
         return RunSpec.of_cell(cell, self.plan.labels[cell.fingerprint], self.parent, tags.of_code(self.environment))
@@ -195,20 +197,20 @@ class Conductor:
         )
 
     def _report(self) -> list[results.ResultRow]:
-        """Table, page and runs from the records; whatever the cells came to."""
+        """Reports all cells from their records, failed ones included, and returns the rows of the table."""
         rows = results.rows(self.records, tuple(self.plan.cells.values()))
-        sweep = self._archived(*self._fill())
-        written = page.write(self.storage, sweep, rows)
-        logger.info("the report is written: %s", written.html)
+        sweep = self._archive_entry(*self._fill_missing_runs())
+        report = page.write(self.storage, sweep, rows)
+        logger.info("the report is written: %s", report.html)
         self._finish(rows)
         student = page.best_student(rows, sweep, self.records)
-        terminal.show_results(rows, self.console, student, [written.csv, written.html])
+        terminal.show_results(rows, self.console, student, [report.csv, report.html])
         if student and self.is_tracked:
             self._publish(student, sweep.runs[student.row.fingerprint])
         return rows
 
     def _publish(self, student: SavedStudent, run_id: str) -> None:
-        """The best student as a model of MLflow, and of its registry where that is asked for."""
+        """Logs the best student as an MLflow model, and registers it if the config says so."""
         name, folder = self.config.register, self.records.cell(student.row.fingerprint).path("student")
         if reason := published.why_not(folder, registering=name is not None):
             self.console.print(Text(f"The best student is not logged to MLflow: {reason}"), soft_wrap=True)
@@ -222,10 +224,10 @@ class Conductor:
                 version = published.register(self.tracking, name, model_id, run_id, student)
                 self.console.print(Text(f"Registered: models:/{name}/{version}"), soft_wrap=True)
         except TrackingError as error:
-            self._untracked(error)
+            self._stop_tracking(error)
 
-    def _fill(self) -> tuple[str, dict[str, str]]:
-        """Draws the runs that are not there yet from the records; the experiment's id, and each record's run."""
+    def _fill_missing_runs(self) -> tuple[str, dict[str, str]]:
+        """Tracks the runs that are missing, from the records; returns the same as `_ended_runs`."""
         if not self.is_tracked:
             return "", {}
         teacher_runs = [(self._teacher_run(c), self.records.teacher(key)) for key, c in self.plan.teacher_cells.items()]
@@ -233,22 +235,22 @@ class Conductor:
         try:
             self.tracking.fill_missing(self.parent, [*teacher_runs, *cells])
         except TrackingError as error:
-            self._untracked(error)
-        return self._drawn()
+            self._stop_tracking(error)
+        return self._ended_runs()
 
-    def _drawn(self) -> tuple[str, dict[str, str]]:
-        """The experiment's id, and the run of each record that is drawn to its end."""
+    def _ended_runs(self) -> tuple[str, dict[str, str]]:
+        """The id of the experiment, and cell fingerprint or teacher hash -> id of its ended run."""
         if not self.is_tracked:
             return "", {}
         try:
             runs = {identity: run_id for (identity, _), run_id in self.tracking.ended(self.parent).items()}
             return self.tracking.experiment_id, runs
         except TrackingError as error:
-            self._untracked(error)
+            self._stop_tracking(error)
             return "", {}
 
-    def _archived(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
-        """What is kept of the sweep beside its records, so that its results can be read from now on."""
+    def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
+        """The archived description of the sweep, from which its results can be read together with the records."""
         return Sweep(
             name=self.config.name,
             command=self.command,
@@ -262,7 +264,7 @@ class Conductor:
         )
 
     def _finish(self, rows: Sequence[results.ResultRow]) -> None:
-        """Ends the sweep's own run, with the table and the report."""
+        """Adds the table and the report to the run of the sweep, and ends it."""
         if not self.is_tracked:
             return
         try:
@@ -272,9 +274,9 @@ class Conductor:
             is_done = all(row.status == "done" for row in rows)
             self.tracking.finish(self.parent, "FINISHED" if is_done else "FAILED")
         except TrackingError as error:
-            self._untracked(error)
+            self._stop_tracking(error)
 
-    def _untracked(self, error: TrackingError) -> None:
-        logger.warning("nothing more is tracked: %s", error)
-        self.console.print(Text(f"not tracked: {error}", style="red"))
+    def _stop_tracking(self, error: TrackingError) -> None:
+        logger.warning("tracking has stopped: %s", error)
+        self.console.print(Text(f"Tracking has stopped: {error}", style="red"))
         self.is_tracked = False

@@ -1,10 +1,10 @@
-"""The command: parse, plan, run, report.
+"""The command: it parses, plans, runs and reports a sweep.
 
     python sweep/run.py [CONFIG.yaml] [key.path=value …] [--plan] [--address RAY] [--retry-failed]
         [--verbose]
 
-Exit status: 0 every cell finished; 1 some cell failed or could not be tracked; 2 the config or the call is
-wrong; 130 interrupted, continues when run again.
+The exit status is 0 if every cell finished, 1 if a cell failed or could not be tracked, 2 if the config or the call is
+invalid, and 130 if the command was interrupted; the same command then continues.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if __name__ == "__main__":
-    # A script's own folder comes first: its `plan` or `report` would shadow a module that somebody else imports.
+    # Python puts a script's own folder first, where `plan` or `report` could shadow a module that a package imports.
     sys.path[0] = str(Path(__file__).absolute().parents[1])
 
 from rich.console import Console
@@ -29,7 +29,7 @@ from trainables.errors import InputError
 if TYPE_CHECKING:
     from sweep.spec.command import Command
 
-logger = logging.getLogger("sweep.run")  # as a script its name is __main__
+logger = logging.getLogger("sweep.run")  # __name__ would be __main__ in a script
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,15 +39,15 @@ def main(arguments: Sequence[str]) -> int:
 
     console = Console()
     try:
-        asked = command.parse(arguments)
-        if asked.example:
+        options = command.parse(arguments)
+        if options.example:
             print(sources.EXAMPLE.read_text(), end="")
             return 0
-        if asked.schema:
+        if options.schema:
             print(json.dumps(schema.schema(), indent=2))
             return 0
-        with log.attached(log.Terminal(console) if asked.verbose else logging.NullHandler()):
-            return _plan_and_run(asked, arguments, console)
+        with log.attached(log.Terminal(console) if options.verbose else logging.NullHandler()):
+            return _plan_and_run(options, arguments, console)
     except InputError as error:
         print("\n".join(map(str, error.problems)), file=sys.stderr)
         return 2
@@ -56,31 +56,31 @@ def main(arguments: Sequence[str]) -> int:
         return interrupts.STATUS
 
 
-def _plan_and_run(asked: Command, arguments: Sequence[str], console: Console) -> int:
-    """Shows what the command would do, or does it; returns its exit status. Raises InputError."""
+def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
+    """Shows the plan or carries it out; returns the exit status. Raises InputError."""
     from sweep.plan import checks, costs, states
     from sweep.records.records import Records
     from sweep.records.storage import Storage
 
-    checked = checks.prepare(asked.config, asked.overrides, look_up=not asked.plan)
-    planned = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
-    logger.info("the plan of %s is: %s", checked.config.name, states.counts(planned))
-    if asked.plan:
-        states.show(planned, console)
-        costs.show(checked, planned, console)
+    checked = checks.prepare(options.config, options.overrides, look_up=not options.plan)
+    plan = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
+    logger.info("the plan of %s is: %s", checked.config.name, states.counts(plan))
+    if options.plan:
+        states.show(plan, console)
+        costs.show(checked, plan, console)
         return 0
-    # Ray, MLflow and torch take seconds to load, which a plan and an error do without.
+    # Ray, MLflow and torch take seconds to import, and neither a plan nor an error needs them.
     from sweep import conduct
 
-    return conduct.run(checked, planned, asked, arguments, console)
+    return conduct.run(checked, plan, options, arguments, console)
 
 
 def script() -> NoReturn:
-    """Runs the command as a process of its own."""
+    """Runs the command and ends the process with its exit status."""
     interrupts.listen()
     status = main(sys.argv[1:])
     interrupts.listen(interrupts.at_once)
-    gc.freeze()  # Python would search all that Ray and MLflow have loaded for garbage, which takes 2 s
+    gc.freeze()  # otherwise the last garbage collection takes 2 s for the objects of Ray and MLflow
     sys.exit(status)
 
 

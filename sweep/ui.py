@@ -1,8 +1,8 @@
-"""`make ui`: MLflow's UI on the runs of a sweep, for this machine alone.
+"""`make ui`: serves MLflow's UI with the runs of a sweep, on this machine only.
 
     python -m sweep.ui [CONFIG.yaml] [key.path=value …]
 
-Serves the database that the config tracks to; where it tracks to a server, says where that is.
+It serves the database that the config tracks to. If the config tracks to a server, it prints the server's address.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ NUM_PORTS = 100
 START_SECONDS = 120.0
 WRONG_CALL = 2
 ENVIRONMENT = {
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # the job runner takes a dozen processes more
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # the job runner would start a dozen more processes
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PYTHONWARNINGS": "ignore",  # of MLflow's own about what it imports: nothing that its user could mend
+    "PYTHONWARNINGS": "ignore",  # MLflow warns about its own imports, which a user cannot change
 }
 UNREACHABLE = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
 def free_port(first: int = FIRST_PORT) -> int:
-    """The first port from `first` on that nobody listens on. Raises OSError where a hundred are taken."""
+    """The first free port from `first` on. Raises OSError if all of the next hundred are taken."""
     for port in range(first, first + NUM_PORTS):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,13 +57,13 @@ def free_port(first: int = FIRST_PORT) -> int:
 
 
 def command(tracking_uri: str, port: int) -> list[str]:
-    """The server: one worker, this machine only."""
+    """The command of a server with one worker, on this machine only."""
     server = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri]
     return [*server, "--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
 
 
 def missing_database(tracking_uri: str) -> Path | None:
-    """The SQLite file of the URI, where it is not there."""
+    """The SQLite file of the URI if it does not exist; otherwise None."""
     if not tracking_uri.startswith("sqlite:///"):
         return None
     file = Path(tracking_uri.removeprefix("sqlite:///"))
@@ -71,31 +71,31 @@ def missing_database(tracking_uri: str) -> Path | None:
 
 
 def links(server: str, experiment: str) -> dict[str, str]:
-    """The addresses of the sweep's ready-made views, as far as its experiment has them."""
+    """View -> address, for the ready-made views of the sweep's experiment."""
     name = urllib.parse.quote(experiment)
     try:
         path = f"{server}/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
         with urllib.request.urlopen(path, timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)["experiment"]
+            entry: dict[str, Any] = json.load(answer)["experiment"]
     except UNREACHABLE:
         return {}
-    tags = {tag["key"] for tag in found.get("tags", [])}
-    return {view: views.link(server, found["experiment_id"], view) for view in views.VIEWS if f"{VIEW}{view}" in tags}
+    tags = {tag["key"] for tag in entry.get("tags", [])}
+    return {view: views.link(server, entry["experiment_id"], view) for view in views.VIEWS if f"{VIEW}{view}" in tags}
 
 
 def serve(tracking_uri: str, experiment: str) -> int:
-    """Runs the server until it ends or is interrupted; its exit status, 0 where it was interrupted."""
+    """Runs the server until it ends or is interrupted; returns its exit status, 0 if interrupted."""
     port = free_port()
     address = f"http://{HOST}:{port}"
-    print(f"starting MLflow's UI on {hidden(tracking_uri)} …", flush=True)
-    # A session of its own: the server's processes get no Ctrl-C themselves, and are ended together.
+    print(f"Starting MLflow's UI on {hidden(tracking_uri)} …", flush=True)
+    # In a session of its own, the server's processes do not receive Ctrl-C and can be ended together.
     process = subprocess.Popen(command(tracking_uri, port), env={**ENVIRONMENT, **os.environ}, start_new_session=True)
     try:
         if _answers(address, process):
             print(f"\n    {address}\n", flush=True)
             for view, link in links(address, experiment).items():
                 print(f"    {view:9} {link}")
-            print("\nCtrl-C ends it.", flush=True)
+            print("\nPress Ctrl-C to stop it.", flush=True)
         return process.wait()
     except KeyboardInterrupt:
         return 0
@@ -104,9 +104,9 @@ def serve(tracking_uri: str, experiment: str) -> int:
 
 
 def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
-    """Waits until the server answers; False where it ends before, or takes too long."""
-    until = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < until:
+    """Waits for the server to answer; returns False if it ends first or takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):
                 return True
@@ -132,26 +132,29 @@ def _interrupt(*_: object) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The words of this verb, with their help."""
+    """The parser of this verb's words."""
     program = "distillation-sweep ui"
     words = argparse.ArgumentParser(
         program,
         usage=f"{program} [CONFIG.yaml] [key.path=value ...]",
-        description="Serves MLflow's UI on the runs of a sweep, for this machine alone.",
+        description="Serves MLflow's UI with the runs of a sweep, on this machine only.",
     )
     words.add_argument(
-        "words", nargs="*", metavar=WORDS, help="those of the sweep, which say where its runs are; none: the demo's"
+        "words",
+        nargs="*",
+        metavar=WORDS,
+        help="the words of the sweep, which say where its runs are; default: the demo's",
     )
     return words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: the server's, 0 where it was interrupted, 2 where there is nothing to show."""
+    """Runs the verb. The exit status is the server's, 0 if interrupted, 2 if there is nothing to show."""
     own = parser()
     words: list[str] = own.parse_args(arguments).words
     files = [Path(word) for word in words if "=" not in word]
     if len(files) > 1:
-        own.error(f"got {len(files)} config files; one, or none for the demo")
+        own.error(f"got {len(files)} config files; give one, or none for the demo")
     try:
         config = load(files[0] if files else None, [word for word in words if "=" in word])
     except InputError as error:
@@ -163,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if file := missing_database(uri):
         print(
-            f"tracking_uri: got {hidden(uri)}; there is no {file} yet, a sweep makes it (`make demo`)", file=sys.stderr
+            f"tracking_uri: got {hidden(uri)}; {file} does not exist yet; a sweep creates it (`make demo`)",
+            file=sys.stderr,
         )
         return WRONG_CALL
     signal.signal(signal.SIGTERM, _interrupt)

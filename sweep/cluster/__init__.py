@@ -1,1 +1,1 @@
-"""A sweep sent to a cluster as a job of Ray."""
+"""Submits a sweep to a cluster as a Ray job."""

@@ -1,9 +1,9 @@
-"""`make submit`: a sweep as a job of a Ray cluster, followed to its end.
+"""`make submit`: submits a sweep to a Ray cluster as a job and follows the job to its end.
 
     python -m sweep.cluster.submit [CONFIG.yaml] [key.path=value …] [--address URL] [--shared] [flags of sweep/run.py]
 
-The working directory goes with the job. Exit status: the driver's own (0, 1, 2), 130 where the job was stopped or the
-client interrupted, 2 where nothing was submitted. The token is RAY_AUTH_TOKEN's, or that of `.env` here.
+The working directory is uploaded with the job. The exit status is that of the driver (0, 1 or 2), 130 if the job was
+stopped or the client interrupted, and 2 if nothing was submitted. The token comes from RAY_AUTH_TOKEN or from `.env`.
 """
 
 from __future__ import annotations
@@ -35,59 +35,61 @@ if TYPE_CHECKING:
 WRONG_CALL = 2
 INTERRUPTED = 130
 SETTINGS = Path(".env")
-"""The cluster's own settings, which `make cluster` leaves beside the compose file."""
+"""The settings of the cluster, which `make cluster` writes beside the compose file."""
 PATIENCE_SECONDS = 120.0
-"""How long a cluster may not answer while a job is followed: a head that is restarted takes some 30 s."""
+"""How long a cluster may be silent while a job is followed. Restarting a head takes about 30 s."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is to be submitted."""
+    """A sweep, the command that runs it and the working directory to upload."""
 
     sweep: str
     entrypoint: str
     root: Path
 
     def runtime_env(self) -> dict[str, Any]:
-        """Anyone who may list jobs reads it: no secret belongs here."""
-        told = {
+        """The job's runtime environment. It holds no secret, because anyone who may list jobs can read it."""
+        variables = {
             environment.COMMIT_VARIABLE: environment.git_commit(),
             environment.DIRTY_VARIABLE: str(environment.git_dirty()).lower(),
             "COLUMNS": "120",
         }
-        return {"working_dir": str(self.root), "env_vars": told}
+        return {"working_dir": str(self.root), "env_vars": variables}
 
 
 def prepare(arguments: Sequence[str], root: Path, *, shared: bool = False) -> Submission:
-    """The submission of a command's arguments. Raises InputError with all that this machine can know to be wrong."""
-    asked = command.parse(arguments)
-    config = load(asked.config, asked.overrides)
-    found = [] if shared else upload.problems(asked.config, asked.overrides, root)
-    if asked.address:
-        found.append(Problem("--address", "got the address twice; the dashboard's, once"))
-    if found:
-        raise InputError(found)
-    words = [_inside(word, root) if asked.config and word == str(asked.config) else word for word in arguments]
+    """The submission of a command's arguments. Raises InputError with every problem that this machine can detect."""
+    options = command.parse(arguments)
+    config = load(options.config, options.overrides)
+    problems = [] if shared else upload.problems(options.config, options.overrides, root)
+    if options.address:
+        problems.append(Problem("--address", "got two addresses; give the dashboard's alone"))
+    if problems:
+        raise InputError(problems)
+    words = [_relative(word, root) if options.config and word == str(options.config) else word for word in arguments]
     program = ["sweep/run.py"] if (root / "sweep" / "run.py").exists() else ["-m", "sweep.run"]
     return Submission(config.name, shlex.join(["python", *program, *words]), root)
 
 
-def _inside(word: str, root: Path) -> str:
+def _relative(word: str, root: Path) -> str:
     return str(Path(word).resolve().relative_to(root.resolve()))
 
 
 def start(client: JobSubmissionClient, submission: Submission) -> str:
-    """The id of the sweep's job that runs already, or of a new one. Raises InputError where another command runs."""
+    """The id of the sweep's running job, or else of a new one. Raises InputError if the running job differs."""
     attempts = re.compile(re.escape(submission.sweep) + r"-(\d+)")
-    known = {job.submission_id: job for job in client.list_jobs() if job.submission_id}
-    numbers = {name: int(match[1]) for name in known if (match := attempts.fullmatch(name))}
+    jobs = {job.submission_id: job for job in client.list_jobs() if job.submission_id}
+    numbers = {name: int(match[1]) for name in jobs if (match := attempts.fullmatch(name))}
     for name in numbers:
-        if known[name].status.is_terminal():
+        if jobs[name].status.is_terminal():
             continue
-        if known[name].entrypoint != submission.entrypoint:
-            right = f"wait for it, or end it: ray job stop {name}"
-            raise InputError([Problem("name", f"got {submission.sweep!r}, which runs with other arguments; {right}")])
-        print(f"{name} is still running: following it. What has changed since goes with the next submission.")
+        if jobs[name].entrypoint != submission.entrypoint:
+            right = f"wait for it, or stop it: ray job stop {name}"
+            raise InputError(
+                [Problem("name", f"got {submission.sweep!r}, which is running with other arguments; {right}")]
+            )
+        print(f"{name} is still running and is followed. Changes since its start go with the next submission.")
         return name
     number = 1 + max(numbers.values(), default=0)
     return client.submit_job(
@@ -99,47 +101,47 @@ def start(client: JobSubmissionClient, submission: Submission) -> str:
 
 
 def follow(client: JobSubmissionClient, job: str) -> int:
-    """Prints the job's log to its end, through lost connections; returns the exit status of its driver."""
+    """Prints the job's log to its end and reconnects when the connection is lost; returns the driver's exit status."""
     from aiohttp import ClientError
 
     log = Log(client, job)
-    answered = time.monotonic()
+    last_answer = time.monotonic()
     while True:
         try:
             asyncio.run(log.tail())
             status = exit_status(client.get_job_info(job))
-            answered = time.monotonic()
+            last_answer = time.monotonic()
             if status is not None:
                 log.rest()
                 return status
         except (RuntimeError, OSError, ClientError) as error:
-            # The client raises plain RuntimeError for what the server answers, requests' OSErrors and aiohttp's errors.
+            # The client raises plain RuntimeError for error responses, OSErrors of requests, and errors of aiohttp.
             if "404" in str(error):
-                print(f"The cluster no longer knows {job}: its head was restarted. Submit again to go on.")
+                print(f"The cluster no longer knows {job}, because its head was restarted. Submit again to continue.")
                 return 1
-            if time.monotonic() - answered > PATIENCE_SECONDS:
-                print(f"No answer for {PATIENCE_SECONDS:.0f} s ({error}). Submit again to follow the job or to go on.")
+            if time.monotonic() - last_answer > PATIENCE_SECONDS:
+                print(f"No answer has come for {PATIENCE_SECONDS:.0f} s ({error}). Submit again to follow the job.")
                 return 1
         time.sleep(1)
 
 
 @dataclass
 class Log:
-    """A job's log, of which each character is printed once."""
+    """The log of a job; prints each character once."""
 
     client: JobSubmissionClient
     job: str
     num_shown: int = 0
 
     async def tail(self) -> None:
-        """Prints what is new until the job ends or the connection does."""
+        """Prints new text until the job ends or the connection is lost."""
         position = 0
         async for text in self.client.tail_job_logs(self.job):
             position += len(text)
             self._show(text[-(position - self.num_shown) :] if position > self.num_shown else "")
 
     def rest(self) -> None:
-        """Prints what a closed connection left out."""
+        """Prints the text that a lost connection left out."""
         self._show(self.client.get_job_logs(self.job)[self.num_shown :])
 
     def _show(self, text: str) -> None:
@@ -148,7 +150,7 @@ class Log:
 
 
 def exit_status(job: Any) -> int | None:
-    """Of the driver of a job, as the cluster describes it; None while it has not ended."""
+    """The exit status of a job's driver; None until the job has ended."""
     if not job.status.is_terminal():
         return None
     if job.status == "SUCCEEDED":
@@ -156,14 +158,14 @@ def exit_status(job: Any) -> int | None:
     if job.status == "STOPPED":
         return INTERRUPTED
     code = job.driver_exit_code
-    if code is None:  # it never started: the cluster says why
+    if code is None:  # the driver never started, and the message says why
         print(job.message)
         return 1
     return code if 0 < code < 256 else 1
 
 
 def connect(address: str) -> JobSubmissionClient:
-    """The cluster whose dashboard is there. Raises InputError where it does not answer, or refuses the token."""
+    """A client of the dashboard's cluster. Raises InputError if the dashboard does not answer or refuses the token."""
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
@@ -171,14 +173,14 @@ def connect(address: str) -> JobSubmissionClient:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
         reason = str(error).splitlines()[0]
-        raise InputError([Problem("RAY_AUTH_TOKEN", f"{hidden(address)} refuses it ({reason})")]) from None
+        raise InputError([Problem("RAY_AUTH_TOKEN", f"{hidden(address)} refuses the token ({reason})")]) from None
     except (ConnectionError, OSError):
-        right = "no answer; is the cluster up (`make cluster`)?"
+        right = "nothing answers there; start the cluster with `make cluster`"
         raise InputError([Problem("--address", f"got {hidden(address)}; {right}")]) from None
 
 
 def use_token() -> None:
-    """The token of the cluster beside this, where no other is set; before Ray is loaded, which reads it then."""
+    """Sets the local cluster's token unless another is set. Ray reads it when it is imported, so this comes first."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ) and (
         token := dotenv_values(SETTINGS).get("RAY_AUTH_TOKEN")
@@ -187,23 +189,23 @@ def use_token() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The flags that this command has beside those of `run.py`, with their help."""
+    """The parser of the flags that this command adds to those of `run.py`."""
     program = "python -m sweep.cluster.submit"
     flags = argparse.ArgumentParser(
         program,
         usage=f"{program} [CONFIG.yaml] [key.path=value ...] [--address URL] [--shared] [flags of sweep/run.py]",
-        description="Sends a sweep to a Ray cluster as a job and follows it to its end. Other words go to the sweep.",
+        description="Sends a sweep to a Ray cluster as a job and follows it to its end. Other words are for the sweep.",
         allow_abbrev=False,
     )
     flags.add_argument(
-        "--address", metavar="URL", help="of the dashboard; none: RAY_API_SERVER_ADDRESS, else this machine's"
+        "--address", metavar="URL", help="the dashboard; default: RAY_API_SERVER_ADDRESS, else this machine's"
     )
-    flags.add_argument("--shared", action="store_true", help="absolute paths in the config are those of the nodes")
+    flags.add_argument("--shared", action="store_true", help="the nodes have the absolute paths of the config")
     return flags
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: that of the sweep, 2 where nothing was submitted, 130 where it was interrupted."""
+    """Runs the command. The exit status is the sweep's, 2 if nothing was submitted, 130 if interrupted."""
     own, rest = parser().parse_known_args(arguments)
     port = os.environ.get("RAY_PORT") or dotenv_values(SETTINGS).get("RAY_PORT") or "8265"
     address = own.address or os.environ.get("RAY_API_SERVER_ADDRESS") or f"http://127.0.0.1:{port}"
@@ -215,14 +217,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print("\n".join(map(str, error.problems)), file=sys.stderr)
         return WRONG_CALL
-    except (RuntimeError, ValueError) as error:  # the job server's own words, such as that the upload is too large
-        print(f"not submitted: {str(error).splitlines()[0]}", file=sys.stderr)
+    except (RuntimeError, ValueError) as error:  # the job server refuses, for example because the upload is too large
+        print(f"The sweep was not submitted: {str(error).splitlines()[0]}", file=sys.stderr)
         return WRONG_CALL
     print(f"{job}: {submission.entrypoint}", flush=True)
     try:
         return follow(client, job)
     except KeyboardInterrupt:
-        print(f"\nThe job goes on. The same command follows it again; `ray job stop {job}` ends it.")
+        print(f"\nThe job is still running. The same command follows it again; `ray job stop {job}` stops it.")
         return INTERRUPTED
 
 

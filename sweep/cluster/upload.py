@@ -1,7 +1,7 @@
-"""The files that a config names, as a submitted job will find them: what goes with it, and what could not.
+"""Checks whether a submitted job will have the files that its config names.
 
-A job's working directory is uploaded, less what `.gitignore` and `.rayignore` name. The driver reads data and plug-ins
-from it. A teacher's folder is read by every worker, now and by later sweeps, so it has to lie where all nodes reach it.
+A job's working directory is uploaded without the files that `.gitignore` and `.rayignore` exclude. The driver reads
+data and plug-ins from it. Every worker reads the teacher's folder, so it must be on storage that all nodes reach.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from sweep.spec.reading import read_yaml
 from sweep.spec.sources import DATA_FILE, FOLDER_OR_ID, PLUGIN
 from trainables.errors import Problem
 
-ELSEWHERE = "only this machine may have it"
+ELSEWHERE = "other machines may not have it"
 
 
 def problems(config: Path | None, overrides: Sequence[str], root: Path) -> list[Problem]:
-    """What the config (None: the demo, which names no file) names that a job with this working directory would miss."""
-    found: list[Problem] = []
+    """The files that the config names (None: the demo, without files) and a job with this root would not have."""
+    missing: list[Problem] = []
     if config and (reason := _why_not_uploaded(config.absolute(), root)):
-        found.append(Problem("config", f"got {shown(str(config))}; {reason}"))
-    for key, text, folder in _named(config, overrides):
+        missing.append(Problem("config", f"got {shown(str(config))}; {reason}"))
+    for key, text, folder in _paths(config, overrides):
         if reason := _why_missed(key, text, folder, root):
-            found.append(Problem(key, f"got {shown(text)}; {reason}"))
-    return found
+            missing.append(Problem(key, f"got {shown(text)}; {reason}"))
+    return missing
 
 
-def _named(config: Path | None, overrides: Sequence[str]) -> Iterator[tuple[str, str, Path]]:
-    """Each file or folder of the config and the overrides: its key, its text, and where a relative one starts."""
+def _paths(config: Path | None, overrides: Sequence[str]) -> Iterator[tuple[str, str, Path]]:
+    """The files and folders of config and overrides: key, text, and the folder that a relative path starts from."""
     if config:
-        yield from _in(read_yaml(config.read_text(encoding="utf-8"), str(config)), config.absolute().parent)
+        yield from _paths_in(read_yaml(config.read_text(encoding="utf-8"), str(config)), config.absolute().parent)
     for override in overrides:
         key, _, text = override.partition("=")
-        yield from _in(assign({}, key.split("."), read_yaml(text, key)), Path.cwd())
+        yield from _paths_in(assign({}, key.split("."), read_yaml(text, key)), Path.cwd())
 
 
-def _in(tree: Any, folder: Path, at: str = "", key: str = "") -> Iterator[tuple[str, str, Path]]:
+def _paths_in(tree: Any, folder: Path, at: str = "", key: str = "") -> Iterator[tuple[str, str, Path]]:
     if isinstance(tree, dict):
         for name, value in tree.items():
-            yield from _in(value, folder, f"{at}.{name}", f"{key}.{name}".removeprefix("."))
+            yield from _paths_in(value, folder, f"{at}.{name}", f"{key}.{name}".removeprefix("."))
     elif isinstance(tree, list):
         for number, value in enumerate(tree):
-            yield from _in(value, folder, f"{at}[]", f"{key}[{number}]")
+            yield from _paths_in(value, folder, f"{at}[]", f"{key}[{number}]")
     elif isinstance(tree, str) and tree and "://" not in tree and _is_path(tree, folder, at):
         yield key, tree, folder
 
 
 def _is_path(text: str, folder: Path, at: str) -> bool:
-    """As the config reads it: what is no folder and does not start like one is an id of the hub."""
+    """Whether the config reads the text as a path: a name that is no folder and does not look like one is a hub id."""
     is_folder = FOLDER_OR_ID.search(at) and (text.startswith((".", "/", "~")) or (folder / text).exists())
     return bool(is_folder or DATA_FILE.search(at) or PLUGIN.search(at))
 
@@ -60,29 +60,29 @@ def _is_path(text: str, folder: Path, at: str) -> bool:
 def _why_missed(key: str, text: str, folder: Path, root: Path) -> str | None:
     path = Path(text).expanduser()
     if key.endswith("teacher"):
-        there = "in the cluster's storage, by its path there"
-        return f"{ELSEWHERE}, and every worker reads it: name a copy {there}" if (folder / path).exists() else None
+        right = "copy it to the cluster's storage and give its path there"
+        return f"{ELSEWHERE}, and every worker reads it; {right}" if (folder / path).exists() else None
     if path.is_absolute():
-        right = f"name a file below {root} relative to the config, or one that all nodes have"
-        return f"{ELSEWHERE}; {right} (--shared: they have this one)" if path.exists() else None
+        right = f"give a path below {root} relative to the config, or one that all nodes have"
+        return f"{ELSEWHERE}; {right} (--shared says that they have this one)" if path.exists() else None
     return _why_not_uploaded(folder / path, root)
 
 
 def _why_not_uploaded(path: Path, root: Path) -> str | None:
-    """Why a file or folder of this machine would not be in the working directory of a job."""
+    """Why a file or folder would be missing from the job's working directory; None if it is not."""
     path, root = path.resolve(), root.resolve()
     if not path.exists():
         return "there is no such file"
     if not path.is_relative_to(root):
-        return f"it does not lie below {root}, which is what goes with the job: move it there"
+        return f"it does not lie below {root}, the folder that is uploaded with the job; move it there"
     inside = [path, *path.parents][: len(path.relative_to(root).parts)]
     if any(_is_ignored(folder, each) for each in inside for folder in each.parents if folder.is_relative_to(root)):
-        return "a .gitignore or .rayignore leaves it out of what goes with the job: take it out of there"
+        return "a .gitignore or .rayignore excludes it from the upload; remove it from that file"
     return None
 
 
 def _is_ignored(folder: Path, path: Path) -> bool:
-    """Whether Ray's own reading of the ignore files of this folder leaves out the path below it."""
+    """Whether Ray, by its own reading of the folder's ignore files, excludes the path below the folder."""
     from ray._private.runtime_env.packaging import get_excludes_from_ignore_files
 
     quiet = logging.getLogger(f"{__name__}.quiet")

@@ -1,1 +1,1 @@
-"""The cells of a config and their identity. Pure."""
+"""Expands a config into cells and hashes them; without side effects."""

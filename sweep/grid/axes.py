@@ -1,4 +1,4 @@
-"""What can be wrong with an axis by itself: its name, its values, and what the base says of the same field."""
+"""Checks each axis by itself: its name, its values, and conflicts with the base."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from trainables.errors import Problem
 
 
 def axis_problems(part: Part) -> tuple[set[str], list[Problem]]:
-    """The axes that cannot be spread, and every problem of the part's axes."""
-    unsound = {key for key, values in part.axes.items() if not is_field(key) or not values}
-    found: list[Problem] = []
+    """The invalid axes, and every problem of the part's axes."""
+    invalid = {key for key, values in part.axes.items() if not is_field(key) or not values}
+    problems: list[Problem] = []
     for key, values in part.axes.items():
         path = part.axis_path(key)
         if not is_field(key):
-            found.append(Problem(path, f"got an axis that is no field; {_guess(key)}"))
+            problems.append(Problem(path, f"got an axis that is not a field; {_guess(key)}"))
         elif not values:
-            found.append(Problem(path, "got []; at least one value"))
-        found += _repeated(path, values) + _replaced(part, key)
-    return unsound, found
+            problems.append(Problem(path, "got []; give at least one value"))
+        problems += _duplicates(path, values) + _base_conflicts(part, key)
+    return invalid, problems
 
 
 def _guess(key: str) -> str:
     last = key.rsplit(".", 1)[-1]
     known = trial_fields()
-    alike = nearest(key, known) or next((name for name in known if name.rsplit(".", 1)[-1] == last), None)
-    return f"did you mean axes.{alike}?" if alike else guess(key, TRIAL_FIELDS)
+    similar = nearest(key, known) or next((name for name in known if name.rsplit(".", 1)[-1] == last), None)
+    return f"did you mean axes.{similar}?" if similar else guess(key, TRIAL_FIELDS)
 
 
-def _repeated(path: str, values: list[Any]) -> list[Problem]:
+def _duplicates(path: str, values: list[Any]) -> list[Problem]:
     first: dict[str, int] = {}
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for index, value in enumerate(values):
         if first.setdefault(repr(value), index) != index:
-            again = f"got {shown(value)} again (first at [{first[repr(value)]}]); give each value once"
-            found.append(Problem(f"{path}[{index}]", again))
-    return found
+            message = f"got {shown(value)} again (first at [{first[repr(value)]}]); give each value once"
+            problems.append(Problem(f"{path}[{index}]", message))
+    return problems
 
 
-def _replaced(part: Part, key: str) -> list[Problem]:
-    """Fields of the base that no cell would have, because the axis gives the whole mapping around them."""
+def _base_conflicts(part: Part, key: str) -> list[Problem]:
+    """Base fields that no cell would have, because the axis replaces the mapping that contains them."""
     value: Any = part.base
     for step in key.split("."):
         value = value.get(step) if isinstance(value, dict) else None

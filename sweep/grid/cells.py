@@ -1,6 +1,6 @@
-"""The grid: base and axes of a sweep to its cells. Pure.
+"""Expands the base and axes of a sweep into cells, without side effects.
 
-A field is checked for each of its values, so that every problem of a sweep is found even where no cell is sound.
+Each value of a field is checked by itself, so that all problems are reported even if no cell is valid.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REQUIRED = {name for name, info in TRIAL_FIELDS.items() if info.is_required()}
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the grid with its identity; its config's dtype is resolved."""
+    """One point of the grid with its hashes; the dtype of its config is resolved."""
 
     config: TrialConfig
     data: str
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Draft:
-    """One point of the grid as far as it is sound: its valid fields, and all of it where nothing is wrong."""
+    """One point of the grid, perhaps invalid: its valid fields, and its config if all fields are valid."""
 
     part: Part
     picks: dict[str, int]
@@ -46,92 +46,92 @@ class Draft:
 
     def where(self, path: Path) -> str:
         """Where the user wrote the field at this path of the trial config."""
-        return self.part.written(path, self.picks)
+        return self.part.field_path(path, self.picks)
 
 
 def expand(config: SweepConfig) -> list[TrialConfig]:
-    """The sweep's cells, each once, in the order of the axes. Raises InputError with every problem."""
-    drafts, found = draft(config)
-    if found:
-        raise InputError(found)
+    """The distinct cells of the sweep, in the order of the axes. Raises InputError with every problem."""
+    drafts, problems = draft(config)
+    if problems:
+        raise InputError(problems)
     return [each.config for each in drafts if each.config is not None]
 
 
 def draft(config: SweepConfig) -> tuple[list[Draft], list[Problem]]:
-    """All distinct points of the grid as far as they are sound, and every problem of base, axes and grids."""
+    """The distinct points of the grid, valid or not, and every problem of base, axes and grids."""
     values = Values()
     drafts: dict[str, Draft] = {}
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for part in parts(config):
-        unsound, problems = axis_problems(part)
-        points, faults = _points(part, unsound, values)
-        found += problems + faults + _base_problems(part)
+        invalid_axes, axes = axis_problems(part)
+        points, fields = _points(part, invalid_axes, values)
+        problems += axes + fields + _base_problems(part)
         for point in points.values():
-            drafts.setdefault(_numbers(point), point)
-    return list(drafts.values()), list(dict.fromkeys(found))
+            drafts.setdefault(_effect_key(point), point)
+    return list(drafts.values()), list(dict.fromkeys(problems))
 
 
-def _points(part: Part, unsound: set[str], values: Values) -> tuple[dict[str, Draft], list[Problem]]:
-    """The points of one part, each once."""
-    axes = {key: given for key, given in part.axes.items() if key not in unsound}
+def _points(part: Part, invalid_axes: set[str], values: Values) -> tuple[dict[str, Draft], list[Problem]]:
+    """The distinct points of one part and the problems of their fields."""
+    axes = {key: choices for key, choices in part.axes.items() if key not in invalid_axes}
     points: dict[str, Draft] = {}
-    found: list[Problem] = []
-    for indices in product(*(range(len(given)) for given in axes.values())):
+    problems: list[Problem] = []
+    for indices in product(*(range(len(choices)) for choices in axes.values())):
         picks = dict(zip(axes, indices, strict=True))
-        point, problems = _point(part, picks, unsound, values)
-        first = points.setdefault(_identity(point), point)
+        point, point_problems = _point(part, picks, invalid_axes, values)
+        first = points.setdefault(_config_key(point), point)
         if first is not point:
-            problems.append(_twice(point, first))
-        found += problems
-    return points, found
+            point_problems.append(_duplicate(point, first))
+        problems += point_problems
+    return points, problems
 
 
-def _point(part: Part, picks: dict[str, int], unsound: set[str], values: Values) -> tuple[Draft, list[Problem]]:
+def _point(part: Part, picks: dict[str, int], invalid_axes: set[str], values: Values) -> tuple[Draft, list[Problem]]:
     fields = part.base
-    found: list[Problem] = []
-    # Whole fields before what is inside of them.
+    problems: list[Problem] = []
+    # A field is set before the keys inside it.
     for key in sorted(picks, key=lambda key: key.count(".")):
         try:
             fields = assign(fields, key.split("."), part.axes[key][picks[key]])
         except KeyError as error:
-            found.append(Problem(part.axis_path(key), f"got a key inside of {error.args[0]}, which holds no keys"))
+            problems.append(Problem(part.axis_path(key), f"got a key inside {error.args[0]}, which has no keys"))
     valid, faults = values.read(fields)
-    found += [Problem(part.written(fault.path, picks), fault.message) for fault in faults]
-    missing = sorted(_REQUIRED - fields.keys() - unsound)
-    found += [Problem(part.base_path((name,)), NEEDED) for name in missing]
-    is_sound = not found and not _REQUIRED - valid.keys()
-    return Draft(part, picks, fields, valid, TrialConfig(**valid) if is_sound else None), found
+    problems += [Problem(part.field_path(fault.path, picks), fault.message) for fault in faults]
+    missing = sorted(_REQUIRED - fields.keys() - invalid_axes)
+    problems += [Problem(part.base_path((name,)), NEEDED) for name in missing]
+    is_valid = not problems and not _REQUIRED - valid.keys()
+    return Draft(part, picks, fields, valid, TrialConfig(**valid) if is_valid else None), problems
 
 
-def _identity(point: Draft) -> str:
-    """Equal for points that are written alike."""
+def _config_key(point: Draft) -> str:
+    """A key that is equal for points with equal configs."""
     if point.config is not None:
         return canonical(point.config.model_dump(mode="json"))
     return repr(sorted({**point.fields, **point.valid}.items()))
 
 
-def _numbers(point: Draft) -> str:
-    """Equal for points that differ at most in fields without an effect."""
-    return canonical(without_inert(point.config).model_dump(mode="json")) if point.config else _identity(point)
+def _effect_key(point: Draft) -> str:
+    """A key that is equal for points that differ only in fields without an effect."""
+    return canonical(without_inert(point.config).model_dump(mode="json")) if point.config else _config_key(point)
 
 
-def _twice(point: Draft, first: Draft) -> Problem:
-    """The same cell again within one part: some axis has a value twice, maybe in another spelling."""
+def _duplicate(point: Draft, first: Draft) -> Problem:
+    """The problem of a cell that repeats within one part: an axis has a value twice, perhaps spelt differently."""
     key, index = next((key, index) for key, index in point.picks.items() if first.picks[key] != index)
-    again = f"got {shown(point.part.axes[key][index])} again (first at [{first.picks[key]}])"
-    return Problem(f"{point.part.axis_path(key)}[{index}]", f"{again}; give each value once")
+    value = f"got {shown(point.part.axes[key][index])} again (first at [{first.picks[key]}])"
+    return Problem(f"{point.part.axis_path(key)}[{index}]", f"{value}; give each value once")
 
 
 def _base_problems(part: Part) -> list[Problem]:
-    """Keys of the base that are no fields, and fields that a part sweep's named model or task would drop."""
+    """Unknown keys of the base, and base fields that a part sweep would drop by naming a model or task."""
     unknown = [
         Problem(part.base_path((key,)), f"got an unknown key; {guess(key, TRIAL_FIELDS)}")
         for key in part.base
         if key not in TRIAL_FIELDS
     ]
-    # A mapping with a name is a whole that may be replaced; one without is meant to change another.
+    # A mapping with a name is complete and may be replaced; one without a name is meant to change another mapping.
     dropped = [
-        Problem(f"base.{key}", f"got fields without a name beside {part.base_path((key,))}: {name}; give them there")
+        Problem(f"base.{key}", f"got fields without a name beside {part.base_path((key,))}: {name}; move them there")
         for key in ("model", "task")
         if isinstance(name := part.own.base.get(key), str)
         and isinstance(below := part.inherited.get(key), dict)

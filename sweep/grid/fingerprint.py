@@ -1,6 +1,6 @@
-"""Identity by content: what can change a cell's or a teacher's numbers, hashed.
+"""Content hashes of cells and teachers, over everything that can change their numbers.
 
-Names and places are left out, and a field that has no effect beside the others counts as its default.
+Names and locations are left out, and a field that the other fields make inert counts as its default.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TRAIN_LABELS = {"checkpoint_minutes", "gradient_checkpointing"}
 
 
 def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
-    """The identity of a cell: its config, with its data and its teacher by their hashes; dtype resolved."""
+    """The hash of a cell: its config with a resolved dtype, and the hashes of its data and teacher."""
     assert trial.dtype != "auto"
     trial = without_inert(trial)
     fields = trial.model_dump(
@@ -30,46 +30,47 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
             "train": _TRAIN_LABELS,
         },
     )
-    named = {"recipe": RECIPE, "data": data, "teacher": teacher}
-    return digest({**named, **fields, **_lora(trial.model.student_lora), **_own(trial)})
+    hashes = {"recipe": RECIPE, "data": data, "teacher": teacher}
+    return digest({**hashes, **fields, **_lora(trial.model.student_lora), **_plugin_hashes(trial)})
 
 
 def hash_teacher(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
-    """The identity of a cell's teacher: its source by content and how it is made; dtype resolved."""
+    """The hash of a cell's teacher: the content of its source, its data, and its config with a resolved dtype."""
     assert trial.dtype != "auto"
     trial = without_inert(trial)
-    made = trial.model_dump(
+    fields = trial.model_dump(
         mode="json",
         include={"model": {"family": True, "finetune": True}, "task": True, "dtype": True},
         exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _task_labels(trial.task)},
     )
-    named = {"recipe": RECIPE, "data": data, "source": source}
-    return digest({**named, **made, **_lora(trial.model.teacher_lora), **_own(trial, but="strategy")})
+    hashes = {"recipe": RECIPE, "data": data, "source": source}
+    plugin_hashes = _plugin_hashes(trial, excluded="strategy")
+    return digest({**hashes, **fields, **_lora(trial.model.teacher_lora), **plugin_hashes})
 
 
 def _task_labels(task: TaskConfig) -> set[str]:
-    """A main metric is named only where it is not the kind's own."""
+    """The task fields that do not count; the metric is among them if it is the kind's default."""
     return _TASK_LABELS | ({"metric"} if task.metric is None else set())
 
 
 def _lora(lora: LoraConfig | None) -> dict[str, Any]:
-    """The adapters of the model that is trained, and of no other; nothing where there are none."""
+    """The adapters of the trained model; empty if there are none."""
     return {"lora": lora.model_dump(mode="json")} if lora else {}
 
 
-def _own(trial: TrialConfig, but: str = "") -> dict[str, Any]:
-    """The plug-ins that take part, by their texts; nothing where none does."""
-    used = {sort: hashes for sort, hashes in plugins.used_by(trial).items() if sort != but}
-    return {"plugins": used} if used else {}
+def _plugin_hashes(trial: TrialConfig, excluded: str = "") -> dict[str, Any]:
+    """The hashes of the plug-ins that the trial uses; empty if it uses none."""
+    hashes = {kind: sources for kind, sources in plugins.used_by(trial).items() if kind != excluded}
+    return {"plugins": hashes} if hashes else {}
 
 
 def digest(value: Any) -> str:
-    """A hash of plain values that key order and the spelling of numbers (1, 1.0) do not change."""
+    """A hash of plain values that does not depend on key order or the spelling of numbers (1, 1.0)."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]
 
 
 def canonical(value: Any) -> str:
-    """Plain values as JSON of one form."""
+    """Plain values as canonical JSON."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
 
 

@@ -1,4 +1,4 @@
-"""How cells are shown: short names, strategies with their parameters, flat fields of a config."""
+"""Labels of cells, teachers and strategies, and the flat fields of a config."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from trainables.strategies import Strategy
 
 
 def strategy_label(strategy: Strategy) -> str:
-    """The strategy's name, with the parameters that were given: `all_to_one(teacher_state=6)`."""
-    given = strategy.model_dump(exclude={"kind"}, exclude_defaults=True)
-    parameters = ", ".join(f"{name}={_text(value)}" for name, value in given.items())
+    """The strategy's name and its parameters other than defaults: `all_to_one(teacher_state=6)`."""
+    fields = strategy.model_dump(exclude={"kind"}, exclude_defaults=True)
+    parameters = ", ".join(f"{name}={_text(value)}" for name, value in fields.items())
     return f"{strategy.kind}({parameters})" if parameters else strategy.kind
 
 
@@ -29,12 +29,12 @@ def teacher_label(config: TrialConfig) -> str:
 
 
 def pairs(mapping: Mapping[Any, int]) -> str:
-    """A mapping of one stack, student state before teacher state: `0:0 1:4 2:8 3:12`."""
+    """The mapping of one stack as `student:teacher` states: `0:0 1:4 2:8 3:12`."""
     return " ".join(f"{student}:{teacher}" for student, teacher in mapping.items())
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested mappings as dotted keys; values as text, all but strings as JSON."""
+    """Nested mappings as dotted keys; strings stay as they are, other values become JSON."""
     flat: dict[str, str] = {}
     for key, value in config.items():
         if isinstance(value, dict) and value:

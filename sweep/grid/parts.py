@@ -1,4 +1,4 @@
-"""The part sweeps of a sweep, each with the base and axes that it inherits, and where each field was written."""
+"""The part sweeps of a sweep with their inherited base and axes, and the config path of each field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sweep.spec.sweep import Axes, PartSweep, SweepConfig
 
 @dataclass(frozen=True)
 class Part:
-    """One base and its axes; `own` is what the part sweep itself gives, `prefix` where it is written."""
+    """One base and its axes; `own` is the part sweep without what it inherits, `prefix` its path in the config."""
 
     base: dict[str, Any]
     axes: Axes
@@ -22,15 +22,15 @@ class Part:
     inherited: dict[str, Any]
 
     def axis_path(self, key: str) -> str:
-        """Where the axis was written."""
+        """The config path of the axis."""
         return f"{self.prefix if key in self.own.axes else ''}axes.{key}"
 
     def base_path(self, path: Path) -> str:
-        """Where the field of the base was written."""
+        """The config path of the base field."""
         return dotted((f"{self.prefix if holds(self.own.base, path) else ''}base", *path))
 
-    def written(self, path: Path, picks: dict[str, int]) -> str:
-        """Where the field of the cell with these axis values was written: `base.train.epochs`, `axes.init[1]`."""
+    def field_path(self, path: Path, picks: dict[str, int]) -> str:
+        """The config path of a field of the cell with these axis values: `base.train.epochs`, `axes.init[1]`."""
         above = [key for key in picks if path[: key.count(".") + 1] == tuple(key.split("."))]
         if not above:
             return self.base_path(path)
@@ -39,7 +39,7 @@ class Part:
 
 
 def parts(config: SweepConfig) -> Iterator[Part]:
-    """The sweep itself, or its part sweeps. A field that a part's own base sets is no axis there any more."""
+    """The part sweeps, or else the sweep itself. A field that a part's own base sets is not an axis of that part."""
     if not config.grids:
         yield Part(config.base, config.axes, PartSweep(), "", {})
     named = config.grids.items() if isinstance(config.grids, dict) else enumerate(config.grids)

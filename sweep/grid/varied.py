@@ -1,4 +1,4 @@
-"""What tells the cells of one sweep apart: the fields that vary, and labels that show them."""
+"""The fields that vary between the cells of a sweep, and labels that show them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FlatConfig = dict[str, str]
 
 _SHORT_NAMES = {"learning_rate": "lr", "student_blocks": "blocks", "student_width": "width", "batch_size": "batch"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
-_LONGEST = 24
-_OF_A_TEACHER: Any = {
+_MAX_LENGTH = 24
+_TEACHER_FIELDS: Any = {
     "model": {"family": True, "teacher": True, "revision": True, "finetune": True, "lora": {"teacher"}},
     "task": True,
     "dtype": True,
@@ -26,45 +26,45 @@ _OF_A_TEACHER: Any = {
 
 
 def varied(configs: Sequence[TrialConfig]) -> list[str]:
-    """The fields that tell apart cells of one model and task, besides strategy, init and seed.
+    """The fields, besides strategy, init and seed, that vary between cells of one model and task.
 
-    They come in the order of the axes: of configs in the order of the grid, the last axis moves first.
+    They follow the order of the axes, which the order of the grid shows: its last axis varies first.
     """
     return _varied(configs, cell_fields)
 
 
 def cell_fields(config: TrialConfig) -> FlatConfig:
-    """The fields that have an effect on the cell, without strategy, init and seed, which have names of their own."""
+    """The fields that affect the cell, except strategy, init and seed, which its label names already."""
     inert = inert_fields(config)
     flat = labels.flatten(config.model_dump(mode="json", exclude={"strategy", "init", "seed"}))
     return {key: value for key, value in flat.items() if not is_within(key, inert)}
 
 
 def cell_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
-    """The label of each cell of a sweep, by its fingerprint: `bert · sst2 · forward · random · s0 · lr=2e-4`.
+    """The label of each cell of a sweep, by fingerprint: `bert · sst2 · forward · random · s0 · lr=2e-4`.
 
-    The task is left out where the sweep has one.
+    The label has no task if the sweep has only one.
     """
     has_tasks = len({config.task.name for config in configs.values()}) > 1
-    shown = _shown(configs, cell_fields)
+    suffixes = _suffixes(configs, cell_fields)
     return {
-        key: " · ".join([labels.cell_label(config, with_task=has_tasks), *shown[key]])
+        key: " · ".join([labels.cell_label(config, with_task=has_tasks), *suffixes[key]])
         for key, config in configs.items()
     }
 
 
 def teacher_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
-    """The label of each teacher of a sweep, by its hash: `bert · teacher · sst2 · epochs=3`.
+    """The label of each teacher of a sweep, by hash: `bert · teacher · sst2 · epochs=3`.
 
-    `configs` has a cell of each.
+    `configs` has the config of one cell per teacher.
     """
-    shown = _shown(configs, _teacher_fields)
-    return {key: " · ".join([labels.teacher_label(config), *shown[key]]) for key, config in configs.items()}
+    suffixes = _suffixes(configs, _teacher_fields)
+    return {key: " · ".join([labels.teacher_label(config), *suffixes[key]]) for key, config in configs.items()}
 
 
 def _teacher_fields(config: TrialConfig) -> FlatConfig:
     inert = inert_fields(config)
-    flat = labels.flatten(config.model_dump(mode="json", include=_OF_A_TEACHER))
+    flat = labels.flatten(config.model_dump(mode="json", include=_TEACHER_FIELDS))
     return {key: value for key, value in flat.items() if not is_within(key, inert)}
 
 
@@ -82,8 +82,10 @@ def _varied(configs: Sequence[TrialConfig], fields_of: Callable[[TrialConfig], F
     return sorted(places, key=lambda key: -places[key])
 
 
-def _shown(configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]) -> dict[str, list[str]]:
-    """The varied fields of each config as a label has them: `lr=2e-4`."""
+def _suffixes(
+    configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]
+) -> dict[str, list[str]]:
+    """The varied fields of each config as parts of a label: `lr=2e-4`."""
     names = _names(_varied([*configs.values()], fields_of))
     flat = {key: fields_of(config) for key, config in configs.items()}
     return {
@@ -93,7 +95,7 @@ def _shown(configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig]
 
 
 def _names(fields: Sequence[str]) -> dict[str, str]:
-    """The last part of each path, and as much before it as tells it from the others."""
+    """The shortest end of each path that no other path has."""
     return {field: _name(field.split("."), [other.split(".") for other in fields]) for field in fields}
 
 
@@ -105,9 +107,9 @@ def _name(path: list[str], others: list[list[str]]) -> str:
 
 
 def _short(value: str) -> str:
-    """`2e-4` for `0.0002`, `3` for `3.0`, the last part of a path."""
+    """A short form of a value: `2e-4` for `0.0002`, `3` for `3.0`, the last part of a path."""
     if _NUMBER.fullmatch(value):
         number = Decimal(value).normalize()
         return min(f"{number:f}", f"{number:e}", key=len) if abs(number) < 1 else f"{number:f}"
     value = value.rstrip("/").rpartition("/")[2]
-    return value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
+    return value if len(value) <= _MAX_LENGTH else value[: _MAX_LENGTH - 1] + "…"

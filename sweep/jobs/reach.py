@@ -29,7 +29,7 @@ def check(config: SweepConfig, cells: Iterable[TrialConfig]) -> None:
 
 def _relative(config: SweepConfig) -> list[Problem]:
     """A job's folder is removed after it, and each node has a working directory of its own."""
-    given = config.storage_given
+    given = config.storage_setting
     is_job = JOB_VARIABLE in os.environ
     if "://" in given or os.path.isabs(given) or not (is_job or len(_nodes()) > 1):
         return []
@@ -38,7 +38,7 @@ def _relative(config: SweepConfig) -> list[Problem]:
 
 
 def _out_of_reach(config: SweepConfig) -> list[Problem]:
-    given = config.storage_given
+    given = config.storage_setting
     if "://" in given or len(_nodes()) < 2:
         return []
     there = next(path for path in (Path(given), *Path(given).parents) if path.exists())

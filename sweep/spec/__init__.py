@@ -1,1 +1,1 @@
-"""What is asked: YAML and overrides become a `SweepConfig`, with every error at once."""
+"""YAML and overrides become a `SweepConfig`; all errors are reported at once."""

@@ -16,12 +16,12 @@ from trainables.errors import InputError, Problem
 _OVERRIDE = re.compile(r"[\w.-]+=")
 PROGRAM = "python sweep/run.py"
 WORDS = "CONFIG.yaml | key.path=value | profile=NAME"
-_DESCRIPTION = "Runs a sweep, and of it only what is missing. Without a config it runs the demo."
+_DESCRIPTION = "Runs the missing cells of a sweep. Without a config it runs the demo."
 
 
 @dataclass(frozen=True)
 class Command:
-    """What was asked for. No config: the demo."""
+    """A parsed command line; `config` is None for the demo."""
 
     config: Path | None
     overrides: tuple[str, ...]
@@ -40,39 +40,41 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
-    """The command's words and flags, with their help."""
+    """The parser of the command's words and flags."""
     usage = f"{program} [CONFIG.yaml] [key.path=value ...] [flags]"
     flags = _Parser(program, usage=usage, description=_DESCRIPTION, allow_abbrev=False)
-    flags.add_argument("words", nargs="*", metavar=WORDS, help="a config file, overrides, and the name of a profile")
-    flags.add_argument("--plan", action="store_true", help="say what would run, and start nothing")
-    flags.add_argument("--address", metavar="RAY", help="the Ray cluster to join; none: RAY_ADDRESS, else a local one")
-    flags.add_argument("--retry-failed", action="store_true", help="run the cells that failed by themselves again")
+    flags.add_argument("words", nargs="*", metavar=WORDS, help="a config file, overrides and a profile")
+    flags.add_argument("--plan", action="store_true", help="show what would run and start nothing")
+    flags.add_argument("--address", metavar="RAY", help="the Ray cluster; default: RAY_ADDRESS, else a local one")
+    flags.add_argument("--retry-failed", action="store_true", help="also rerun the failed cells")
     flags.add_argument("--example", action="store_true", help="print a commented config to start from")
     flags.add_argument("--schema", action="store_true", help="print the config's JSON schema, for editors")
-    flags.add_argument("--verbose", action="store_true", help="show what the command does, and where the workers log")
+    flags.add_argument("--verbose", action="store_true", help="show what the command does and where the workers log")
     return flags
 
 
 def parse(arguments: Sequence[str]) -> Command:
-    """The command of these arguments. Raises InputError with every problem; --help prints and exits."""
+    """Parses the arguments. Raises InputError with every problem; --help prints and exits."""
     flags = parser()
-    given, rest = flags.parse_known_intermixed_args(arguments)
-    problems = [Problem(word.partition("=")[0], _unknown(word, flags)) for word in rest]
-    overrides = [word for word in given.words if _OVERRIDE.match(word)]
-    configs = [word for word in given.words if not _OVERRIDE.match(word)]
+    options, unknown_words = flags.parse_known_intermixed_args(arguments)
+    problems = [Problem(word.partition("=")[0], _unknown(word, flags)) for word in unknown_words]
+    overrides = [word for word in options.words if _OVERRIDE.match(word)]
+    configs = [word for word in options.words if not _OVERRIDE.match(word)]
     if len(configs) > 1:
-        problems.append(Problem("config", f"got {', '.join(map(shown, configs))}; one config, and key.path=value"))
+        problems.append(
+            Problem("config", f"got {', '.join(map(shown, configs))}; give one config, and overrides as key.path=value")
+        )
     if problems:
         raise InputError(problems)
     return Command(
         config=Path(configs[0]) if configs else None,
         overrides=tuple(overrides),
-        plan=given.plan,
-        address=given.address,
-        retry_failed=given.retry_failed,
-        example=given.example,
-        schema=given.schema,
-        verbose=given.verbose,
+        plan=options.plan,
+        address=options.address,
+        retry_failed=options.retry_failed,
+        example=options.example,
+        schema=options.schema,
+        verbose=options.verbose,
     )
 
 

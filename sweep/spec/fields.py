@@ -1,4 +1,4 @@
-"""The fields of the trial config by dotted path: what may be an axis, and the nearest name to a wrong one."""
+"""The fields of the trial config by dotted path, and suggestions for a misspelled name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.strategies import STRATEGIES, Strategy
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The config models that a field's annotation admits; every strategy for the strategy field."""
+    """The config models that a field's annotation allows; for the strategy field, all strategies."""
     if annotation is Strategy:
         return list(STRATEGIES.values())
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -22,7 +22,7 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def known_keys(models: Iterable[type[BaseModel]], path: Iterable[str | int]) -> list[str]:
-    """The keys of the mapping at the path below the models; none where it is free or holds no keys."""
+    """The keys that the models define at the path; empty where any key is allowed or the value is no mapping."""
     models = list(models)
     for key in path:
         fields = [model.model_fields[str(key)] for model in models if key in model.model_fields]
@@ -42,24 +42,24 @@ def _paths(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, bool]]:
 
 
 def trial_fields() -> dict[str, bool]:
-    """Dotted path of every field of a trial config, plug-ins' too -> whether it holds keys of any name."""
+    """Dotted path of every trial config field, those of plug-ins included -> whether it allows any key."""
     return dict(_paths(TrialConfig, ""))
 
 
 def is_field(path: str) -> bool:
-    """Whether the dotted path is a field of the trial config, or a key of a field with free keys."""
+    """Whether the dotted path is a trial config field, or a key below a field that allows any key."""
     parents = (path.rsplit(".", num)[0] for num in range(1, path.count(".") + 1))
     known = trial_fields()
     return path in known or any(known.get(parent, False) for parent in parents)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that the word was most likely meant to be, if any is near."""
+    """The known name closest to the word; None if no name is close."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def guess(word: str, known: Iterable[str]) -> str:
-    """`did you mean …?`: the field of the trial config that is so named, else the nearest; else all that is known."""
+    """A suggestion: the trial config field of that name, else the closest known name, else all known names."""
     names = sorted(known)
     elsewhere = [
         path for path in trial_fields() if path.rsplit(".", 1)[-1] == word and not path.startswith("strategy.")

@@ -1,4 +1,4 @@
-"""pydantic's errors as lines of the form `field.path: got VALUE; what would be right`."""
+"""pydantic's errors as lines of the form `field.path: got VALUE; EXPECTATION`."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ _EXPECTED = {
 
 
 class Fault(NamedTuple):
-    """One error, its path below the value that was validated."""
+    """One validation error; its path is relative to the validated value."""
 
     path: Path
     message: str
 
 
 def faults(error: ValidationError, value: Any, models: list[type[BaseModel]]) -> list[Fault]:
-    """The errors of `value`, which was to be one of the models: one a field, in the order of the fields."""
-    found: dict[Path, list[ErrorDetails]] = {}
+    """The errors of `value`, which should match one of the models: one per field, in field order."""
+    by_path: dict[Path, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        found.setdefault(_path_in(value, detail), []).append(detail)
-    inner = {path[:num] for path in found for num in range(len(path))}
-    # A value that fits one branch of a union but for its inside has errors there, and one for each other branch.
-    shown = {path: details for path, details in found.items() if path not in inner or not _all_types(details)}
-    return [_fault(path, details, models) for path, details in shown.items()]
+        by_path.setdefault(_path_in(value, detail), []).append(detail)
+    inner = {path[:num] for path in by_path for num in range(len(path))}
+    # A value that matches one branch of a union has its errors inside that branch, and a type error per other branch.
+    relevant = {path: details for path, details in by_path.items() if path not in inner or not _all_types(details)}
+    return [_fault(path, details, models) for path, details in relevant.items()]
 
 
 def _path_in(value: Any, detail: ErrorDetails) -> Path:
-    """The error's path without the names that pydantic gives to the branches of a union."""
+    """The error's path without pydantic's names of union branches."""
     path: list[str | int] = []
     for num, key in enumerate(detail["loc"], start=1):
         if isinstance(value, dict) and (key in value or (detail["type"] == "missing" and num == len(detail["loc"]))):
@@ -83,7 +83,7 @@ def _fault(path: Path, details: list[ErrorDetails], models: list[type[BaseModel]
     if kind == "extra_forbidden":
         return Fault(path, f"got an unknown key; {guess(str(path[-1]), known_keys(models, path[:-1]))}")
     if kind == "value_error":
-        return _raised(path, str(detail.get("ctx", {})["error"]), got, known_keys(models, path))
+        return _validator_fault(path, str(detail.get("ctx", {})["error"]), got, known_keys(models, path))
     expected = " or ".join(
         dict.fromkeys(
             _EXPECTED[each["type"]].format(**each.get("ctx", {})) if each["type"] in _EXPECTED else each["msg"]
@@ -93,8 +93,8 @@ def _fault(path: Path, details: list[ErrorDetails], models: list[type[BaseModel]
     return Fault(path, f"got {got}; {expected}")
 
 
-def _raised(path: Path, message: str, got: str, keys: list[str]) -> Fault:
-    """A validator's own words; `field: …` at their start names a field of the value."""
+def _validator_fault(path: Path, message: str, got: str, keys: list[str]) -> Fault:
+    """The fault of a validator's own message, which may name a field of the value first: `field: …`."""
     field = re.match(r"(\w+): ", message)
     if field and field[1] in keys:
         return Fault((*path, field[1]), message[field.end() :])
@@ -102,7 +102,7 @@ def _raised(path: Path, message: str, got: str, keys: list[str]) -> Fault:
 
 
 def shown(value: Any) -> str:
-    """A given value on one line, as YAML writes the simple ones; passwords hidden, long ones cut."""
+    """A value on one line: simple values as in YAML, passwords hidden, long text cut."""
     plain = {None: "null", True: "true", False: "false"}
     text = plain[value] if value is None or isinstance(value, bool) else hidden(" ".join(repr(value).split()))
     return text if len(text) <= 80 else text[:77] + "..."
@@ -114,11 +114,11 @@ def dotted(path: Path) -> str:
 
 
 def is_same_field(one: str, other: str) -> bool:
-    """Whether one of two paths as the user wrote them is the other, or below it."""
+    """Whether two paths, as the user wrote them, are equal or one lies below the other."""
     short, long = sorted((one, other), key=len)
     return long == short or long.startswith((f"{short}.", f"{short}["))
 
 
-def problems(found: list[Fault], where: Callable[[Path], str] = dotted) -> list[Problem]:
-    """The faults, each with its path as the user wrote it."""
-    return [Problem(where(fault.path), fault.message) for fault in found]
+def problems(faults: list[Fault], where: Callable[[Path], str] = dotted) -> list[Problem]:
+    """The faults as problems, with the paths that the user wrote."""
+    return [Problem(where(fault.path), fault.message) for fault in faults]

@@ -1,7 +1,7 @@
-"""Mappings laid over mappings: what a profile, an override, a part sweep or an axis value does to a config.
+"""Overlays of mappings: how profiles, overrides, part sweeps and axis values change a config.
 
-Nothing is changed in place. Where a key is set inside a built-in model or task that is given by its name, or inside
-a strategy given by its name, the name is first replaced by the mapping that it stands for.
+Nothing is changed in place. A built-in model or task or a strategy may be given by name. To set a key inside it, the
+name is first replaced by the mapping that it stands for.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from trainables.builtin import MODELS, TASKS
 
 
 def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
-    """`high` over `low`: mappings key by key, all else replaced; a strategy that names its kind is replaced whole."""
+    """Merges mappings key by key; `high` replaces any other value, and also a strategy where it names a kind."""
     merged = dict(low)
     for key, value in high.items():
-        inside = opened(key, low.get(key))
-        whole = key == "strategy" and isinstance(value, dict) and "kind" in value
-        merged[key] = merge(inside, value) if isinstance(value, dict) and inside is not None and not whole else value
+        inside = as_mapping(key, low.get(key))
+        if not isinstance(value, dict) or inside is None or (key == "strategy" and "kind" in value):
+            merged[key] = value
+        else:
+            merged[key] = merge(inside, value)
     return merged
 
 
 def assign(tree: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    """The tree with the value at the path. Raises KeyError with the path of a value that holds no keys."""
+    """A copy of the tree with the value set at the path. Raises KeyError with the path of a value without keys."""
     key, *rest = path
     if not rest:
         return {**tree, key: value}
-    inside = opened(key, tree.get(key))
+    inside = as_mapping(key, tree.get(key))
     if inside is None:
         raise KeyError(key)
     try:
@@ -37,7 +39,7 @@ def assign(tree: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, A
 
 
 def holds(tree: Any, path: Sequence[str | int]) -> bool:
-    """Whether something stands at the path."""
+    """Whether the tree has a value at the path."""
     try:
         for key in path:
             tree = tree[key]
@@ -46,11 +48,11 @@ def holds(tree: Any, path: Sequence[str | int]) -> bool:
     return True
 
 
-def opened(key: str, value: Any) -> dict[str, Any] | None:
-    """The mapping that a value is or stands for at this key, or None where it holds no keys."""
+def as_mapping(key: str, value: Any) -> dict[str, Any] | None:
+    """The mapping that the value of the key is or names; None if the value cannot hold keys."""
     if value is None:
         return {}
     if isinstance(value, str):
-        named = {"model": MODELS.get(value), "task": TASKS.get(value), "strategy": {"kind": value}}
-        return named.get(key)
+        mappings = {"model": MODELS.get(value), "task": TASKS.get(value), "strategy": {"kind": value}}
+        return mappings.get(key)
     return value if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""A mapping read as far as it is sound: what is wrong in it is left out, so that it hides nothing else."""
+"""Partial validation: invalid keys are dropped, so that one error does not hide another."""
 
 from __future__ import annotations
 
@@ -17,36 +17,39 @@ T = TypeVar("T")
 
 
 def read_partly(
-    validate: Callable[[Any], T], given: Any, models: list[type[BaseModel]]
+    validate: Callable[[Any], T], value: Any, models: list[type[BaseModel]]
 ) -> tuple[T | None, list[Fault]]:
-    """What `validate` makes of the value without the keys that are wrong, and every fault.
+    """Validates the value without its invalid keys; returns the result and every fault.
 
-    A key that is left out has its default; None where the rest is no value of the models either. Left out again and
-    again: pydantic checks how fields stand to each other only where each of them is right.
+    A dropped key gets its default. The result is None if the rest is still invalid. Dropping repeats, because pydantic
+    checks relations between fields only once each field is valid.
     """
-    found: list[Fault] = []
+    all_faults: list[Fault] = []
     while True:
         try:
-            return validate(given), found
+            return validate(value), all_faults
         except ValidationError as error:
-            new = [fault for fault in faults(error, given, models) if not is_about(fault.path, found)]
-        found += new
+            new = [fault for fault in faults(error, value, models) if not is_about(fault.path, all_faults)]
+        all_faults += new
         try:
-            given = _without(given, [fault.path for fault in new])
+            value = _without(value, [fault.path for fault in new])
         except (LookupError, TypeError):
-            return None, found
+            return None, all_faults
         if not new:
-            return None, found
+            return None, all_faults
 
 
-def is_about(path: Path, found: Iterable[Fault]) -> bool:
-    """Whether one of the faults is at the path, above it or below it."""
-    return any(path[: len(fault.path)] == fault.path[: len(path)] for fault in found)
+def is_about(path: Path, faults: Iterable[Fault]) -> bool:
+    """Whether one of the faults lies at, above or below the path."""
+    return any(path[: len(fault.path)] == fault.path[: len(path)] for fault in faults)
 
 
-def _without(given: Any, paths: Iterable[Path]) -> Any:
-    """A copy without the keys at the paths; of a list the whole. Raises LookupError or TypeError where one has none."""
-    rest = copy.deepcopy(given)
+def _without(value: Any, paths: Iterable[Path]) -> Any:
+    """A copy without the keys at the paths; a path into a list removes the whole list.
+
+    Raises LookupError or TypeError if the value has no such key.
+    """
+    rest = copy.deepcopy(value)
     for path in paths:
         keys = [*takewhile(lambda key: isinstance(key, str), path)]
         del reduce(operator.getitem, keys[:-1], rest)[keys[-1]]

@@ -1,4 +1,4 @@
-"""Addresses as they may be shown and stored: without their passwords."""
+"""Hides passwords in addresses before they are shown or stored."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN = "***"
-# Up to the last @ of the word: a password that was not encoded may hold a slash or an @ itself.
+# The match ends at the last @ of the word, because an unencoded password may contain a slash or an @.
 _LOGIN = re.compile(r"(://[^\s/?#@:]*:)\S*(?=@)")
 _OPTION = re.compile(r"([?&](?:password|passwd|pwd|token)=)[^\s&#]*", re.IGNORECASE)
 
 
 def hidden(text: str) -> str:
-    """A text with the passwords of the addresses in it replaced by `***`."""
+    """The text with the passwords in its addresses replaced by `***`."""
     return _OPTION.sub(rf"\1{HIDDEN}", _LOGIN.sub(rf"\1{HIDDEN}", text))
 
 
 def hidden_in(value: Any) -> Any:
-    """Plain values with the passwords hidden in every text."""
+    """A copy of plain nested values with the passwords in every text hidden."""
     if isinstance(value, dict):
         return {key: hidden_in(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -27,6 +27,6 @@ def hidden_in(value: Any) -> Any:
 
 
 def without_login(url: str) -> str:
-    """The address without user and password, as a browser or a health check needs it. Raises ValueError."""
+    """The address without user and password, for a browser or a health check. Raises ValueError for a bad address."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

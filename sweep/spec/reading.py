@@ -1,6 +1,6 @@
-"""YAML text to plain values: errors with line and column, keys given twice refused, scalars as in YAML 1.2.
+"""Parses YAML: errors have line and column, duplicate keys are refused, scalars follow YAML 1.2.
 
-PyYAML reads YAML 1.1, where `no` is false, `1e-5` a text and `010` eight; a config means none of these.
+PyYAML follows YAML 1.1, where `no` is false, `1e-5` is a text and `010` is eight. A config means none of these.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trainables.errors import InputError, Problem
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of the YAML 1.2 core schema; notes the keys that come twice."""
+    """Safe YAML with the scalars of the YAML 1.2 core schema; it collects duplicate keys as problems."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
@@ -29,7 +29,7 @@ class Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(AliasEvent) and (event := self.peek_event()).anchor in self.open_anchors:
-            raise ComposerError(None, None, f"found *{event.anchor} inside of what it stands for", event.start_mark)
+            raise ComposerError(None, None, f"*{event.anchor} refers to a value that contains it", event.start_mark)
         return super().compose_node(parent, index)
 
     def compose_sequence_node(self, anchor: Any) -> SequenceNode:
@@ -47,9 +47,9 @@ class Loader(yaml.SafeLoader):
             line, column = key.start_mark.line + 1, key.start_mark.column + 1
             where = f"{self.source}, line {line}, column {column}"
             if not isinstance(key, ScalarNode):
-                continue  # the constructor refuses it
+                continue  # the constructor reports it
             if key.tag == "tag:yaml.org,2002:null":
-                self.problems.append(Problem(where, "got null for a key; a text"))
+                self.problems.append(Problem(where, "got null as a key; give a text"))
             elif key.value in first:
                 message = f"got the key {key.value!r} again (first in line {first[key.value]}); give it once"
                 self.problems.append(Problem(where, message))
@@ -73,7 +73,7 @@ for _tag, (_pattern, _first) in _SCALARS.items():
 
 
 def read_yaml(text: str, name: str) -> Any:
-    """The value that the text holds; `name` says in errors where it comes from. Raises InputError."""
+    """The plain value of a YAML text; `name` is its source in error messages. Raises InputError."""
     try:
         loader = Loader(text, name)
         value = loader.get_single_data()

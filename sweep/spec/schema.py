@@ -1,4 +1,4 @@
-"""The config's JSON schema, for editors: keys known, with descriptions and values to choose from."""
+"""The JSON schema of a config, from which editors offer keys, values and descriptions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _REF = "#/$defs/{model}"
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of a sweep config; a base may give any part of a trial config."""
+    """JSON schema of a sweep config, whose base may be any part of a trial config."""
     sweep = SweepConfig.model_json_schema(ref_template=_REF)
     trial = TrialConfig.model_json_schema(ref_template=_REF)
     parts: dict[str, Any] = {**trial.pop("$defs"), "TrialConfig": trial}
     for part in parts.values():
-        # What the base leaves out, an axis, a part sweep or a profile may give.
+        # An axis, a part sweep or a profile may set what the base leaves out.
         part.pop("required", None)
     fields: dict[str, Any] = trial["properties"]
     fields["model"] = {"anyOf": [{"enum": list(MODELS)}, fields["model"]]}
@@ -35,7 +35,7 @@ def schema() -> dict[str, Any]:
 
 
 def _items(path: str, parts: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a field's values: found by its path, free where the path leads through a choice."""
+    """The schema of the values of the field at the path; any value is allowed below a union."""
     schema: dict[str, Any] = parts["TrialConfig"]
     for key in path.split("."):
         if "$ref" in schema:

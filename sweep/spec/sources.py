@@ -1,4 +1,4 @@
-"""The sources of a config: the file, the profile in it, the overrides of the command; merged to one mapping."""
+"""Merges the sources of a config into one mapping: the file, its profiles and the overrides."""
 
 from __future__ import annotations
 
@@ -18,31 +18,34 @@ EXAMPLE = Path(__file__).parents[1] / "templates" / "example.yaml"
 
 
 def read_sources(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """File < profiles < overrides, as one mapping with absolute data paths. Raises InputError."""
+    """One mapping with absolute data paths; overrides take precedence over profiles, profiles over the file.
+
+    Raises InputError with every problem.
+    """
     fields = absolute(_read_file(path), path.absolute().parent)
-    found: list[Problem] = []
+    problems: list[Problem] = []
     settings: list[tuple[str, Any]] = []
     for override in overrides:
         key, _, text = override.partition("=")
         try:
             settings.append((key, read_yaml(text, key)))
         except InputError as error:
-            found += error.problems
+            problems += error.problems
     for name in [value for key, value in settings if key == "profile"]:
         profiles = fields.get("profiles") or {}
         if isinstance(profiles, dict) and isinstance(block := profiles.get(str(name)), dict):
             fields = merge(fields, block)
         else:
-            known = guess(str(name), profiles) if profiles else "this config has no profiles"
-            found.append(Problem("profile", f"got {shown(name)}; {known}"))
+            hint = guess(str(name), profiles) if profiles else "this config has no profiles"
+            problems.append(Problem("profile", f"got {shown(name)}; {hint}"))
     for key, value in settings:
         if key != "profile":
             try:
-                fields = _overridden(fields, key, value)
+                fields = _override(fields, key, value)
             except KeyError as error:
-                found.append(Problem(key, f"got a key inside of {error.args[0]}, which holds no keys"))
-    if found:
-        raise InputError(found)
+                problems.append(Problem(key, f"got a key inside {error.args[0]}, which has no keys"))
+    if problems:
+        raise InputError(problems)
     return fields
 
 
@@ -50,16 +53,18 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError([Problem("config", f"got {str(path)!r}; {reason}")]) from None
     value = read_yaml(text, str(path))
     if not isinstance(value, dict | None):
-        raise InputError([Problem(str(path), f"got {shown(value)}; a mapping, such as --example prints")])
+        raise InputError(
+            [Problem(str(path), f"got {shown(value)}; give a mapping, such as the one that --example prints")]
+        )
     return value or {}
 
 
-def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    # An axis is named by a dotted path, so all that follows `axes` is one key.
+def _override(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    # An axis is named by a dotted path, so everything after `axes.` is one key.
     path = key.split(".", 1) if key.startswith("axes.") else key.split(".")
     setting: Any = absolute(assign({}, path, value), Path.cwd())
     for step in path:
@@ -67,16 +72,16 @@ def _overridden(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     return assign(fields, path, setting)
 
 
-# An axis holds a list of what stands there in the base.
+# `[]` stands for an item of a list: an axis is a list of values of its field.
 DATA_FILE = re.compile(r"(^|\.)task(\[\])?\.files(\[\])?\.\w+(\[\])?$")
 PLUGIN = re.compile(r"^(\.profiles\.[^.]+)?\.plugins\[\]$")
 FOLDER_OR_ID = re.compile(r"(^|\.)(model(\[\])?\.teacher|task(\[\])?\.hub(\[\])?\.path)(\[\])?$")
 
 
 def absolute(tree: Any, folder: Path, at: str = "") -> Any:
-    """The tree with relative data files, plug-ins and folders taken from the folder.
+    """The tree with paths of data files, plug-ins and folders made absolute, relative to `folder`.
 
-    A teacher or data set that is no folder there and does not start like a path stays as it is: a hub id.
+    A teacher or data set is a hub id, and stays as it is, unless such a folder exists or it starts like a path.
     """
     if isinstance(tree, dict):
         return {key: absolute(value, folder, f"{at}.{key}") for key, value in tree.items()}

@@ -1,6 +1,6 @@
-"""The sweep config: what a YAML file, its profile and the overrides of the command say, in this precedence.
+"""The sweep config: a YAML file, its profiles and the overrides, later ones taking precedence.
 
-`base`, `axes` and `grids` stay plain values here; sweep/grid/cells.py makes cells of them and reports what is wrong.
+`base`, `axes` and `grids` stay plain values here; sweep/grid/cells.py checks them and expands them into cells.
 """
 
 from __future__ import annotations
@@ -32,33 +32,34 @@ Axes = dict[str, list[Any]]
 
 
 class Resources(Frozen):
-    """What one trial takes."""
+    """What one trial uses."""
 
-    cpus: Positive = Field(default=1, description="CPUs of a trial; torch uses as many threads.")
-    gpus: Share = Field(default=0, description="GPUs of a trial: 0, a fraction below 1, or a whole number.")
+    cpus: Positive = Field(default=1, description="CPUs per trial, which is also the number of torch's threads.")
+    gpus: Share = Field(default=0, description="GPUs per trial: 0, a fraction below 1, or a whole number.")
     gpu_gb: Rate | None = Field(
         default=None,
-        description="Memory of one GPU in GB: what cannot fit is refused. null: as a sweep's GPUs say at its start.",
+        description="Memory of one GPU in GB; larger cells are refused. null: the cluster is asked at the start.",
     )
     gpu_tflops: Rate | None = Field(
-        default=None, description="What a GPU really does, for the hours of a plan; null: 40% of an A100's 312."
+        default=None,
+        description="Effective TFLOPS of one GPU, for the hours of a plan; null: 40% of an A100's 312.",
     )
 
 
 class Failures(Frozen):
-    """When a trial is given up."""
+    """When a trial is no longer retried."""
 
-    max_failures: Count = Field(default=2, description="Tries again after a fault that lies outside the cell.")
+    max_failures: Count = Field(default=2, description="Retries of a trial after faults outside its cell.")
 
 
 class PartSweep(Frozen):
-    """A grid of its own; inherits the sweep's base and axes, its own take their place."""
+    """A grid that inherits the base and axes of the sweep; its own take precedence."""
 
-    base: dict[str, Any] = Field(default={}, description="Laid over the base of the sweep.")
-    axes: Axes = Field(default={}, description="Beside the axes of the sweep; one that both have is the part's.")
+    base: dict[str, Any] = Field(default={}, description="Changes to the base of the sweep.")
+    axes: Axes = Field(default={}, description="Additional axes; they replace the sweep's axes of the same name.")
 
 
-# Every class of pydantic's has a method `register` of its metaclass, which nobody calls here.
+# pydantic's metaclass gives each model a method `register`, which is not used here.
 warnings.filterwarnings("ignore", 'Field name "register" in "SweepConfig" shadows an attribute')
 
 
@@ -66,91 +67,92 @@ class SweepConfig(Frozen):
     """One sweep."""
 
     name: str = Field(
-        pattern=r"^[\w-][\w.-]*$", description="The MLflow experiment: letters, digits, `_`, `-`, and after these `.`."
+        pattern=r"^[\w-][\w.-]*$",
+        description="The MLflow experiment: letters, digits, `_`, `-`, and `.` after the first.",
     )
-    base: dict[str, Any] = Field(default={}, description="The trial config that all cells share.")
-    axes: Axes = Field(default={}, description="Field of the trial config, by dotted path -> its values.")
+    base: dict[str, Any] = Field(default={}, description="The part of the trial config that all cells share.")
+    axes: Axes = Field(default={}, description="Dotted path of a trial config field -> its values.")
     grids: list[PartSweep] | dict[str, PartSweep] = Field(
         default=[],
-        description="Part sweeps, in a list or by name, so that a profile or an override can change one of them; "
-        "cells that come in several are run once.",
+        description="Part sweeps as a list, or by name so that a profile or an override can change one of them. "
+        "A cell that several of them share runs once.",
     )
     profiles: dict[str, dict[str, Any]] = Field(default={}, description="Name -> overrides, chosen by profile=NAME.")
     plugins: list[str] = Field(
-        default=[], description="Files with strategies, families, generated tasks or metrics of one's own."
+        default=[], description="Files that define strategies, families, generated tasks or metrics."
     )
     storage: str | None = Field(default=None, description="Path or fsspec URL; null: SWEEP_STORAGE, else ./runs.")
     tracking_uri: str | None = Field(
         default=None, description="null: MLFLOW_TRACKING_URI, else SQLite under the storage."
     )
-    tracking_required: bool = Field(default=True, description="A tracking server that does not answer is an error.")
+    tracking_required: bool = Field(default=True, description="Whether an unreachable tracking server is an error.")
     resources: Resources = Resources()
     failures: Failures = Failures()
-    keep: Literal["best", "all", "none"] = Field(default="best", description="Which students stay.")
+    keep: Literal["best", "all", "none"] = Field(default="best", description="Which students are kept.")
     register: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=256)] | None = Field(
-        default=None, description="Name under which MLflow's model registry gets the best student; null: it does not."
+        default=None, description="Name of the best student in MLflow's model registry; null: it is not registered."
     )
 
     @model_validator(mode="after")
     def _something_to_register(self) -> Self:
         if self.register and self.keep == "none":
-            raise ValueError(f"register: got {self.register!r} beside keep: none; the best student has to stay")
+            raise ValueError(f"register: got {self.register!r} beside keep: none; set keep to best or all")
         return self
 
     @property
-    def storage_given(self) -> str:
-        """The storage as it was given: a path, perhaps a relative one, or an fsspec URL."""
+    def storage_setting(self) -> str:
+        """The storage as the user wrote it: an absolute or relative path, or an fsspec URL."""
         url = (self.storage or os.environ.get("SWEEP_STORAGE") or "runs").removeprefix("file://")
         return url if "://" in url else str(Path(url).expanduser())
 
     @property
     def storage_url(self) -> str:
         """The storage: an absolute path, or an fsspec URL."""
-        return self.storage_given if "://" in self.storage_given else str(Path(self.storage_given).absolute())
+        setting = self.storage_setting
+        return setting if "://" in setting else str(Path(setting).absolute())
 
     @property
     def tracking_url(self) -> str:
-        """The tracking URI; where none is given, SQLite under the storage."""
-        given = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        return given or f"sqlite:///{self.storage_url}/mlflow.db"
+        """The tracking URI; by default SQLite under the storage."""
+        uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        return uri or f"sqlite:///{self.storage_url}/mlflow.db"
 
     @property
     def tracking_address(self) -> str:
-        """The tracking server as a person's browser reaches it: the nodes of a cluster may know it by another name."""
+        """The tracking server's address for a browser; a cluster's nodes may use another address."""
         return os.environ.get("SWEEP_TRACKING_ADDRESS") or self.tracking_url
 
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> SweepConfig:
-    """The config of a file (None: the demo) under the overrides, its plug-ins known to this process.
+    """The config of a file (None: the demo) with the overrides; activates its plug-ins in this process.
 
     Raises InputError with every problem.
     """
-    config, found = load_partly(path, overrides)
-    if found:
-        raise InputError(found)
+    config, problems = load_partly(path, overrides)
+    if problems:
+        raise InputError(problems)
     return config
 
 
 def load_partly(path: Path | None, overrides: Sequence[str] = ()) -> tuple[SweepConfig, list[Problem]]:
-    """The config with its wrong keys at their defaults, and what is wrong with them.
+    """The config with invalid keys at their defaults, and every problem. Activates exactly the config's plug-ins.
 
-    Raises InputError only where nothing can be told: the file is missing or malformed, or an override or a plug-in
-    is. What its plug-ins add is known to this process afterwards, and nothing of any other.
+    Raises InputError only if the file, an override or a plug-in is missing or malformed.
     """
     fields = read_sources(path or DEMO, overrides)
-    config, found = _read(fields)
+    config, problems = _read(fields)
     try:
         plugins.activate_files(config.plugins)
     except InputError as error:
-        raise InputError([*found, *error.problems]) from None
-    return config, found
+        raise InputError([*problems, *error.problems]) from None
+    return config, problems
 
 
 def _read(fields: dict[str, Any]) -> tuple[SweepConfig, list[Problem]]:
-    def validate(given: dict[str, Any]) -> SweepConfig:
-        return SweepConfig.model_validate({"name": "unnamed", **given}, strict=True)
+    def validate(values: dict[str, Any]) -> SweepConfig:
+        return SweepConfig.model_validate({"name": "unnamed", **values}, strict=True)
 
-    config, found = read_partly(validate, fields, [SweepConfig])
+    config, faults = read_partly(validate, fields, [SweepConfig])
     assert config is not None
-    unnamed = [] if "name" in fields else [Fault(("name",), NEEDED)]
-    return config, problems([*unnamed, *found])
+    missing = [] if "name" in fields else [Fault(("name",), NEEDED)]
+    return config, problems([*missing, *faults])

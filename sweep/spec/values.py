@@ -1,4 +1,4 @@
-"""The values of a trial config's fields, each read once: the valid value, or what is wrong with it."""
+"""Validates the values of trial config fields, each distinct value once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from sweep.spec.fields import known_keys, models_in
 from sweep.spec.messages import Fault, Path
-from sweep.spec.overlay import opened
+from sweep.spec.overlay import as_mapping
 from sweep.spec.partly import read_partly
 from trainables.config import TrialConfig
 from trainables.strategies import STRATEGIES
@@ -22,50 +22,50 @@ _ADAPTERS = {name: TypeAdapter[Any](info.rebuild_annotation()) for name, info in
 
 
 class Values:
-    """Reads fields and remembers them: a grid has few values and many cells."""
+    """Validates fields and caches the results, because a grid has few values and many cells."""
 
     def __init__(self) -> None:
-        self._read: dict[str, tuple[Any, list[Fault]]] = {}
+        self._cache: dict[str, tuple[Any, list[Fault]]] = {}
 
     def read(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-        """The valid ones among the known fields, defaults for those not given, and the faults.
+        """The valid known fields, with defaults for absent ones, and the faults.
 
-        A field is read without what is wrong in it, so that the rest of it is checked.
+        A field keeps its valid keys where others are invalid, so that these keys are checked too.
         """
         valid: dict[str, Any] = {}
-        found: list[Fault] = []
+        faults: list[Fault] = []
         for name, info in TRIAL_FIELDS.items():
             if name not in fields:
                 valid |= {} if info.is_required() else {name: info.get_default()}
                 continue
-            value, wrong = self._one(name, fields[name])
-            found += [Fault((name, *fault.path), fault.message) for fault in wrong]
-            valid |= {} if value is None and wrong else {name: value}
-        return valid, found
+            value, field_faults = self._one(name, fields[name])
+            faults += [Fault((name, *fault.path), fault.message) for fault in field_faults]
+            valid |= {} if value is None and field_faults else {name: value}
+        return valid, faults
 
-    def _one(self, name: str, given: Any) -> tuple[Any, list[Fault]]:
-        key = f"{name}={given!r}"
-        if key not in self._read:
-            fields = opened(name, given) if isinstance(given, str) else given
+    def _one(self, name: str, value: Any) -> tuple[Any, list[Fault]]:
+        key = f"{name}={value!r}"
+        if key not in self._cache:
+            fields = as_mapping(name, value) if isinstance(value, str) else value
             models = _models(name, fields)
-            whole = fields or given
+            whole = fields or value
 
-            def validate(rest: Any) -> Any:  # messages show what was given: a name, not what it stands for
-                return _ADAPTERS[name].validate_python(given if rest is whole else rest, strict=True)
+            def validate(rest: Any) -> Any:  # messages show the name that the user wrote, not its mapping
+                return _ADAPTERS[name].validate_python(value if rest is whole else rest, strict=True)
 
-            value, found = read_partly(validate, whole, models)
-            misleads = any(_is_source(name, fault.path, models) for fault in found)
-            self._read[key] = None if misleads else value, found
-        return self._read[key]
+            result, faults = read_partly(validate, whole, models)
+            is_misleading = any(_is_source(name, fault.path, models) for fault in faults)
+            self._cache[key] = None if is_misleading else result, faults
+        return self._cache[key]
 
 
 def _is_source(name: str, path: Path, models: list[type[BaseModel]]) -> bool:
-    """Whether the path is a known key that says which data or teacher is meant: without it, others would be checked."""
+    """Whether the path is a known key that selects the data or teacher; without it, the wrong ones would be checked."""
     return path[:1] in _SOURCES.get(name, ()) and path[-1] in known_keys(models, path[:-1])
 
 
 def _models(name: str, fields: Any) -> list[type[BaseModel]]:
-    """The models that the field's value is to be one of; a strategy's by its kind."""
+    """The models that the field's value may match; for a strategy, the one of its kind."""
     kind = fields.get("kind") if isinstance(fields, dict) else None
     if name == "strategy" and kind in STRATEGIES:
         return [STRATEGIES[kind]]

@@ -80,7 +80,7 @@ def test_a_lost_worker_and_restarted_servers(cluster: Cluster, undisturbed: Numb
     finally:
         cluster.docker("start", lost["host"])
     if status == 1:  # the server was still out when the sweep ended: said, and drawn by the same command again
-        assert "not tracked" in shown
+        assert "Tracking has stopped" in shown
         _wait_for_mlflow(cluster)
         status, shown = cluster.submit(*write_long(cluster, "lost"))
     assert status == 0, shown

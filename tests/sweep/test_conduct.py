@@ -111,7 +111,7 @@ def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
         assert conduct.run(checked, plan, command.parse(arguments), arguments, console) == status
         assert isinstance(console.file, io.StringIO)
         shown.append(console.file.getvalue())
-    assert "not tracked: 413 Request Entity Too Large" in shown[0]
+    assert "Tracking has stopped: 413 Request Entity Too Large" in shown[0]
     assert "Best student" in shown[0]
     assert "The best student in MLflow: models:/m-1\nRegistered: models:/ours/1\n" in shown[1]
     # Of equals the first is kept.
@@ -204,7 +204,7 @@ def test_the_machine_is_watched_while_cells_are_made(
             time.sleep(0.1)
         seen.append(set(client.get_run(conductor.parent).data.metrics))
 
-    monkeypatch.setattr(conduct.Conductor, "_work", work)
+    monkeypatch.setattr(conduct.Conductor, "_compute", work)
     path = str(tmp_path / "sweep.yaml")
     assert conduct.run(*planned, command.parse([path]), [path], Console(quiet=True)) == 1
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= seen[0]
@@ -217,7 +217,7 @@ def test_what_fits_no_gpu_of_the_cluster_is_refused_before_anything_starts(
     there = [gpus.Gpu("node-1", "Small", 10**9), gpus.Gpu("node-2", "Large", 1_234_567_890)]
     monkeypatch.setattr(gpus, "found", lambda: there)
     monkeypatch.setattr("sweep.jobs.work.connected", lambda *_: nullcontext())
-    monkeypatch.setattr(conduct.Conductor, "_open", lambda _: sys.exit("it starts"))
+    monkeypatch.setattr(conduct.Conductor, "_start_tracking", lambda _: sys.exit("it starts"))
     monkeypatch.setenv("SWEEP_STORAGE", str(tmp_path / "runs"))
     path, small = str(write_all(tmp_path)), ["base.train.batch_size=1", "base.model.finetune.batch_size=1"]
     assert main([path, *small, "resources.gpus=1"]) == 2

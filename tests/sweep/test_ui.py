@@ -66,7 +66,7 @@ def test_a_server_elsewhere_is_named(
 
 def test_no_runs_yet(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ui.main([str(config)]) == 2
-    assert f"there is no {tmp_path / 'runs' / 'mlflow.db'} yet" in capsys.readouterr().err
+    assert f"{tmp_path / 'runs' / 'mlflow.db'} does not exist yet" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

@@ -125,8 +125,8 @@ def test_data_that_go_with_the_job_are_fine(folder: Path) -> None:
     [
         ("../outside.jsonl", "it does not lie below"),
         ("data/missing.jsonl", "there is no such file"),
-        ("data/large.jsonl", "a .gitignore or .rayignore leaves it out"),
-        ("{absolute}", "only this machine may have it"),
+        ("data/large.jsonl", "a .gitignore or .rayignore excludes it"),
+        ("{absolute}", "other machines may not have it"),
     ],
 )
 def test_data_that_do_not_go_with_the_job_are_refused(folder: Path, text: str, reason: str) -> None:

@@ -117,7 +117,7 @@ def test_problems_name_the_place_where_the_field_was_written() -> None:
         "base.losses.ce: got -1; at least 0",
         "grids[0].base.losses.kl: got -2; at least 0",
         "grids[0].axes.init[1]: got 'both'; one of 'random' or 'teacher'",
-        "grids[1].axes.dtype: got []; at least one value",
+        "grids[1].axes.dtype: got []; give at least one value",
     ]
 
 
@@ -131,7 +131,7 @@ def test_fields_of_the_base_that_an_axis_replaces_are_refused() -> None:
 def test_fields_of_the_base_that_a_part_sweep_replaces_are_refused() -> None:
     fragment = {"model": MODEL, "task": {"max_length": 8}}
     assert lines(sweep(base=fragment, grids=[{"base": {"task": "natural-logic"}}])) == [
-        "base.task: got fields without a name beside grids[0].base.task: natural-logic; give them there"
+        "base.task: got fields without a name beside grids[0].base.task: natural-logic; move them there"
     ]
     whole = {**BASE, "task": {**TASKS["natural-logic"], "max_length": 8}, "strategy": {"kind": "reverse"}}
     cells = expand(sweep(base=whole, grids=[{}, {"base": {"task": "localisation", "strategy": "none"}}]))

@@ -37,11 +37,11 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("grids=4", "grids: got 4; a list or a mapping"),
         ("name=a b", r"name: got 'a b'; a text that matches ^[\w-][\w.-]*$"),
         ("name=..", r"name: got '..'; a text that matches ^[\w-][\w.-]*$"),
-        ("axes.seed=[]", "axes.seed: got []; at least one value"),
-        ("axes.seeds=[1]", "axes.seeds: got an axis that is no field; did you mean axes.seed?"),
+        ("axes.seed=[]", "axes.seed: got []; give at least one value"),
+        ("axes.seeds=[1]", "axes.seeds: got an axis that is not a field; did you mean axes.seed?"),
         (
             "axes.learning_rate=[1]",
-            "axes.learning_rate: got an axis that is no field; did you mean axes.train.learning_rate?",
+            "axes.learning_rate: got an axis that is not a field; did you mean axes.train.learning_rate?",
         ),
         ("axes.init=[teacher, teacher]", "axes.init[1]: got 'teacher' again (first at [0]); give each value once"),
         ("axes.init=[teacher, both]", "axes.init[1]: got 'both'; one of 'random' or 'teacher'"),
@@ -101,7 +101,7 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("base.train=[", "base.train, line 1, column 2: malformed YAML: "
          "expected the node content, but found '<stream end>'"),
         ("base.seed.x=1", "base.seed: got {'x': 1}; a whole number"),
-        ("base.task.name.x=1", "base.task.name.x: got a key inside of base.task.name, which holds no keys"),
+        ("base.task.name.x=1", "base.task.name.x: got a key inside base.task.name, which has no keys"),
     ],
 )  # fmt: skip
 def test_an_override_that_is_wrong(tmp_path: Path, override: str, line: str) -> None:
@@ -181,9 +181,9 @@ def test_a_config_that_is_no_config(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     assert refused(path) == [f"config: got '{path}'; No such file or directory"]
     path.write_bytes(b"\xff")
-    assert refused(path) == [f"config: got '{path}'; not a text in UTF-8"]
+    assert refused(path) == [f"config: got '{path}'; it is not UTF-8 text"]
     path.write_text("- a\n")
-    assert refused(path) == [f"{path}: got ['a']; a mapping, such as --example prints"]
+    assert refused(path) == [f"{path}: got ['a']; give a mapping, such as the one that --example prints"]
     assert refused(tmp_path) == [f"config: got '{tmp_path}'; Is a directory"]
 
 
@@ -200,13 +200,13 @@ def test_malformed_yaml_has_its_line_and_column(tmp_path: Path) -> None:
     assert refused(path) == [f"{path}, line 3, column 3: malformed YAML: found unhashable key"]
     path.write_text("null: x\nbase: {~: 1}\n")
     assert refused(path) == [
-        f"{path}, line 2, column 8: got null for a key; a text",
-        f"{path}, line 1, column 1: got null for a key; a text",
+        f"{path}, line 2, column 8: got null as a key; give a text",
+        f"{path}, line 1, column 1: got null as a key; give a text",
     ]
     path.write_text("name: x\nbase: &base\n  model: {shape: [*base]}\n")
-    assert refused(path) == [f"{path}, line 3, column 19: malformed YAML: found *base inside of what it stands for"]
+    assert refused(path) == [f"{path}, line 3, column 19: malformed YAML: *base refers to a value that contains it"]
     path.write_text("name: x\ngrids: &grids [*grids]\n")
-    assert refused(path) == [f"{path}, line 2, column 16: malformed YAML: found *grids inside of what it stands for"]
+    assert refused(path) == [f"{path}, line 2, column 16: malformed YAML: *grids refers to a value that contains it"]
     path.write_text("name: \x07\n")
     assert refused(path)[0].startswith(f"{path}: malformed YAML: unacceptable character #x0007")
 
@@ -219,7 +219,7 @@ def test_all_problems_of_all_sorts_come_at_once(tmp_path: Path) -> None:
     assert refused(path, "base.model.student_blocks=13", "storage=/proc/x", "tracking_uri=file:runs") == [
         "keep: got 'some'; one of 'best', 'all' or 'none'",
         "resource: got an unknown key; did you mean resources?",
-        "axes.seed: got []; at least one value",
+        "axes.seed: got []; give at least one value",
         "base.train.batch_size: got 0; at least 1",
         "base.train.lr: got an unknown key; known: accumulation, batch_size, checkpoint_minutes, clip_norm, epochs, "
         "evaluate_every, freeze_embeddings, gradient_checkpointing, learning_rate, max_steps, optimizer, "

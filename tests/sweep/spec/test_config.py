@@ -192,7 +192,7 @@ def test_command_line() -> None:
     ("words", "line"),
     [
         (["--plna"], "--plna: got an unknown flag; did you mean --plan?"),
-        (["a.yaml", "b.yaml"], "config: got 'a.yaml', 'b.yaml'; one config, and key.path=value"),
+        (["a.yaml", "b.yaml"], "config: got 'a.yaml', 'b.yaml'; give one config, and overrides as key.path=value"),
         (["--address"], "--address: expected one argument"),
     ],
 )

@@ -224,7 +224,7 @@ def _trial(fields: dict[str, Any]) -> TrialConfig:
         ({"register": "a:b"}, r"register: got 'a:b'; a text that matches ^\w[\w.-]*$"),
         ({"register": ".."}, r"register: got '..'; a text that matches ^\w[\w.-]*$"),
         ({"register": ""}, r"register: got ''; a text that matches ^\w[\w.-]*$"),
-        ({"register": "a", "keep": "none"}, "register: got 'a' beside keep: none; the best student has to stay"),
+        ({"register": "a", "keep": "none"}, "register: got 'a' beside keep: none; set keep to best or all"),
     ],
 )
 def test_names_that_mlflow_refuses(given: dict[str, str], message: str, tmp_path: Path) -> None:
