@@ -1,1 +1,1 @@
-"""What came of a sweep: tables, summaries, figures, the page and the terminal."""
+"""The results of a sweep: tables, summaries, figures, the HTML page and the terminal."""

@@ -1,4 +1,4 @@
-"""A sweep's report drawn again from its records: `python -m sweep.report STORAGE NAME`."""
+"""Draws the report of a sweep again from its records: `python -m sweep.report STORAGE NAME`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ WRONG_CALL = 2
 
 
 def parser() -> argparse.ArgumentParser:
-    """The words of this verb, with their help."""
+    """The arguments of this verb, with their help."""
     program = "distillation-sweep report"
-    words = argparse.ArgumentParser(
+    verb = argparse.ArgumentParser(
         program, usage=f"{program} STORAGE NAME", description="Draws a sweep's report again from its records."
     )
-    words.add_argument("storage", metavar="STORAGE", help="the sweep's storage: a path or an fsspec URL")
-    words.add_argument("name", metavar="NAME", help="the sweep's name")
-    return words
+    verb.add_argument("storage", metavar="STORAGE", help="the sweep's storage: a path or an fsspec URL")
+    verb.add_argument("name", metavar="NAME", help="the sweep's name")
+    return verb
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draws a sweep's report again. Exit status: 0, or 2 where the storage has no such sweep, or a newer one."""
-    given = parser().parse_args(arguments)
+    """Draws a sweep's report again. Exits with 0, or with 2 where the storage has no such sweep or a newer format."""
+    options = parser().parse_args(arguments)
     try:
-        storage = Storage(given.storage)
-        sweep, records = Sweep.load(storage, given.name), Records(storage)
+        storage = Storage(options.storage)
+        sweep, records = Sweep.load(storage, options.name), Records(storage)
         rows = results.rows(records, sweep.cells)
         files = page.write(storage, sweep, rows)
         terminal.show_results(rows, Console(), page.best_student(rows, sweep, records), [files.csv, files.html])

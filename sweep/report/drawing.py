@@ -1,4 +1,4 @@
-"""The figures and the table of angles of one section of a report."""
+"""Draws the figures of one section of a report and fills its table of angles."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sweep.tracking.tags import ACUTE_SHARE, COS_MEAN, angle_metric, eval_metric
 from trainables.angle_file import read, seen_from
 
 StartAndEnd = dict[str, NDArray[np.float64]]
-"""Stack -> mean cosines before training and at its end, [2, L, M, M]."""
+"""Stack -> mean cosines before training and at its end, [2, L, M, M], L student states and M teacher states."""
 
 
 @dataclass(frozen=True)
 class Angle:
-    """Angles of the cells of one group in one stack: means over seeds at the start and at the end."""
+    """The angles of one group of cells in one stack: means over seeds at the start and at the end of training."""
 
     group: Group
     stack: str
@@ -32,8 +32,8 @@ class Angle:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A section with its figures as data URIs."""
+class Figures:
+    """A section, its findings, and its figures as data URIs. A figure without data is empty."""
 
     section: Section
     findings: list[str]
@@ -41,12 +41,12 @@ class Drawn:
     curves: str
     angles: list[Angle]
     lines: str
-    """The paper's own figure; empty where no cell has angles."""
+    """Figure 1 of the paper."""
     maps: dict[str, str]
 
 
-def draw(section: Section, records: Records) -> Drawn:
-    """Draws a section; curves and angles come from the cells' records."""
+def draw(section: Section, records: Records) -> Figures:
+    """Draws a section. Its curves and angles are read from the records of its cells."""
     scale = plots.Scale(section.metric, section.teacher_test, section.chance)
     journals = {row.fingerprint: records.cell(row.fingerprint).journal() for row in section.rows}
     curves = {
@@ -56,9 +56,9 @@ def draw(section: Section, records: Records) -> Drawn:
         for group in section.groups
     }
     scores = {(group.strategy, group.init): group.scores for group in section.groups}
-    measured = _measured(section, records)
-    lines = _lines(section, measured)
-    return Drawn(
+    angles = _cell_angles(section, records)
+    lines = _lines(section, angles)
+    return Figures(
         section=section,
         findings=findings(section),
         scores=plots.svg_uri(plots.score_plot(scores, scale)) if any(scores.values()) else "",
@@ -73,7 +73,7 @@ def draw(section: Section, records: Records) -> Drawn:
         maps={
             stack: plots.svg_uri(plots.angle_plot(maps))
             for stack in section.stacks
-            if (maps := _maps(section, stack, measured))
+            if (maps := _maps(section, stack, angles))
         },
     )
 
@@ -88,30 +88,30 @@ def _angle(group: Group, stack: str, journals: Mapping[str, Sequence[JournalRow]
     end: dict[str, float] = {}
     for name in (COS_MEAN, ACUTE_SHARE):
         curves = [_curve(journals[row.fingerprint], angle_metric(stack, name))[1] for row in group.rows]
-        measured = [values for values in curves if values]
-        if measured:
-            start[name] = float(np.mean([values[0] for values in measured]))
-            end[name] = float(np.mean([values[-1] for values in measured]))
+        values = [curve for curve in curves if curve]
+        if values:
+            start[name] = float(np.mean([curve[0] for curve in values]))
+            end[name] = float(np.mean([curve[-1] for curve in values]))
     return Angle(group, stack, start, end)
 
 
-def _measured(section: Section, records: Records) -> list[tuple[ResultRow, StartAndEnd]]:
-    """The angles of the cells that are done, those with matching first."""
+def _cell_angles(section: Section, records: Records) -> list[tuple[ResultRow, StartAndEnd]]:
+    """The angles of the cells that are done. Cells with matching come first."""
     done = [row for row in section.rows if row.status == "done"]
-    found: list[tuple[ResultRow, StartAndEnd]] = []
+    cell_angles: list[tuple[ResultRow, StartAndEnd]] = []
     for row in sorted(done, key=lambda row: row.strategy == NO_MATCHING):
         file = records.cell(row.fingerprint).path("angles.npz")
         if file is not None:
-            found.append((row, {stack: angles.cos_mean[[0, -1]] for stack, angles in read(file).items()}))
-    return found
+            cell_angles.append((row, {stack: angles.cos_mean[[0, -1]] for stack, angles in read(file).items()}))
+    return cell_angles
 
 
-def _lines(section: Section, measured: Sequence[tuple[ResultRow, StartAndEnd]]) -> list[plots.AngleLine]:
-    """Every cell before training and at its end, in each stack, where it has the paper's pairs."""
+def _lines(section: Section, cell_angles: Sequence[tuple[ResultRow, StartAndEnd]]) -> list[plots.AngleLine]:
+    """Two lines per cell and stack, one before training and one after it. A line without any cosine is left out."""
     return [
         plots.AngleLine(stack, row.init, row.strategy, untrained, tuple(cosines))
         for stack in section.stacks
-        for row, ends in measured
+        for row, ends in cell_angles
         if stack in ends
         for untrained, cosines in zip((True, False), seen_from(ends[stack]), strict=True)
         if not np.isnan(cosines).all()
@@ -119,12 +119,12 @@ def _lines(section: Section, measured: Sequence[tuple[ResultRow, StartAndEnd]]) 
 
 
 def _maps(
-    section: Section, stack: str, measured: Sequence[tuple[ResultRow, StartAndEnd]]
+    section: Section, stack: str, cell_angles: Sequence[tuple[ResultRow, StartAndEnd]]
 ) -> dict[str, NDArray[np.float64]]:
-    """Mean cosines [L, M, M] before and after training, of one matching cell for each init."""
+    """Mean cosines [L, M, M] before and after training, of one cell per init, with matching where there is one."""
     maps: dict[str, NDArray[np.float64]] = {}
     for init in section.inits:
-        for row, ends in measured:
+        for row, ends in cell_angles:
             if row.init == init and stack in ends:
                 names = (f"{INITS[init]},\nuntrained", f"{INITS[init]},\nafter {row.strategy}")
                 maps |= dict(zip(names, ends[stack], strict=True))

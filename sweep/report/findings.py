@@ -1,6 +1,6 @@
-"""What the numbers of a sweep say, in words. Pure.
+"""The numbers of a sweep in words. Pure.
 
-Nothing here tests significance; the sentences say what was counted, and what the number of seeds leaves open.
+Nothing here tests significance. The sentences say what was counted, and what so few or so many seeds cannot show.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from sweep.tracking.tags import ACUTE_SHARE
 
 
 def number(value: float | None, metric: str) -> str:
-    """A score as text: BLEU with one decimal, shares with three; a dash where there is none."""
+    """A score as text: one decimal for BLEU, three for every other metric, a dash for None."""
     return "-" if value is None else f"{value:.{_digits(metric)}f}"
 
 
 def score(group: Group, metric: str) -> str:
-    """`0.812`, or mean and standard deviation over seeds: `0.812 ± 0.004 (3)`."""
+    """`0.812` for one seed; mean, standard deviation and number of seeds for several: `0.812 ± 0.004 (3)`."""
     text = number(group.mean, metric)
     return text if group.sd is None else f"{text} ± {number(group.sd, metric)} ({len(group.scores)})"
 
@@ -27,35 +27,36 @@ def percent(value: float | None) -> str:
 
 
 def findings(section: Section) -> list[str]:
-    """What the numbers of a section say, a sentence or two an init."""
+    """Describes the numbers of a section in one or two sentences per init."""
     return [f"{INITS[init].capitalize()}: {_finding(compare(section.of(init)), section)}" for init in section.inits]
 
 
-def _finding(found: Comparison, section: Section) -> str:
-    if found.gain is None:
-        return "nothing to compare: cells with and without matching are needed."
-    assert found.none is not None
-    metric, sign = section.metric, "+" if found.gain >= 0 else "-"
-    average = number(found.none + found.gain, metric)
+def _finding(comparison: Comparison, section: Section) -> str:
+    if comparison.gain is None:
+        return "there is nothing to compare yet; this needs cells with and without matching."
+    assert comparison.none is not None
+    metric, sign = section.metric, "+" if comparison.gain >= 0 else "-"
+    average = number(comparison.none + comparison.gain, metric)
     text = (
-        f"without matching {number(found.none, metric)}, with matching {average} on average "
-        f"({sign}{number(abs(found.gain), metric)}); {found.num_better} of {len(found.matching)} "
+        f"without matching {number(comparison.none, metric)}, with matching {average} on average "
+        f"({sign}{number(abs(comparison.gain), metric)}); {comparison.num_better} of {len(comparison.matching)} "
         "matching strategies score above none."
     )
-    if found.spread is None:
+    if comparison.spread is None:
         return text
-    ranked = sorted(found.matching, key=lambda name: found.matching[name])
+    lowest, *_, highest = sorted(comparison.matching, key=lambda name: comparison.matching[name])
     text += (
-        f" Matching strategies lie between {number(found.matching[ranked[0]], metric)} ({ranked[0]}) and "
-        f"{number(found.matching[ranked[-1]], metric)} ({ranked[-1]}): a spread of {number(found.spread, metric)}"
+        f" Matching strategies lie between {number(comparison.matching[lowest], metric)} ({lowest}) and "
+        f"{number(comparison.matching[highest], metric)} ({highest}): a spread of {number(comparison.spread, metric)}"
     )
-    return f"{text}, {found.spread / abs(found.gain):.0%} of the step from none." if found.gain else f"{text}."
+    part = f", {comparison.spread / abs(comparison.gain):.0%} of the step from none" if comparison.gain else ""
+    return f"{text}{part}."
 
 
 def overview(all_sections: Sequence[Section]) -> list[str]:
-    """What all comparisons of a sweep say together, and what they cannot say."""
-    found = [compare(section.of(init)) for section in all_sections for init in section.inits]
-    gains = [each for each in found if each.gain is not None]
+    """Describes all comparisons of a sweep together, and says what they cannot show."""
+    comparisons = [compare(section.of(init)) for section in all_sections for init in section.inits]
+    gains = [each for each in comparisons if each.gain is not None]
     spreads = [each for each in gains if each.spread is not None]
     if not gains:
         return ["No model has finished cells both with and without matching yet."]
@@ -65,7 +66,7 @@ def overview(all_sections: Sequence[Section]) -> list[str]:
     )
     return [
         f"Does matching beat none? On average over its strategies it does in {num_gained} of {len(gains)} "
-        "comparisons (a model, a task and an init each).",
+        "comparisons (one per model, task and init).",
         f"Do the strategies differ? In {num_close} of {len(spreads)} comparisons the spread between matching "
         "strategies is smaller than the step from none to matching.",
         *_angles(all_sections),
@@ -74,7 +75,7 @@ def overview(all_sections: Sequence[Section]) -> list[str]:
 
 
 def _angles(all_sections: Sequence[Section]) -> list[str]:
-    """How acute the angles were at the end, from the least to the most acute cell."""
+    """The share of acute angles at the end of training: its range and its mean over cells and stacks."""
     rows = {row.fingerprint: row for section in all_sections for row in section.rows}.values()
     shares = [value for row in rows for name, value in row.metrics.items() if name.endswith(f"/{ACUTE_SHARE}")]
     if not shares:
@@ -88,13 +89,13 @@ def _angles(all_sections: Sequence[Section]) -> list[str]:
 def _caution(num_seeds: int) -> str:
     if num_seeds < 2:
         return (
-            "One seed a cell cannot tell a difference between strategies from the luck of the draw: the same cell "
-            "with another seed also scores differently, and by how much is not measured here. Read the spreads as "
-            "sizes, not as proof; more seeds (axes.seed) show which of them last."
+            "One seed per cell cannot tell a difference between strategies from the luck of the draw: the same cell "
+            "also scores differently with another seed, and this sweep does not measure by how much. The spreads "
+            "prove nothing; more seeds (axes.seed) show which of them remain."
         )
     return (
-        f"Each mean is over at least {num_seeds} seeds; ± is the standard deviation between them. No test of "
-        "significance is made here: a spread of the size of that deviation says nothing."
+        f"Each mean is over at least {num_seeds} seeds; ± is the standard deviation between them. This is "
+        "no test of significance: a spread no larger than that deviation says nothing."
     )
 
 

@@ -1,6 +1,6 @@
 """The results of a storage as pandas tables, for a notebook: `from sweep import load_angles, load_results`.
 
-Needs neither torch, Ray nor MLflow. Where a sweep used plug-ins, they are loaded, as its cells name them.
+This module loads neither torch, Ray nor MLflow. It loads the plug-ins that a sweep used, since its cells name them.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ ANGLES = (
 
 
 def load_results(storage: str | Path, name: str | None = None) -> pd.DataFrame:
-    """One row per teacher and per cell of a sweep, whatever became of it, also while the sweep still runs.
+    """One row per teacher and per cell of a sweep, whatever its status, even while the sweep still runs.
 
-    `storage` is a path or an fsspec URL; `name` is that of the sweep, and None stands for all of the storage.
+    `storage` is a path or an fsspec URL. `name` is the name of a sweep; None takes every sweep of the storage.
 
-    Columns: `sweep`; `kind` (teacher or cell); `model`, `task`, `strategy`, `init`, `seed`; the `label` that other
-    places show; `status` (done, failed or missing) and the `reason` of a failure; `step` and `measured`, the last
-    optimiser step with a measurement and its time in UTC; `main_metric`, and that metric as `best` (validation),
-    `test` and `teacher_test`; `share_of_teacher`, the share of the way from chance to the teacher; `teacher` and
-    `fingerprint`, which name the records; one column for each further field that the sweep varies, such as
-    `train.learning_rate`; one for each final metric, such as `test/accuracy`. A value that is not there, or not yet,
-    is missing.
+    Columns: `sweep`; `kind` (teacher or cell); `model`, `task`, `strategy`, `init`, `seed`; the `label` that tables
+    show; `status` (done, failed or missing) and the `reason` of a failure; `step`, the last optimiser step with a
+    measurement, and `measured`, the time of that measurement in UTC; `main_metric`, and that metric as `best`
+    (validation), `test` and `teacher_test`; `share_of_teacher`, the share of the way from chance to the teacher;
+    `teacher` and `fingerprint`, which name the records; one column for each further field that the sweep varies, such
+    as `train.learning_rate`; one for each final metric, such as `test/accuracy`. A value that does not exist, or not
+    yet, is missing.
 
-    Raises InputError where the storage holds no sweep, or none of that name.
+    Raises InputError where the storage holds no sweep, or none with that name.
 
     Example, the mean of each strategy over the seeds:
 
@@ -77,9 +77,9 @@ def load_results(storage: str | Path, name: str | None = None) -> pd.DataFrame:
 def load_angles(storage: str | Path, name: str | None = None, *, fingerprint: str | None = None) -> pd.DataFrame:
     """The angles at which the teacher's states are seen from the student's, one row per pair of teacher states.
 
-    `storage` is a path or an fsspec URL. The cells are those of the sweep `name`, or the ones whose fingerprint is or
-    begins with `fingerprint`, or all of the storage. Those that are finished have angles; a sweep that still runs
-    gives what it has so far.
+    `storage` is a path or an fsspec URL. The cells are those of the sweep `name`, or those whose fingerprint
+    begins with `fingerprint`, or all cells of the storage. Only finished cells have angles, so a sweep that still runs
+    gives those of the cells that it has finished.
 
     Columns: `fingerprint` of the cell, as in `load_results`; `stack` (encoder or decoder); `step` of the optimiser, 0
     before training; `student_state`, `teacher_state_i` and `teacher_state_k` with i < k, where state 0 is the
@@ -114,13 +114,13 @@ def _sweeps(storage: Storage, name: str | None) -> list[Sweep]:
     return [Sweep.load(storage, each) for each in names]
 
 
-def _fingerprints(storage: Storage, name: str | None, beginning: str | None) -> Iterable[str]:
-    if beginning is None:
+def _fingerprints(storage: Storage, name: str | None, prefix: str | None) -> Iterable[str]:
+    if prefix is None:
         return dict.fromkeys(cell.fingerprint for each in _sweeps(storage, name) for cell in each.cells)
-    known = [each for each in storage.list("cells") if each.startswith(beginning)]
-    if not known:
-        raise InputError([Problem("fingerprint", f"got {beginning!r}; no cell of the storage begins with it")])
-    return known
+    fingerprints = [each for each in storage.list("cells") if each.startswith(prefix)]
+    if not fingerprints:
+        raise InputError([Problem("fingerprint", f"got {prefix!r}; no cell of the storage begins with it")])
+    return fingerprints
 
 
 def _record(records: Records, row: ResultRow) -> Record:
@@ -128,13 +128,13 @@ def _record(records: Records, row: ResultRow) -> Record:
 
 
 def _progress(record: Record) -> tuple[int | None, datetime | None]:
-    """The last step with a measurement, and when that was, of a record that is finished or not."""
+    """The last step with a measurement, and its time. The record need not be finished."""
     last = record.last_row()
     return (last["step"], datetime.fromtimestamp(last["time"] / 1000, UTC)) if last else (None, None)
 
 
 def _numbers(texts: pd.Series[Any]) -> pd.Series[Any]:
-    """A column of the config as numbers, where all of its values are."""
+    """A column of the config, as numbers where all of its values are numbers."""
     try:
         return pd.to_numeric(texts)
     except ValueError:
@@ -142,7 +142,7 @@ def _numbers(texts: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _pairs(fingerprint: str, stack: str, angles: Angles) -> pd.DataFrame:
-    """The pairs of states of one stack of one cell, at all of its evaluations."""
+    """The pairs of teacher states in one stack of one cell, at every evaluation."""
     num_states = angles.cos_mean.shape[-1]
     above_MM = np.triu(np.ones((num_states, num_states), dtype=bool), k=1)
     step, student, i, k = where = np.nonzero(np.broadcast_to(above_MM, angles.cos_mean.shape))

@@ -1,4 +1,4 @@
-"""The report of a sweep: one HTML page with its tables, figures and what they say. It needs no network."""
+"""The report of a sweep: one HTML page of tables, figures and findings, which needs no network."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from sweep.tracking import views
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where the files of a report are."""
+    """The full URLs of a report's files."""
 
     csv: str
     html: str
 
 
 def write(storage: Storage, sweep: Sweep, rows: Sequence[ResultRow]) -> ReportFiles:
-    """Stores what the report needs to be drawn again, the table as CSV, and the page."""
+    """Stores the sweep, from which its report can be drawn again, the table as CSV, and the page."""
     sweep.store(storage)
     csv, html = f"{sweep.folder}/results.csv", f"{sweep.folder}/report.html"
     results.write_csv(rows, storage, csv)
@@ -37,7 +37,7 @@ def write(storage: Storage, sweep: Sweep, rows: Sequence[ResultRow]) -> ReportFi
 
 
 def best_student(rows: Sequence[ResultRow], sweep: Sweep, records: Records) -> SavedStudent | None:
-    """The cell that came nearest to its teacher on the validation split, of those whose student was kept."""
+    """The student that came nearest to its teacher on the validation split, among the students in the storage."""
     configs = {cell.fingerprint: cell.config for cell in sweep.cells}
     for row in summary.ranked(rows):
         record = records.cell(row.fingerprint)
@@ -48,7 +48,7 @@ def best_student(rows: Sequence[ResultRow], sweep: Sweep, records: Records) -> S
 
 
 def page(rows: Sequence[ResultRow], records: Records, sweep: Sweep) -> str:
-    """The whole page. Every text in it is escaped; figures are images."""
+    """The whole page. Every text in it is escaped, and figures are images."""
     template = Environment(
         loader=PackageLoader("sweep"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).get_template("report.html.j2")
@@ -71,7 +71,7 @@ def page(rows: Sequence[ResultRow], records: Records, sweep: Sweep) -> str:
 
 
 def _run_link(sweep: Sweep, run_id: str) -> str:
-    """The address of a run, where the tracking URI is a server's."""
+    """The address of a run; empty where runs are tracked without a server."""
     if not sweep.tracking_uri.startswith(("http://", "https://")) or not sweep.experiment_id:
         return ""
     return views.page(without_login(sweep.tracking_uri), f"experiments/{sweep.experiment_id}/runs/{run_id}")

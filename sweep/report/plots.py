@@ -1,4 +1,4 @@
-"""The figures of a report: scores by strategy, learning curves, angles (paper, Figure 1). Numbers in, figures out.
+"""The figures of a report, drawn from numbers: scores by strategy, learning curves, and angles (paper, Figure 1).
 
 L student states, M teacher states.
 """
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-# Okabe and Ito's palette: told apart with any colour vision.
+# The palette of Okabe and Ito, which suits every kind of colour vision.
 INIT_COLOURS = {"random": "#0072B2", "teacher": "#D55E00"}
 INIT_LABELS = {"random": "random start", "teacher": "teacher's weights"}
 STRATEGY_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -43,17 +43,17 @@ WIDTH = 8.4
 COLOURS = mpl.colormaps["PuOr_r"].with_extremes(bad="white", under="#cccccc")
 COSINES = Normalize(-1, 1)
 LEFT_OUT = -2.0
-"""Below the scale, so that it takes the colour for that."""
+"""The value of a pair without a cosine: it lies below the scale and takes the colour for such values."""
 
 Curve = tuple[Sequence[float], Sequence[float]]
-"""Optimiser steps and values."""
+"""Optimiser steps and the values at them."""
 Grouped = tuple[str, str]
 """Strategy and init."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The metric of a section with its two ends."""
+    """The metric of a section, and the scores of its teacher and of chance."""
 
     metric: str
     teacher_score: float | None
@@ -62,7 +62,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class AngleLine:
-    """A cell in one stack: mean cosines of teacher states 1 and k, k from 2 on, as student state 1 sees them."""
+    """One cell in one stack: mean cosines between teacher states 1 and k, from k = 2, seen from student state 1."""
 
     stack: str
     init: str
@@ -72,7 +72,7 @@ class AngleLine:
 
 
 def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figure:
-    """A line a strategy, a dot a seed, a larger one their mean; the teacher and chance as lines."""
+    """One row per strategy, one dot per seed, a larger dot for their mean; lines show the teacher and chance."""
     strategies = list(dict.fromkeys(strategy for strategy, _ in scores))
     inits = list(dict.fromkeys(init for _, init in scores))
     with mpl.rc_context(STYLE):
@@ -99,7 +99,7 @@ def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figur
 
 
 def curve_plot(curves: Mapping[Grouped, Curve], scale: Scale) -> Figure:
-    """A panel an init, a line a strategy: the validation metric over the steps."""
+    """The validation metric over the steps: one panel per init, one line per strategy."""
     strategies = list(dict.fromkeys(strategy for strategy, _ in curves))
     inits = list(dict.fromkeys(init for _, init in curves))
     colours = _colours(strategies)
@@ -121,7 +121,7 @@ def curve_plot(curves: Mapping[Grouped, Curve], scale: Scale) -> Figure:
 
 
 def angle_lines_plot(lines: Sequence[AngleLine]) -> Figure:
-    """The paper's Figure 1: a row a stack, a panel an init, a line a cell over k; dotted before training."""
+    """The paper's Figure 1: one row per stack, one panel per init, one line per cell over k; dotted before training."""
     stacks = list(dict.fromkeys(line.stack for line in lines))
     inits = list(dict.fromkeys(line.init for line in lines))
     colours = _colours(line.strategy for line in lines)
@@ -145,7 +145,7 @@ def angle_lines_plot(lines: Sequence[AngleLine]) -> Figure:
         for axes in grid[-1]:
             axes.set_xlabel("teacher state k")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        # One entry a strategy, whatever panel has it.
+        # One entry per strategy, whichever panels show it.
         entries = {
             label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
@@ -154,23 +154,23 @@ def angle_lines_plot(lines: Sequence[AngleLine]) -> Figure:
 
 
 def angle_plot(maps: Mapping[str, NDArray[np.float64]]) -> Figure:
-    """Mean cosines [L, M, M] of each name, i < k: a row of maps a name, a map a student state.
+    """Mean cosines [L, M, M] for i < k: one row of maps per name, one map per student state.
 
-    All maps lie in one image: drawing takes as long as there are axes.
+    All maps lie in one image, because the time to draw a figure grows with its number of axes.
     """
     num_columns = max(len(each) for each in maps.values())
     num_states = next(iter(maps.values())).shape[-1]
     pitch = num_states + 1
-    shown = np.ma.masked_array(np.zeros((len(maps) * pitch - 1, num_columns * pitch - 1)), mask=True)
+    image = np.ma.masked_array(np.zeros((len(maps) * pitch - 1, num_columns * pitch - 1)), mask=True)
     upper_MM = np.triu(np.ones((num_states, num_states), bool), 1)
     for row, cosines_LMM in enumerate(maps.values()):
         for column, cosine_MM in enumerate(cosines_LMM):
-            place = shown[row * pitch :, column * pitch :][:num_states, :num_states]
-            place[upper_MM] = np.nan_to_num(cosine_MM, nan=LEFT_OUT)[upper_MM]
+            region = image[row * pitch :, column * pitch :][:num_states, :num_states]
+            region[upper_MM] = np.nan_to_num(cosine_MM, nan=LEFT_OUT)[upper_MM]
     with mpl.rc_context(STYLE):
         figure = Figure((WIDTH, 0.9 + 1.5 * len(maps)), layout="constrained")
         axes = figure.subplots()
-        axes.imshow(shown, cmap=COLOURS, norm=COSINES, interpolation="nearest")
+        axes.imshow(image, cmap=COLOURS, norm=COSINES, interpolation="nearest")
         axes.spines[:].set_visible(False)
         states = np.arange(0, num_states, max(1, num_states // 4))
         for axis, count in ((axes.xaxis, num_columns), (axes.yaxis, len(maps))):
@@ -192,10 +192,10 @@ def angle_plot(maps: Mapping[str, NDArray[np.float64]]) -> Figure:
 
 
 def svg_uri(figure: Figure) -> str:
-    """The figure as a data URI for an `img`: inside one, no text of it can become markup of the page."""
+    """The figure as a data URI for an `img`, so that no text in it can become markup of the page."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
-        # As savefig, without the pass before it that draws nothing: the layout is made in this one.
+        # savefig would draw the figure twice, the first time only for its layout, which this pass computes too.
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
@@ -208,14 +208,14 @@ def mean_curve(curves: Iterable[Curve]) -> Curve:
 
 
 def _colours(strategies: Iterable[str]) -> dict[str, str]:
-    """A colour a strategy; no matching is black."""
+    """One colour per strategy; black for `none`."""
     matching = [strategy for strategy in dict.fromkeys(strategies) if strategy != "none"]
     colours = {name: STRATEGY_COLOURS[i % len(STRATEGY_COLOURS)] for i, name in enumerate(matching)}
     return {**colours, "none": "black"}
 
 
 def _ends(axes: Axes, scale: Scale) -> None:
-    """The teacher's score and chance as named lines."""
+    """Draws the scores of the teacher and of chance as lines with their names."""
     for value, name, style in ((scale.teacher_score, "teacher", "-"), (scale.chance, "chance", ":")):
         if value is not None:
             axes.axvline(value, color=GREY, linestyle=style, linewidth=1.1)
@@ -226,7 +226,10 @@ def _ends(axes: Axes, scale: Scale) -> None:
 
 
 def _beside(axes: Axes, place: tuple[float, float], offset: tuple[float, float], text: str, rotation: int = 0) -> None:
-    """A text above the axes or, turned, to their left; `place` is in data along the axes and 0 to 1 across."""
+    """Writes a text above the axes or, when rotated, to their left.
+
+    `place` is in data units along the axes and runs from 0 to 1 across them.
+    """
     coords = ("axes fraction", "data") if rotation else ("data", "axes fraction")
     ha, va = ("right", "center") if rotation else ("center", "bottom")
     axes.annotate(

@@ -1,4 +1,4 @@
-"""Records as one tidy table: a row per teacher and per cell, whatever became of it. The only reader of results."""
+"""Records as one tidy table: one row per teacher and per cell, whatever its status. Nothing else reads results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Mappings = dict[str, dict[int, int]]
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One teacher or one cell; None where it has no such value, or not yet."""
+    """One teacher or one cell. A value that it does not have, or not yet, is None."""
 
     kind: RecordKind
     label: str
@@ -33,7 +33,7 @@ class ResultRow:
     init: str
     seed: int | None
     axes: dict[str, str]
-    """The other fields of the config that the sweep varies and that have an effect on the cell."""
+    """The other fields of the config that the sweep varies and that affect the cell."""
     status: State
     reason: str
     main_metric: str
@@ -43,12 +43,12 @@ class ResultRow:
     share_of_teacher: float | None
     """(test - chance) / (teacher's test - chance)."""
     validation_share: float | None
-    """The same of the best validation scores; by it the best student is chosen."""
+    """The same share of the best validation scores. It chooses the best student."""
     metrics: dict[str, float]
     """All final metrics: test/…, angle/…, seconds/…"""
     mapping: Mappings
     mapping_note: str
-    """For drawn permutations: identity, reversal or permutation of forward's, per stack."""
+    """What the strategy `random` drew in each stack, against forward: identity, reversal or permutation."""
     signature: str
     seconds: float | None
     computed_by: str
@@ -58,7 +58,7 @@ class ResultRow:
 
 
 def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
-    """The rows of the teachers of these cells, then those of the cells, in the order given."""
+    """The rows of the teachers of these cells, then the rows of the cells, in the order of `cells`."""
     first: dict[str, Cell] = {}
     for cell in cells:
         first.setdefault(cell.teacher_hash, cell)
@@ -74,14 +74,14 @@ def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
 
 
 def table(rows: Iterable[ResultRow]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The columns, one per field, then one per axis, then one per metric; and the rows, without what they lack."""
+    """The columns (fields, then axes, then metrics), and each row as a mapping, without the columns that it lacks."""
     lines = [(_flat(row), row.axes, row.metrics) for row in rows]
     columns = list(dict.fromkeys(column for parts in zip(*lines, strict=True) for part in parts for column in part))
     return columns, [flat | axes | metrics for flat, axes, metrics in lines]
 
 
 def write_csv(rows: Iterable[ResultRow], storage: Storage, path: str) -> None:
-    """The table as CSV."""
+    """Writes the table as CSV."""
     columns, lines = table(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -145,7 +145,7 @@ def _row(
 
 
 def _scores(result: Result | None) -> tuple[float | None, float | None]:
-    """The main metric: the best on validation, and that on the test split."""
+    """The main metric: the best on the validation split, and the one on the test split."""
     if result is None:
         return None, None
     metrics, main = result.metrics, result.main_metric
@@ -153,18 +153,18 @@ def _scores(result: Result | None) -> tuple[float | None, float | None]:
 
 
 def share(student_score: float | None, teacher_score: float | None, chance: float) -> float | None:
-    """How much of the way from chance to the teacher's score a student has come; None where there is no such way."""
+    """The share of the way from chance to the teacher's score; None where the teacher is no better than chance."""
     if student_score is None or teacher_score is None or teacher_score <= chance:
         return None
     return (student_score - chance) / (teacher_score - chance)
 
 
 def permutation_note(mapping: dict[int, int]) -> str:
-    """What a permutation of forward's blocks came out as: identity, reversal or permutation."""
-    drawn = [mapping[state] for state in sorted(mapping) if state > 0]
-    if drawn == sorted(drawn):
+    """What a drawn mapping is against forward: identity, reversal or another permutation."""
+    blocks = [mapping[state] for state in sorted(mapping) if state > 0]
+    if blocks == sorted(blocks):
         return "identity"
-    return "reversal" if drawn == sorted(drawn, reverse=True) else "permutation"
+    return "reversal" if blocks == sorted(blocks, reverse=True) else "permutation"
 
 
 def _status(result: Result | None, failure: AttemptFailure | None) -> State:
@@ -178,7 +178,7 @@ def _notes(mapping: Mappings) -> str:
 
 
 def _flat(row: ResultRow) -> dict[str, Any]:
-    """The fields of a row that are one column each; its label repeats some of them."""
+    """The fields of a row that are one column each. The label is left out, since it repeats some of them."""
     others = ("label", "axes", "metrics")
     flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in others}
     return flat | {"mapping": "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())}

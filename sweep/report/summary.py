@@ -1,4 +1,4 @@
-"""Rows summed up: one section a model and task, scores over seeds, matching against none. Pure."""
+"""Summaries of rows: one section per model and task, scores over seeds, matching against none. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INITS = {"random": "random start", "teacher": "teacher's weights"}
 
 @dataclass(frozen=True)
 class Group:
-    """The cells that share strategy and init: one a seed."""
+    """The cells that share a strategy and an init: one per seed."""
 
     strategy: str
     init: str
@@ -24,7 +24,7 @@ class Group:
 
     @property
     def scores(self) -> list[float]:
-        """The test metrics that there are."""
+        """The test scores of the cells that have one."""
         return [row.test for row in self.rows if row.test is not None]
 
     @property
@@ -33,7 +33,7 @@ class Group:
 
     @property
     def sd(self) -> float | None:
-        """The sample standard deviation over seeds; None below two."""
+        """The sample standard deviation over seeds; None for fewer than two."""
         return statistics.stdev(self.scores) if len(self.scores) > 1 else None
 
     @property
@@ -50,7 +50,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """One model on one task, at one value of the further axes."""
+    """One model on one task, at one value of each further axis."""
 
     model: str
     task: str
@@ -102,59 +102,60 @@ class Section:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Matching against none, and matching strategies against each other, from one init. Means over seeds."""
+    """Matching against `none` and matching strategies against each other, for one init. Scores are means over seeds."""
 
     none: float | None
     matching: dict[str, float]
     num_seeds: int
-    """The smallest number of seeds behind a mean."""
+    """The smallest number of seeds behind any of the means."""
 
     @property
     def gain(self) -> float | None:
-        """The mean over the matching strategies, less none."""
+        """The mean over the matching strategies minus the score of `none`."""
         if self.none is None or not self.matching:
             return None
         return statistics.fmean(self.matching.values()) - self.none
 
     @property
     def spread(self) -> float | None:
-        """Best less worst matching strategy; None below two."""
+        """The best matching strategy minus the worst; None for fewer than two."""
         values = self.matching.values()
         return max(values) - min(values) if len(values) > 1 else None
 
     @property
     def num_better(self) -> int:
-        """How many matching strategies scored above none."""
+        """The number of matching strategies that score above `none`."""
         return sum(self.none is not None and value > self.none for value in self.matching.values())
 
 
 def sections(rows: Iterable[ResultRow]) -> list[Section]:
-    """The rows of cells by model, task and further axes, in the order in which they first come.
+    """The sections of the cells, by model, task and further axes, in the order of their first cells.
 
-    A cell on which an axis has no effect (`losses.hidden` on one without matching) stands in every section of the
-    axis's values.
+    A cell that an axis does not affect (as `losses.hidden` does not affect one without matching) stands in the section
+    of every value of that axis.
     """
     table = list(rows)
     teacher_rows = {row.teacher: row for row in table if row.kind == "teacher"}
     cells = [row for row in table if row.kind == "cell"]
     places = [_Place(row.model, row.task, frozenset(row.axes.items())) for row in cells]
-    whole = [each for each in dict.fromkeys(places) if not any(each.is_part_of(other) for other in places)]
-    rows_of = {
-        place: [row for row, of in zip(cells, places, strict=True) if of == place or of.is_part_of(place)]
-        for place in whole
-    }
-    return [_section(rows_of[place], teacher_rows) for place in whole]
+    complete = [each for each in dict.fromkeys(places) if not any(each.is_part_of(other) for other in places)]
+    return [
+        _section(
+            [row for row, at in zip(cells, places, strict=True) if at == place or at.is_part_of(place)], teacher_rows
+        )
+        for place in complete
+    ]
 
 
 class _Place(NamedTuple):
-    """Where a cell stands."""
+    """The section of a cell, or a part of it where some axes do not affect the cell."""
 
     model: str
     task: str
     axes: frozenset[tuple[str, str]]
 
     def is_part_of(self, other: _Place) -> bool:
-        """Whether the other says more of the axes, and nothing else."""
+        """Whether the other has the same model and task, and these axes and more."""
         return self[:2] == other[:2] and self.axes < other.axes
 
 
@@ -183,14 +184,14 @@ def compare(groups: Iterable[Group]) -> Comparison:
 
 
 def ranked(rows: Iterable[ResultRow]) -> list[ResultRow]:
-    """The cells with a score, the one that came nearest to its teacher on the validation split first.
+    """The cells with a score, starting with the one that came nearest to its teacher on the validation split.
 
-    The test split reports what the validation split has chosen: the best of many test scores would be too good.
+    The test split never chooses a student: the best of many test scores would be biased upwards.
     """
     scored = [(row.best, row) for row in rows if row.kind == "cell" and row.best is not None]
     return [row for _, row in sorted(scored, key=lambda each: _nearness(*each), reverse=True)]
 
 
 def _nearness(best: float, row: ResultRow) -> tuple[bool, float, float]:
-    """What a row is ranked by; one without a share of the way comes after those that have one."""
+    """The sort key of a row. A row without a share of the way comes after those that have one."""
     return row.validation_share is not None, row.validation_share or 0.0, best

@@ -1,6 +1,6 @@
-"""What a sweep shows in the terminal: live progress, and the table of results at the end.
+"""The terminal output of a sweep: live progress, and the tables of results at the end.
 
-On a terminal the progress is redrawn in place; elsewhere (a job's log) it is a line every few seconds.
+A terminal shows the progress in place; any other output, such as the log of a job, gets one line every few seconds.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from sweep.tracking.tags import ACUTE_SHARE, angle_metric
 FOOTER = "Ctrl-C is safe: run the same command again to continue"
 LOG_SECONDS = 10.0
 LEAST_SHARE = 0.02
-"""Of the work: before that much of it has come, most of the time was the workers' start."""
+"""The share of the steps before which no remaining time is shown: until then workers have mostly been starting."""
 MAX_SHOWN = 8
 MAX_REASONS = 20
 
 
 @dataclass
 class Running:
-    """A cell or teacher at work."""
+    """A cell or teacher that is being trained."""
 
     steps: int | None
     step: int = 0
@@ -46,11 +46,11 @@ class Running:
 
 @dataclass
 class Work:
-    """How far the teachers and cells of a sweep have come."""
+    """The progress of the teachers and cells of a sweep."""
 
     groups: Mapping[str, Mapping[str, int | None]]
-    """`teachers` and `cells`: the steps of each, by its name; None: it has none."""
-    begun: float
+    """`teachers` and `cells`: name -> number of steps, None for a teacher that is ready."""
+    start_time: float
     running: dict[str, Running] = field(default_factory=dict[str, Running])
     done: set[str] = field(default_factory=set[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
@@ -65,29 +65,30 @@ class Work:
         ]
         text = f"{', '.join(counts)} done, {len(self.running)} running, {len(self.failed)} failed"
         left = self.seconds_left(now)
-        text += f" · {clock(now - self.begun)} elapsed"
+        text += f" · {clock(now - self.start_time)} elapsed"
         return text if left is None else f"{text}, about {clock(left)} left"
 
     def seconds_left(self, now: float) -> float | None:
-        """From the rate so far, which has the parallelism in it; None where it says nothing yet, and after the end.
+        """An estimate from the rate so far, parallelism included; None while it is too early for one, and at the end.
 
-        Everything counts by its steps, and what runs as far as its steps have come.
+        The rate counts steps, also those of the cells and teachers that are running.
         """
         ended = self.done | self.failed.keys()
         total = sum(map(self._size, self.steps))
-        come = sum(map(self._size, ended))
-        come += sum(
+        progress = sum(map(self._size, ended))
+        progress += sum(
             self._size(name) * min(1.0, each.step / each.steps) for name, each in self.running.items() if each.steps
         )
-        is_early = come < LEAST_SHARE * total
-        return None if is_early or len(ended) == len(self.steps) else (now - self.begun) * (total - come) / come
+        if progress < LEAST_SHARE * total or len(ended) == len(self.steps):
+            return None
+        return (now - self.start_time) * (total - progress) / progress
 
     def _size(self, name: str) -> int:
         return self.steps[name] or 1
 
 
 class LiveProgress:
-    """Live progress, as a context; its methods are told what the trials do."""
+    """Live progress, as a context manager. Its methods take what happens to the trials."""
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console or Console()
@@ -114,7 +115,7 @@ class LiveProgress:
             self._live.stop()
 
     def begin(self, groups: Mapping[str, Mapping[str, int | None]]) -> None:
-        """The work begins: by title (`teachers`, `cells`) the steps of each, by its name."""
+        """Starts the work. `groups`: `teachers` and `cells`, each a mapping of names to numbers of steps."""
         self._work = Work(groups, self._now())
         self._tell()
 
@@ -138,17 +139,17 @@ class LiveProgress:
         self._print(f"failed: {name}: {reason}", style="red")
 
     def _tell(self) -> None:
-        """Where nothing is redrawn: a line, once in a while."""
+        """Prints a line every few seconds where the output is no terminal."""
         if self._live is None and self._now() - self._printed >= LOG_SECONDS:
             self._printed = self._now()
-            shown = [f"{name}: {running}" for name, running in list(self._work.running.items())[:MAX_SHOWN]]
-            self._print(" | ".join([self._work.line(self._now()), *shown]))
+            lines = [f"{name}: {running}" for name, running in list(self._work.running.items())[:MAX_SHOWN]]
+            self._print(" | ".join([self._work.line(self._now()), *lines]))
 
     def _print(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style), soft_wrap=True)
 
     def _render(self) -> Group:
-        # A copy: the drawing thread must not meet a change half way.
+        # A copy, because another thread draws while this one changes the mapping.
         running = list(self._work.running.items())
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -163,16 +164,16 @@ class LiveProgress:
 def show_results(
     rows: Sequence[ResultRow], console: Console, student: SavedStudent | None = None, files: Sequence[str] = ()
 ) -> None:
-    """The tables of a sweep, its failures, what was found, the best student's use, and where to read on."""
-    found = sections(rows)
-    for section in found:
+    """Prints the tables of a sweep, its failures and findings, the use of the best student, and the report's files."""
+    all_sections = sections(rows)
+    for section in all_sections:
         console.print(_table(section))
     _show_failures(rows, console)
-    for sentence in overview(found):
+    for sentence in overview(all_sections):
         console.print(Text(sentence))
     if student:
-        came = f"on the test split {percent(student.row.share_of_teacher)} of the way from chance to its teacher"
-        console.print(Text(f"\nBest student by validation ({came}): {student.path}", "bold"), soft_wrap=True)
+        distance = f"on the test split {percent(student.row.share_of_teacher)} of the way from chance to its teacher"
+        console.print(Text(f"\nBest student by validation ({distance}): {student.path}", "bold"), soft_wrap=True)
         for line in usage(student.config, student.path):
             console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
     console.print()

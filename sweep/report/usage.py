@@ -1,4 +1,4 @@
-"""How a saved student is used in plain transformers, without this project."""
+"""Code that uses a saved student in plain transformers, without this project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.tasks.kinds import KINDS
 
 @dataclass(frozen=True)
 class SavedStudent:
-    """A saved student of a cell, and where it lies."""
+    """The student of a cell, and the full URL of its folder."""
 
     row: ResultRow
     config: TrialConfig
@@ -21,11 +21,11 @@ class SavedStudent:
 
 
 def pipeline_task(config: TrialConfig) -> str | None:
-    """The task of the `transformers.pipeline` that runs a student; None: transformers 5 has none for it."""
+    """The task of the `transformers.pipeline` that runs a student; None where transformers 5 has no such task."""
     return KINDS[config.task.kind].pipeline(FAMILIES[config.model.family].form)
 
 
 def usage(config: TrialConfig, path: str) -> list[str]:
-    """Three lines that use a student in plain transformers: what the task's kind gives for a text."""
+    """Lines of Python that load a student from `path` and print its answer to one input."""
     folder = json.dumps(path, ensure_ascii=False)
     return KINDS[config.task.kind].usage(config.task, FAMILIES[config.model.family].form, folder)

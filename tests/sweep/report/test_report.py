@@ -88,7 +88,7 @@ def test_the_page_says_the_numbers_of_the_records(storage: Storage) -> None:
 def test_the_page_stands_alone(storage: Storage) -> None:
     html = written(storage, finished_sweep(storage, {"tiny-bart": BART}))
     page = Page(html)
-    assert "One seed a cell cannot tell" in html
+    assert "One seed per cell cannot tell" in html
     sources = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
     assert len(sources) == 5  # scores, curves, angles by k, all angles of two stacks
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)

@@ -95,7 +95,7 @@ def test_the_overview_counts_comparisons() -> None:
     assert "1 of 2 comparisons" in beats
     assert "0 of 1 comparisons" in differ
     assert "50% to 70% of them are" in acute
-    assert caution.startswith("One seed a cell cannot tell")
+    assert caution.startswith("One seed per cell cannot tell")
     assert "at least 2 seeds" in findings.overview(sections(ROWS))[-1]
 
 
@@ -104,7 +104,7 @@ def test_what_is_missing_is_not_counted() -> None:
     found = compare(section.groups)
     assert (found.none, found.gain, found.spread, found.num_better) == (None, None, None, 0)
     assert findings.findings(section) == [
-        "Random start: nothing to compare: cells with and without matching are needed."
+        "Random start: there is nothing to compare yet; this needs cells with and without matching."
     ]
     assert len(findings.overview([section])) == 1
     assert findings.score(section.groups[0], "accuracy") == "-"

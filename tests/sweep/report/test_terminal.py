@@ -66,7 +66,7 @@ def test_a_failure_is_said_at_once_and_taken_back_by_a_retry() -> None:
 
 
 def test_time_left_counts_running_cells_as_far_as_they_came() -> None:
-    work = Work({"cells": dict.fromkeys("abcdefghij", 100)}, begun=0.0)
+    work = Work({"cells": dict.fromkeys("abcdefghij", 100)}, start_time=0.0)
     work.running = {"a": Running(100), "e": Running(None, 7)}
     assert work.seconds_left(30.0) is None
     work.running["a"] = Running(100, 19)
@@ -83,7 +83,7 @@ def test_time_left_counts_running_cells_as_far_as_they_came() -> None:
 
 
 def test_teachers_and_cells_count_by_their_steps() -> None:
-    work = Work({"teachers": {"t": 600, "ready": None}, "cells": {"a": 100, "b": 100}}, begun=0.0)
+    work = Work({"teachers": {"t": 600, "ready": None}, "cells": {"a": 100, "b": 100}}, start_time=0.0)
     work.running["t"] = Running(600, 300)
     assert work.line(60.0) == "teachers 0/2, cells 0/2 done, 1 running, 0 failed · 1:00 elapsed, about 1:40 left"
     del work.running["t"]
