@@ -1,1 +1,1 @@
-"""Who computes: jobs, Ray Tune, attempts."""
+"""Jobs as Ray Tune trials, and their attempts on workers."""

@@ -1,4 +1,4 @@
-"""One attempt of a record on a worker: compute, write the journal, deliver it to MLflow, end as it ended."""
+"""One attempt at a record on a worker: computes it, writes its journal, delivers it to MLflow, stores the outcome."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ReportProgress = Callable[[dict[str, Any]], None]
-"""Takes `step` and `loss` of a running trial, at most once a second."""
+"""Takes the `step` and `loss` of a running trial, at most once per second."""
 
 FLUSH_SECONDS = 1.0
 CLOSE_SECONDS = 60.0
@@ -37,13 +37,13 @@ CLOSE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Context:
-    """What all trials of a sweep share. Plain and picklable: it travels to every node."""
+    """What all trials of a sweep share. It is picklable, because it is sent to every node."""
 
     sweep: str
     storage_url: str
     tracking: Tracking | None
     code: CodeVersion
-    """The driver's."""
+    """The version of the code on the driver."""
     num_threads: int
 
     @property
@@ -69,7 +69,7 @@ class Ended:
 
 @dataclass
 class JournalWriter:
-    """Takes what is measured; writes it to the journal in segments and hands it on for delivery."""
+    """Takes measurements, writes them to the journal in segments, and passes them on for delivery."""
 
     attempt: Attempt
     delivery: Delivery | None
@@ -100,10 +100,10 @@ def make(
     compute: Callable[[Attempt, Report], Result],
     progress: ReportProgress,
 ) -> Ended:
-    """Makes one attempt. `compute` works in the attempt's folder and gives the record's result.
+    """Makes one attempt. `compute` works in the folder of the attempt and returns the result of the record.
 
-    What would fail again (a loss that is not finite, an error of the code) ends the record as failed and is
-    returned; what lies outside (OSError: disk, network) is raised, for another attempt.
+    An error that would occur again (a loss that is not finite, a bug) marks the record as failed and is returned. An
+    OSError (disk, network) is raised, so that another attempt is made.
     """
     attempt = record.begin(host=environment.host(), computed_by=context.computed_by, sweep=context.sweep)
     with log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"):
@@ -132,7 +132,7 @@ def _carry_out(
         if delivery:
             delivery.close(CLOSE_SECONDS)
         raise
-    except Exception as error:  # whatever a cell raises ends that cell alone, and is kept with its traceback
+    except Exception as error:  # any error of a cell ends that cell alone, and is stored with its traceback
         writer.flush()
         reason = str(error) if isinstance(error, NotFinite) else f"{type(error).__name__}: {error}"
         attempt.fail(reason, str(error), traceback.format_exc(), by_itself=True)
@@ -151,7 +151,7 @@ def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:
 
 
 def shared(outcome: Any, attempt: Attempt, context: Context) -> dict[str, Any]:
-    """What the results of cells and of teachers both say: the fields of `Result`."""
+    """The fields of `Result`, which the results of cells and of teachers share."""
     return {
         "attempt": attempt.number,
         "time": now(),

@@ -1,4 +1,4 @@
-"""What a sweep asks of a cluster's autoscaler: nodes for the trials that wait for room."""
+"""Asks the autoscaler of a cluster for nodes, for the trials that wait for room."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from sweep.spec.sweep import Resources
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 180.0
-"""How long an autoscaler may take to add a node before it is asked for fewer."""
+"""How long an autoscaler may take to add a node before the sweep asks for fewer."""
 MOST = 1000
-"""Trials that are asked for at once: an autoscaler fits each into a node at every look."""
+"""The most trials to ask room for: on each round an autoscaler fits every one of them into a node."""
 
 
 class Demand:
-    """Asks for room for trials beside those that there is room for; a cluster without an autoscaler ignores it.
+    """Asks for room for more trials than fit now. A cluster without an autoscaler ignores this.
 
-    Ray's second autoscaler adds no node at all where the whole of a request does not fit into the cluster's limits
-    (ray/autoscaler/v2/scheduler.py, `_enforce_resource_constraints`), and does not tell what these are. So where no
-    node comes, half as many more are asked for, down to one.
+    Ray's autoscaler v2 adds no node at all if a request as a whole exceeds the limits of the cluster
+    (ray/autoscaler/v2/scheduler.py, `_enforce_resource_constraints`), and does not report these limits. So if no node
+    is added in time, the sweep asks for room for half as many additional trials, down to one.
     """
 
     def __init__(self, resources: Resources, clock: Callable[[], float] = time.monotonic) -> None:
-        needed = {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}
-        self._bundle = {kind: amount for kind, amount in needed.items() if amount}
+        amounts = {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}
+        self._bundle = {kind: amount for kind, amount in amounts.items() if amount}
         self._clock = clock
         self._room = -1
         self._since = clock()
@@ -37,7 +37,7 @@ class Demand:
         self._asked = 0
 
     def ask(self, num_trials: int, room: int) -> None:
-        """Says how many trials could run at once by now, were there room; there is `room` for so many."""
+        """Requests room for the `num_trials` that are running or ready; the cluster has room for `room` trials."""
         now = self._clock()
         if room != self._room or num_trials <= room:
             self._room, self._since = room, now
@@ -47,7 +47,7 @@ class Demand:
         self._request(min(num_trials, room + self._most_beside, MOST))
 
     def withdraw(self) -> None:
-        """Asks for nothing more, if there is still a cluster to be asked."""
+        """Withdraws the request, if this process is still connected to a cluster."""
         if ray.is_initialized():
             self._request(0)
 

@@ -1,4 +1,4 @@
-"""The memory of a cluster's GPUs, asked of its nodes and held against what trials need."""
+"""Asks the nodes of a cluster for the memory of their GPUs, and compares it with the need of the trials."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sweep.spec.sweep import Resources
 from trainables.errors import raise_all
 
 ASK_SECONDS = 60.0
-"""For an answer: a node whose GPUs are all taken has none to give in time, and torch takes seconds to load."""
+"""The time limit for an answer. Torch takes seconds to load, and a node whose GPUs are all busy does not answer."""
 LEAST_SHARE = 0.01
-"""Of a GPU, to see it."""
+"""The share of a GPU that the question takes, without which Ray would hide the GPU from it."""
 
 
 class Gpu(NamedTuple):
@@ -31,43 +31,43 @@ class Gpu(NamedTuple):
 
 
 def check(resources: Resources, cells: Iterable[CellSizes]) -> None:
-    """Raises InputError for trials that no node's GPU can hold, where `resources.gpu_gb` does not say. Ray is joined.
+    """Raises InputError for trials that fit on no GPU of the cluster, unless `resources.gpu_gb` gives its memory.
 
-    A GPU that is not known (no CUDA, or no answer in time) refuses nothing.
+    Ray is connected. GPUs of unknown memory (no CUDA, or no answer in time) are ignored.
     """
     if resources.gpu_gb is not None or not resources.gpus:
         return
     gpus = found()
     if gpus:
         largest = max(gpus, key=lambda gpu: gpu.bytes)
-        there = resources.model_copy(update={"gpu_gb": round(largest.bytes / GB, 1)})
-        raise_all(memory_problems(cells, there, given=f"null, and {largest} has"))
+        known_resources = resources.model_copy(update={"gpu_gb": round(largest.bytes / GB, 1)})
+        raise_all(memory_problems(cells, known_resources, given=f"null, and {largest} has"))
 
 
 def found() -> list[Gpu]:
-    """A GPU of each node that has any, as far as nodes answer."""
+    """One GPU per node that has any, for the nodes that answer in time."""
     nodes = {
         node["NodeID"]: node["NodeManagerHostname"]
         for node in ray.nodes()
         if node["Alive"] and node["Resources"].get("GPU", 0)
     }
-    asked = {
+    hosts = {
         _first.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(): host
         for node, host in nodes.items()
     }
-    if not asked:
+    if not hosts:
         return []
-    answered, late = ray.wait([*asked], num_returns=len(asked), timeout=ASK_SECONDS)
+    finished, late = ray.wait([*hosts], num_returns=len(hosts), timeout=ASK_SECONDS)
     for task in late:
         ray.cancel(task)
-    # Several nodes may have one host.
-    answers = [(asked[task], ray.get(task)) for task in answered]
+    # A list, because several nodes may share a host.
+    answers = [(hosts[task], ray.get(task)) for task in finished]
     return [Gpu(host, *answer) for host, answer in answers if answer]
 
 
 @ray.remote(num_cpus=0, num_gpus=LEAST_SHARE)
 def _first() -> tuple[str, int] | None:
-    """The name and the bytes of a GPU of this node; None where torch sees none."""
+    """The name of a GPU of this node and its memory in bytes; None where torch sees no GPU."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,6 +1,6 @@
-"""The order of a sweep's jobs: Tune's own grid, in which a cell waits until its teacher is there.
+"""The order of the jobs of a sweep: the grid search of Tune, in which a cell waits for its teacher.
 
-A worker that comes free takes the next trial at once, and the others are left to start.
+A worker that becomes free takes the next trial at once, while other workers go on starting.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 
 
 class AfterTeachers(BasicVariantGenerator):
-    """Gives out trials as soon as what they need is done; those whose need was not met are never given out.
+    """Hands each trial to Tune once its teacher is done. Trials whose teacher failed are never started.
 
-    One experiment for teachers and cells, and not one after the other: workers go on from a teacher to its cells
-    with all that they have loaded, and no GPU waits for the last teacher.
+    Teachers and cells are one experiment, not two in a row: a worker goes on from a teacher to its cells with all
+    that it has loaded, and no GPU waits for the last teacher.
 
-    No more are given out than there is room for, so that one that is pending has a worker that is starting.
+    Tune never holds more trials than the cluster has room for, so that a worker is starting for each pending trial.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class AfterTeachers(BasicVariantGenerator):
         num_at_once: Callable[[], int],
         announce: Callable[[int, int], None],
     ) -> None:
-        """`needs`: the job that a job waits for, where it waits; `is_done`: whether an ended job has succeeded;
-        `num_at_once`: how many trials there is room for by now; `announce`: is told how many could run by now, and
-        that number.
+        """`needs` maps a job to the job that it waits for. `is_done` says whether a job that has ended succeeded.
+        `num_at_once` gives the number of trials that there is room for now. `announce` takes the number of trials
+        that could run now, and the room.
         """
         super().__init__()
         self._announce = announce
@@ -67,7 +67,7 @@ class AfterTeachers(BasicVariantGenerator):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         super().on_trial_complete(trial_id, result, error)
         self._ended.add(trial_id)
-        job = self._given_out[trial_id]  # Tune says it twice of a trial that it fails to stop
+        job = self._given_out[trial_id]  # Tune calls this twice for a trial that it fails to stop
         if not error and self._is_done(job):
             self._done.add(job)
         else:
@@ -80,7 +80,7 @@ class AfterTeachers(BasicVariantGenerator):
         return super().is_finished() and not self._held
 
     def save_to_dir(self, dirpath: str, session_str: str) -> None:
-        """Nothing: a sweep goes on from its records."""
+        """Saves nothing, because a sweep resumes from its records."""
 
     def _num_at_work(self) -> int:
         return len(self._given_out) - len(self._ended)
@@ -91,10 +91,10 @@ class AfterTeachers(BasicVariantGenerator):
 
 
 class NewestFirst(FIFOScheduler):
-    """Of the trials that are pending, the one that was given out last goes to a worker that has come free.
+    """A worker that becomes free takes the newest of the pending trials.
 
-    Tune's own choice is the first, for which another worker is starting: that one would be ended, and where trials are
-    shorter than a worker's start, none but the first would ever come to work.
+    Tune would choose the oldest, for which another worker is already starting, and end that worker. Where a trial is
+    shorter than the start of a worker, only the first worker would ever do any work.
     """
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:

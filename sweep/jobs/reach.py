@@ -15,11 +15,11 @@ from trainables.config import TrialConfig
 from trainables.errors import InputError, Problem
 
 JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""In the environment of a submitted job's driver."""
+"""An environment variable that the driver of a submitted job has."""
 
 
 def check(config: SweepConfig, cells: Iterable[TrialConfig]) -> None:
-    """Raises InputError for a storage or a teacher that some node does not reach. Ray is joined."""
+    """Raises InputError for a storage or a teacher that some node cannot reach. Ray is connected."""
     problems = _relative(config) or _out_of_reach(config)
     folders = {str(cell.model.teacher) for cell in cells if os.path.isdir(str(cell.model.teacher))}
     problems += [problem for folder in sorted(folders) for problem in _missed("base.model.teacher", folder, folder)]
@@ -41,21 +41,21 @@ def _out_of_reach(config: SweepConfig) -> list[Problem]:
     given = config.storage_setting
     if "://" in given or len(_nodes()) < 2:
         return []
-    there = next(path for path in (Path(given), *Path(given).parents) if path.exists())
-    # A file that was not there before is in no node's cache of a shared folder.
-    with tempfile.NamedTemporaryFile(dir=there, prefix=".seen-by-every-node-") as marker:
+    folder = next(each for each in (Path(given), *Path(given).parents) if each.exists())
+    # A new file, because no node can have it in its cache of a shared folder.
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".seen-by-every-node-") as marker:
         return _missed("storage", given, marker.name)
 
 
-def _missed(field: str, given: str, path: str) -> list[Problem]:
-    """A problem where some node has no such path; each is asked by a task of its own."""
+def _missed(field: str, value: str, path: str) -> list[Problem]:
+    """A problem if some node does not have `path`. A task on each node looks for it."""
     nodes = _nodes()
     if len(nodes) < 2:
         return []
-    pinned = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
-    asked = {node: _exists.options(scheduling_strategy=pinned[node]).remote(path) for node in nodes}
-    without = [nodes[node] for node, answer in asked.items() if not ray.get(answer)]
-    message = f"got {given!r}, which {', '.join(without)} does not reach; a path or a URL that every node reaches"
+    affinities = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
+    answers = {node: _exists.options(scheduling_strategy=affinities[node]).remote(path) for node in nodes}
+    without = [nodes[node] for node, answer in answers.items() if not ray.get(answer)]
+    message = f"got {value!r}, which {', '.join(without)} does not reach; a path or a URL that every node reaches"
     return [Problem(field, message)] if without else []
 
 
@@ -65,6 +65,6 @@ def _exists(path: str) -> bool:
 
 
 def _nodes() -> dict[str, str]:
-    """The id of each node that is alive, and its host's name."""
+    """Node id -> host name, for each node that is alive."""
     nodes = ray.nodes() if ray.is_initialized() else []
     return {node["NodeID"]: node["NodeManagerHostname"] for node in nodes if node["Alive"]}

@@ -1,4 +1,4 @@
-"""A plan's jobs as Ray Tune trials: resources, failures, worker reuse, live progress."""
+"""Runs the jobs of a plan as Ray Tune trials: resources, failures, reuse of workers, live progress."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ logger = logging.getLogger(__name__)
 Trainable = Callable[..., None]
 
 OBJECT_STORE_BYTES = 256 * 2**20
-"""Of a Ray that is started here: task data alone passes through it."""
+"""The object store of a Ray that this module starts. It holds only the data of tasks."""
 
 ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial of no GPU sees none
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees no GPU
     "RAY_DEDUP_LOGS": "0",
     "RAY_worker_niceness": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's own makes an interrupted `fit` look like a finished one
-    "TUNE_GLOBAL_CHECKPOINT_S": "600",  # Tune's own state is not used: a sweep goes on from its records
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's handler makes an interrupted `fit` look finished
+    "TUNE_GLOBAL_CHECKPOINT_S": "600",  # the state of Tune is not used: a sweep resumes from its records
 }
 
 
 class Watcher(Protocol):
-    """Is told what the trials do."""
+    """Takes what happens to the trials."""
 
     def started(self, name: str) -> None: ...
     def update(self, name: str, step: int, loss: float | None) -> None: ...
@@ -51,7 +51,7 @@ class Watcher(Protocol):
 
 
 def connect(address: str | None) -> None:
-    """Joins the Ray at `address`, or the job's own, or starts one on this machine alone. Raises InputError."""
+    """Connects to the Ray at `address`, else to that of the job, else starts one on this machine. Raises InputError."""
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
     source, address = ("--address", address) if address else ("RAY_ADDRESS", os.environ.get("RAY_ADDRESS"))
@@ -69,12 +69,12 @@ def connect(address: str | None) -> None:
 
 
 def check_resources(resources: Resources) -> None:
-    """Raises InputError where no node could ever run a trial, saying what the cluster has."""
+    """Raises InputError, with the resources of the cluster, if no node could ever run a trial."""
     nodes = _nodes()
-    asked = {"CPU": ("cpus", resources.cpus), "GPU": ("gpus", resources.gpus)}
+    needs = {"CPU": ("cpus", resources.cpus), "GPU": ("gpus", resources.gpus)}
     problems = [
         Problem(f"resources.{name}", f"got {amount:g}; no node has more than {most:g} ({_describe(nodes)})")
-        for kind, (name, amount) in asked.items()
+        for kind, (name, amount) in needs.items()
         if amount > (most := max((node.get(kind, 0) for node in nodes), default=0))
     ]
     fits = any(node.get("CPU", 0) >= resources.cpus and node.get("GPU", 0) >= resources.gpus for node in nodes)
@@ -85,9 +85,9 @@ def check_resources(resources: Resources) -> None:
 
 
 def num_at_once(resources: Resources) -> int:
-    """How many trials the nodes that are alive have room for."""
-    asked = {"CPU": resources.cpus, "GPU": resources.gpus}
-    return sum(min(int(node.get(kind, 0) / most) for kind, most in asked.items() if most) for node in _nodes())
+    """The number of trials that the nodes that are alive have room for."""
+    needs = {"CPU": resources.cpus, "GPU": resources.gpus}
+    return sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items() if amount) for node in _nodes())
 
 
 def _nodes() -> list[dict[str, float]]:
@@ -96,13 +96,13 @@ def _nodes() -> list[dict[str, float]]:
 
 
 def _describe(nodes: Sequence[Mapping[str, float]]) -> str:
-    shown = [f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes]
-    return f"the cluster has {len(nodes)} node{'s' * (len(nodes) != 1)}: {', '.join(shown)}"
+    contents = [f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes]
+    return f"the cluster has {len(nodes)} node{'s' * (len(nodes) != 1)}: {', '.join(contents)}"
 
 
 @dataclass
 class Ends:
-    """How the trials of a run ended, by the name of the job."""
+    """How the trials of a run ended, by the identity of the job."""
 
     facts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     errors: dict[str, str] = field(default_factory=dict[str, str])
@@ -112,13 +112,13 @@ class Ends:
 
 
 class WatcherCallback(tune.Callback):
-    """Passes what Tune says of trials on to a watcher. Raises nothing: one exception here would end all trials."""
+    """Passes the events of trials on to a watcher. Raises nothing, because an exception here would end all trials."""
 
     def __init__(self, watcher: Watcher, names: Mapping[str, str], ends: Ends) -> None:
         self.watcher, self.names, self.ends = watcher, names, ends
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks for a restore, which is never made; a live terminal cannot be pickled."""
+        """Nothing: Tune pickles callbacks for a restore, which never happens, and a live terminal cannot be pickled."""
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -129,7 +129,7 @@ class WatcherCallback(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         if "delivered" in result:
-            self.ends.facts[trial.config["job"]] = {**result}  # Tune writes into its own at the end
+            self.ends.facts[trial.config["job"]] = {**result}  # a copy, because Tune changes its own at the end
         elif "step" in result:
             self.watcher.update(self._name(trial), result["step"], result["loss"])
 
@@ -165,11 +165,11 @@ def run(
     needs: Mapping[str, str] | None = None,
     **parameters: Any,
 ) -> Ends:
-    """Runs one trial a job; `names` gives each job's short name, `parameters` go to the trainable as they are.
+    """Runs one trial per job. `names` maps each job to its short name; `parameters` are passed to the trainable.
 
-    A job that stands in `needs` begins when the job given for it there is done; if that fails, it does not begin.
+    `needs` maps a job to the job that it waits for. If that one fails, the waiting job never starts.
 
-    A trial whose worker dies is tried again `failures.max_failures` times, and ends no other trial.
+    A trial whose worker dies is tried again up to `failures.max_failures` times, and ends no other trial.
     """
     ends = Ends()
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}

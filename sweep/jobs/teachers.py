@@ -1,6 +1,6 @@
-"""A teacher on a worker: made once, for all cells that it teaches.
+"""Trains a teacher on a worker, once for all cells that it teaches.
 
-The driver only names it: torch is imported where it is run.
+The driver imports this module without torch, which is imported on the worker.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
-    """Makes the teacher of the cell, or measures one that is ready."""
+    """Trains the teacher of the cell, or evaluates one that is ready."""
     from trainables import finetune
 
     trial = cell.config

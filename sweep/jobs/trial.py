@@ -1,6 +1,6 @@
-"""A cell on a worker: distils it, and writes its record and its run.
+"""Distils a cell on a worker, and writes its record and its run.
 
-The driver only names it: torch is imported where it is run.
+The driver imports this module without torch, which is imported on the worker.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def train_cell(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
-    """Distils the cell, whose teacher is there."""
+    """Distils the cell. The record of its teacher is finished."""
     from trainables import distill
 
     records = Records(context.storage)

@@ -1,4 +1,4 @@
-"""The teachers and cells of a plan that are not there yet, made on Ray. Loads Ray and torch, which takes seconds."""
+"""Trains the missing teachers and cells of a plan on Ray. Loads Ray and torch, which takes seconds."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -> Generator[None]:
-    """Ray, joined or started. Raises InputError where a trial could not run, or reach its files."""
+    """Connects to Ray or starts it. Raises InputError if a trial could not run or could not reach its files."""
     try:
         try:
             schedule.connect(address)
         except SystemExit as error:
             if error.code != signal.SIGTERM:
                 raise
-            raise KeyboardInterrupt from error  # Ray's own handler ends the process
-        signal.signal(signal.SIGTERM, interrupts.first)  # Ray has set its own
+            raise KeyboardInterrupt from error  # the handler of Ray would end the process
+        signal.signal(signal.SIGTERM, interrupts.first)  # in place of the handler of Ray
         schedule.check_resources(config.resources)
         reach.check(config, [cell.config for cell in cells])
         logger.info("nodes of Ray: %d; trials at once: %d", len(ray.nodes()), schedule.num_at_once(config.resources))
@@ -54,14 +54,14 @@ def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -
 
 
 def check_families(cells: Iterable[Cell]) -> None:
-    """Raises InputError where a family of a plug-in, which the cells use, breaks the contract."""
-    own = sorted({cell.config.model.family for cell in cells if plugins.is_own(cell.config.model.family)})
-    if not own:
+    """Raises InputError if the cells use a family of a plug-in that breaks the contract."""
+    names = sorted({cell.config.model.family for cell in cells if plugins.is_own(cell.config.model.family)})
+    if not names:
         return
     from trainables import contract  # with torch, which takes seconds to load
 
     problems: list[Problem] = []
-    for name in own:
+    for name in names:
         try:
             contract.check(FAMILIES[name])
         except InputError as error:
@@ -78,10 +78,10 @@ MAKERS: Mapping[RecordKind, Callable[[Cell, RunSpec, Context, Data], Ended]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """A teacher or a cell that is to be made; its run says which of the two, and gives its identity and its name."""
+    """A teacher or a cell to be trained. Its run has its kind, its identity and its name."""
 
     cell: Cell
-    """For a teacher, the first cell that has it."""
+    """For a teacher, the first cell that uses it."""
     run: RunSpec
 
     @property
@@ -96,7 +96,7 @@ class Job:
 
     @property
     def needs(self) -> str | None:
-        """The identity of the job that has to be done first, where there is such a job."""
+        """The identity of the job that must be done first; None for a teacher."""
         return self.cell.teacher_hash if self.kind == "cell" else None
 
     def make(self, context: Context, rows: Data) -> Ended:
@@ -107,7 +107,7 @@ class Job:
 def train(
     config: dict[str, Any], context: Context, jobs: Mapping[str, Job], data: Mapping[str, ray.ObjectRef[Data]]
 ) -> None:
-    """The Tune trainable: makes the job that `config["job"]` names; its last result says how that ended."""
+    """The Tune trainable: runs the job `config["job"]`. Its last result says how the job ended."""
     job = jobs[config["job"]]
     tune.report(job.make(context, ray.get(data[job.cell.data])).facts())
 
@@ -115,9 +115,9 @@ def train(
 def make(
     jobs: Iterable[Job], config: SweepConfig, context: Context, data: Mapping[str, Data], progress: LiveProgress
 ) -> int:
-    """Makes teachers and cells, each cell once its teacher is there.
+    """Trains teachers and cells, each cell after its teacher.
 
-    Returns how many runs could not be tracked in time.
+    Returns the number of runs that could not be tracked in time.
     """
     by_identity = {job.run.identity: job for job in jobs}
     if not by_identity:
@@ -138,6 +138,6 @@ def _steps(config: TrainConfig | None, num_examples: int) -> int | None:
 
 
 def distinct(names: Mapping[str, str]) -> dict[str, str]:
-    """The names of jobs, with the start of the job's hash where several have the same."""
+    """The names of jobs. Where several share a name, the start of the hash of each job follows it."""
     counts = Counter(names.values())
     return {job: name if counts[name] == 1 else f"{name} · {job[:6]}" for job, name in names.items()}

@@ -1,1 +1,1 @@
-"""The students that stay: which ones, their model cards, and the best one in MLflow."""
+"""The students that a sweep keeps, their model cards, and the best student as a model in MLflow."""

@@ -24,9 +24,9 @@ FILE = "README.md"
 
 
 def card(cell: Cell, result: CellResult, teacher_result: TeacherResult) -> str:
-    """The card of a cell's student, from the results of the cell and of its teacher.
+    """The card of the student of a cell, from the results of the cell and of its teacher.
 
-    Folders of the machine are named by their last part alone.
+    The card names local folders by their last part alone.
     """
     config, task = cell.config, cell.config.task
     remarks = [KINDS[task.kind].remark, _precision(config)]
@@ -48,12 +48,12 @@ def card(cell: Cell, result: CellResult, teacher_result: TeacherResult) -> str:
         best_step=result.best_step,
         steps=result.steps,
         facts=_lines(_facts(cell, result)),
-        config=yaml.safe_dump(_shown(config), sort_keys=False, allow_unicode=True).rstrip(),
+        config=yaml.safe_dump(_public_config(config), sort_keys=False, allow_unicode=True).rstrip(),
     ).content
 
 
 def _metadata(cell: Cell, result: CellResult) -> ModelCardData:
-    """The hub's block; a licence only where the teacher's own card has one."""
+    """The metadata block of the hub. It has a licence only where the card of the teacher has one."""
     config, task = cell.config, cell.config.task
     hub, teacher_id = task.hub, _hub_id(config)
     datasets = [hub.path] if hub and not _is_folder(hub.path) else None
@@ -69,7 +69,7 @@ def _metadata(cell: Cell, result: CellResult) -> ModelCardData:
             metric_type=name,
             metric_value=value,
         )
-        for split, name, value in _measured(result)
+        for split, name, value in _scores(result)
     ]
     return ModelCardData(
         base_model=teacher_id,
@@ -83,23 +83,27 @@ def _metadata(cell: Cell, result: CellResult) -> ModelCardData:
     )
 
 
-def _measured(result: Result) -> list[tuple[str, str, float]]:
-    """Split, metric and value: validation by the main metric, and every test split."""
-    found = [(*key.split("/", 1), value) for key, value in result.metrics.items() if key.startswith((BEST, TEST))]
-    return [("validation" if f"{split}/" == BEST else split, name, value) for split, name, value in found]
+def _scores(result: Result) -> list[tuple[str, str, float]]:
+    """Split, metric and value: the main metric on the validation split, and every metric on each test split."""
+    scores = [(*key.split("/", 1), value) for key, value in result.metrics.items() if key.startswith((BEST, TEST))]
+    return [("validation" if f"{split}/" == BEST else split, name, value) for split, name, value in scores]
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows of a table."""
+    """The rows of a Markdown table."""
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _metrics(result: CellResult, teacher_result: TeacherResult) -> list[tuple[str, str, str]]:
-    """A row a metric: what was measured, the student's value and the teacher's, which a ready one may lack."""
-    theirs = {(split, name): value for split, name, value in _measured(teacher_result)}
+    """One row per metric: its split and name, the value of the student, and that of the teacher, if it has one."""
+    teacher_scores = {(split, name): value for split, name, value in _scores(teacher_result)}
     return [
-        (f"{split}, {name}", f"{value:.4f}", f"{theirs[split, name]:.4f}" if (split, name) in theirs else "-")
-        for split, name, value in _measured(result)
+        (
+            f"{split}, {name}",
+            f"{value:.4f}",
+            f"{teacher_scores[split, name]:.4f}" if (split, name) in teacher_scores else "-",
+        )
+        for split, name, value in _scores(result)
     ]
 
 
@@ -145,7 +149,7 @@ def _hub_id(config: TrialConfig) -> str | None:
 
 
 def _licence(config: TrialConfig) -> str | None:
-    """That of the card beside the teacher's weights, on this machine; None where there is no such word."""
+    """The licence in the card beside the weights of the teacher; None where this machine has no card with a licence."""
     teacher_spec, hub = config.model.teacher, _hub_id(config)
     if isinstance(teacher_spec, FromScratch):
         return None
@@ -158,17 +162,17 @@ def _licence(config: TrialConfig) -> str | None:
 def _precision(config: TrialConfig) -> str:
     if config.dtype != "bf16":
         return ""
-    return "It was measured under `torch.autocast` to bfloat16; in full precision an answer may differ here and there."
+    return "Its scores were measured under `torch.autocast` to bfloat16; in full precision a few answers may differ."
 
 
 def _share(result: CellResult, teacher_result: TeacherResult) -> str:
     test, teacher_test = (each.metrics.get(test_metric(each.main_metric)) for each in (result, teacher_result))
-    come = share(test, teacher_test, teacher_result.chance)
-    return "an unknown part" if come is None else f"{come:.0%}"
+    part = share(test, teacher_test, teacher_result.chance)
+    return "an unknown part" if part is None else f"{part:.0%}"
 
 
-def _shown(config: TrialConfig) -> dict[str, Any]:
-    """The config without passwords; folders by their names."""
+def _public_config(config: TrialConfig) -> dict[str, Any]:
+    """The config without passwords, and with the names of folders in place of their paths."""
     fields: dict[str, Any] = hidden_in(config.model_dump(mode="json"))
     if isinstance(config.model.teacher, str) and _is_folder(config.model.teacher):
         fields["model"]["teacher"] = Path(config.model.teacher).name

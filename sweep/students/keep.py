@@ -1,4 +1,4 @@
-"""Which students stay in the storage once a sweep has come to its end."""
+"""Deletes the students that a sweep does not keep, once it has ended."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sweep.tracking.tags import best_metric
 
 
 def students(keep: Literal["best", "all", "none"], cells: Iterable[Cell], records: Records) -> None:
-    """Deletes the students that do not stay; `best`: the best of each model and task stays.
+    """Deletes the students that are not kept. `best` keeps the best student of each model and task.
 
-    Of equal students the first stays, so that running again keeps the same one. What another sweep has
-    deleted before is not missed.
+    Among equal students the first is kept, so that the same command keeps the same one again. It is no error if
+    another sweep has already deleted a student.
     """
     if keep == "all":
         return

@@ -1,7 +1,7 @@
-"""The best student as a model of MLflow: logged once under the run of its cell, and registered where that is asked for.
+"""The best student as a model in MLflow: logged once under the run of its cell, and registered if the config says so.
 
 Only this module and sweep/tracking/experiment.py write to MLflow. Torch and transformers are loaded only to log a
-student that is not there yet.
+student that is not logged yet.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from trainables.tasks.kinds import KINDS
 
 NAME = "student"
 MODULES = ("mlflow.transformers", "transformers.pipelines")
-"""What `log` needs and takes seconds to load."""
+"""The modules that `log` needs and that take seconds to load."""
 MAX_BYTES = 1_000_000_000
-"""A larger student is logged only where it is registered: uploads of that size run into servers' time limits."""
+"""A larger student is logged only where it is registered: uploads of that size exceed the time limits of servers."""
 UPLOAD_SECONDS = "600"
 NO_PIPELINE = "feature-extraction"
-"""MLflow wants a pipeline for every model, and transformers 5 has none that runs an encoder-decoder. Under this one it
-is loaded whole, `load_model(uri, return_type="components")`, and not run by mistake."""
+"""For an encoder-decoder: MLflow demands a pipeline, and transformers 5 has none that runs such a model. Under this
+name, `load_model(uri, return_type="components")` loads the model, and nothing runs it by mistake."""
 
 
 def why_not(folder: Path | None, *, registering: bool) -> str | None:
-    """Why a student is not logged; None: it is."""
+    """The reason why a student is not logged; None where it is logged."""
     if folder is None:
         return "its files are gone"
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -50,19 +50,19 @@ def why_not(folder: Path | None, *, registering: bool) -> str | None:
 
 @guarded
 def check_registry(tracking: Tracking) -> None:
-    """Raises TrackingError where the tracking store has no model registry that answers."""
+    """Raises TrackingError where no model registry answers."""
     tracking.client.search_registered_models(max_results=1)
 
 
 @guarded
 def log(tracking: Tracking, run_id: str, student: SavedStudent, folder: Path) -> str:
-    """The id of the student's model in MLflow, logged where it is not yet; what broke off before is removed."""
+    """The id of the student's model in MLflow. Logs it if it is not there yet, and removes incomplete models of it."""
     client, cell = tracking.client, student.row.fingerprint
     where = f"tags.{tags.CELL} = '{cell}' AND source_run_id = '{run_id}'"
-    for found in client.search_logged_models([tracking.experiment_id], where):
-        if found.status == "READY":
-            return found.model_id
-        client.delete_logged_model(found.model_id)
+    for old in client.search_logged_models([tracking.experiment_id], where):
+        if old.status == "READY":
+            return old.model_id
+        client.delete_logged_model(old.model_id)
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
 
@@ -71,27 +71,27 @@ def log(tracking: Tracking, run_id: str, student: SavedStudent, folder: Path) ->
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with tempfile.TemporaryDirectory(prefix="sweep-") as place, _time_to_upload():
         files = Path(place, NAME)
-        about = Model(
+        description = Model(
             artifact_path=model.artifact_location, model_uuid=model.model_id, model_id=model.model_id, run_id=run_id
         )
-        _write(student, folder, files, about)
+        _write(student, folder, files, description)
         client.log_model_artifacts(model.model_id, str(files))
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return model.model_id
 
 
 class Publisher:
-    """Logs in a process of its own, which loads torch while trials run: at the end of a sweep nobody waits for that."""
+    """Logs students in a process of its own. It loads torch while trials run, so that nobody waits for that later."""
 
     def __init__(self) -> None:
         context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._connection, far_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(far_end,), daemon=True)
         self._process.start()
-        theirs.close()
+        far_end.close()
 
     def log(self, tracking: Tracking, run_id: str, student: SavedStudent, folder: Path) -> str:
-        """As `log`."""
+        """Does the same as the function `log`. Raises TrackingError also where the process has ended."""
         try:
             self._connection.send((tracking, run_id, plugins.Carried(student), folder))
             answer: str | TrackingError = self._connection.recv()
@@ -111,23 +111,23 @@ def is_loaded() -> bool:
 
 
 def _serve(connection: Connection) -> None:
-    """Logs what comes, as long as there is a sweep. Trials come first; an interrupt is the sweep's to deal with."""
+    """Logs each student that is sent, until the sweep ends. Trials have priority, and the sweep handles interrupts."""
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare()
     for name in MODULES:
         import_module(name)
     with suppress(EOFError):
-        while asked := connection.recv():
+        while request := connection.recv():
             try:
-                connection.send(log(*asked))
+                connection.send(log(*request))
             except TrackingError as error:
                 connection.send(error)
 
 
 @guarded
 def register(tracking: Tracking, name: str, model_id: str, run_id: str, student: SavedStudent) -> str:
-    """The version of the registered model that is this student; a new one where there is none yet."""
+    """The version of the student's registered model. Registers the student if it is not registered yet."""
     from mlflow.exceptions import MlflowException
 
     client, own = tracking.client, _tags(student, tracking)
@@ -139,10 +139,10 @@ def register(tracking: Tracking, name: str, model_id: str, run_id: str, student:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    # A registry in a database looks its model up by the environment's address, whatever the client's own is.
+    # A registry in a database looks up the model at the address in the environment, whatever that of the client is.
     with _environment("MLFLOW_TRACKING_URI", tracking.uri):
-        made = client.create_model_version(name, f"models:/{model_id}", run_id, own, model_id=model_id)
-    return str(made.version)
+        version = client.create_model_version(name, f"models:/{model_id}", run_id, own, model_id=model_id)
+    return str(version.version)
 
 
 def _tags(student: SavedStudent, tracking: Tracking) -> dict[str, str]:
@@ -157,10 +157,10 @@ def _tags(student: SavedStudent, tracking: Tracking) -> dict[str, str]:
     }
 
 
-def _write(student: SavedStudent, folder: Path, files: Path, about: Any) -> None:
-    """The student as MLflow's transformers flavour has it, its card with it; no network.
+def _write(student: SavedStudent, folder: Path, files: Path, description: Any) -> None:
+    """Writes the student and its card in the transformers flavour of MLflow, without the network.
 
-    An adapter is merged: MLflow keeps adapters without the weights that they adapt, which are nowhere but here.
+    An adapter is merged, because MLflow stores adapters without their base weights, which only this storage has.
     """
     import transformers
     from huggingface_hub import ModelCard
@@ -174,32 +174,32 @@ def _write(student: SavedStudent, folder: Path, files: Path, about: Any) -> None
     model_class: Any = getattr(transformers, models[KINDS[config.task.kind].head_name].name)
     pipeline: Any = transformers.pipeline
     adapters.merge(model := model_class.from_pretrained(folder))
-    built = pipeline(
+    student_pipeline = pipeline(
         task or NO_PIPELINE,
         model=model,
         tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
         device="cpu",
     )
-    described = folder / card.FILE
+    card_file = folder / card.FILE
     save: Any = save_model
     save(
-        built,
+        student_pipeline,
         str(files),
         task=task or NO_PIPELINE,
-        # Without a card, MLflow asks the hub for one.
-        model_card=ModelCard(described.read_text(encoding="utf-8") if described.is_file() else "---\n{}\n---\n"),
-        # Without requirements, it imports the model in another process to see which it needs.
+        # Without a card, MLflow would ask the hub for one.
+        model_card=ModelCard(card_file.read_text(encoding="utf-8") if card_file.is_file() else "---\n{}\n---\n"),
+        # Without requirements, MLflow would import the model in another process to find them.
         pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in ("torch", "transformers")],
-        mlflow_model=about,
+        mlflow_model=description,
     )
-    (files / "LICENSE.txt").unlink(missing_ok=True)  # says that the folder has no licence on the hub
+    (files / "LICENSE.txt").unlink(missing_ok=True)  # it only says that the folder has no licence on the hub
     if task is None:
-        about.flavors.pop("python_function", None)
-        about.save(str(files / "MLmodel"))
+        description.flavors.pop("python_function", None)
+        description.save(str(files / "MLmodel"))
 
 
 def _time_to_upload() -> AbstractContextManager[None]:
-    """MLflow's time for one request as uploads need it, where nobody else has set it."""
+    """Gives MLflow's requests enough time for an upload, unless the environment sets their time limit."""
     name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
     is_ours = os.environ.get(name) == CLIENT_ENVIRONMENT[name]
     return _environment(name, UPLOAD_SECONDS) if is_ours else nullcontext()
@@ -207,13 +207,13 @@ def _time_to_upload() -> AbstractContextManager[None]:
 
 @contextmanager
 def _environment(name: str, value: str) -> Generator[None]:
-    """One variable of the environment for a while."""
-    before = os.environ.get(name)
+    """Sets one variable of the environment within the context."""
+    previous = os.environ.get(name)
     os.environ[name] = value
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             del os.environ[name]
         else:
-            os.environ[name] = before
+            os.environ[name] = previous
