@@ -93,7 +93,7 @@ def test_where_no_cluster_answers(checkout: Path) -> None:
         timeout=100,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("--address: got http://127.0.0.1:9; no answer"), done.stderr
+    assert done.stderr.startswith("--address: got http://127.0.0.1:9; nothing answers there"), done.stderr
 
 
 @pytest.fixture
