@@ -113,7 +113,7 @@ def test_loading_and_saving_say_nothing(tmp_path: Path) -> None:
     setting = SETTINGS[0]
     setting.teacher().base_model.save_pretrained(tmp_path)  # type: ignore[operator]
     code = (
-        "from trainables.families import FAMILIES; from trainables.families.tiny import head; "
+        "from trainables.families import FAMILIES, making; from trainables.families.tiny import head; "
         "model = making.load(FAMILIES['bert'], '.', None, head('sequence_classification', 5), seed=0); "
         "model.save_pretrained('.')"
     )
