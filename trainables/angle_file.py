@@ -1,13 +1,13 @@
 """`angles.npz`: the angle statistics of a cell at every evaluation, from before training to its end.
 
-    with the stack's name before each: encoder/cos_mean, decoder/left_out, ...
+    each name follows that of its stack: encoder/cos_mean, decoder/left_out, ...
     cos_mean, acute_share, count   [step, student state, teacher state i, teacher state k]   filled where i < k
     left_out                       [step, student state, teacher state]                      tokens left out
-    histogram                      [first and last step, student state, i, k, bin]           even bins from -1 to 1
+    histogram                      [first and last step, student state, i, k, bin]           equal bins from -1 to 1
     step                           [step]                                                    optimiser steps
-    axes/<statistic>               the names of its axes, in their order
+    axes/<statistic>               the names of its axes, in order
 
-Needs NumPy alone: `read` is for whoever has the file, as `np.load` is.
+This module needs only NumPy, so that anyone can `read` the file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _COUNTS = ("count", "left_out", "histogram")
 
 @dataclass(frozen=True)
 class Angles:
-    """One stack of one cell; axes as in `AXES`, NaN where nothing was measured."""
+    """The angles of one stack of one cell; axes are as in `AXES`, and NaN marks missing measurements."""
 
     step: NDArray[np.int64]
     cos_mean: NDArray[np.float64]
@@ -48,7 +48,7 @@ class Angles:
 
 
 def seen_from(cos_mean: NDArray[np.float64], student_state: int = 1, teacher_state: int = 1) -> NDArray[np.float64]:
-    """The paper's Figure 1 from `Angles.cos_mean`: [step, k] of the pairs of `teacher_state` and k, k beyond it."""
+    """The paper's Figure 1 from `Angles.cos_mean`: [step, k], the pairs of `teacher_state` with each higher k."""
     return cos_mean[..., student_state, teacher_state, teacher_state + 1 :]
 
 
@@ -60,7 +60,7 @@ class History:
     _measured: list[dict[str, Arrays]] = field(default_factory=list)
 
     def add(self, step: int, stacks: dict[str, Arrays]) -> None:
-        """Takes what `AngleStatistics.arrays` gives of each stack; steps rise. Of histograms first and last stay."""
+        """Adds the `AngleStatistics.arrays` of each stack; steps must rise. Only the first and last histograms stay."""
         assert not self.steps or step > self.steps[-1]
         self.steps.append(step)
         self._measured.append({stack: _typed(arrays) for stack, arrays in stacks.items()})
@@ -81,7 +81,7 @@ class History:
 
 
 def _typed(arrays: Arrays) -> Arrays:
-    """Counts as whole numbers."""
+    """The arrays, with counts as integers."""
     return {name: array.astype(np.int64) if name in _COUNTS else array for name, array in arrays.items()}
 
 

@@ -1,7 +1,7 @@
-"""The angles at which a student state sees two teacher states (paper, Figure 1).
+"""The angles between two teacher states as seen from a student state (paper, Figure 1).
 
-For a token, student state S and teacher states T_i, T_k, i < k: the cosine of T_i - S and T_k - S. Where it is
-positive the angle is acute, and matching either teacher state pulls the student the same way.
+For each token, with student state S and teacher states T_i and T_k, i < k, it is the cosine of T_i - S and T_k - S.
+Where it is positive the angle is acute, and matching either teacher state pulls the student in a similar direction.
 
 B batch, T tokens, E teacher width, L student states, M teacher states, P pairs i < k, N real tokens.
 """
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 MAX_ELEMENTS = 2**20
-"""Elements of the differences of one student state that are made at once: 4 MB, near the caches."""
+"""The number of elements of differences that are computed at once: 4 MB, so that they fit the caches."""
 
 
 class AngleStatistics:
-    """Cosines of every pair of teacher states at every student state, over real tokens, batch after batch.
+    """Accumulates the cosines of all pairs of teacher states at all student states, over the real tokens of batches.
 
-    A difference that vanishes beside its teacher state (copied weights give S = T_i) has no direction but
-    rounding noise: it is left out, and counted. So is one that is not finite.
+    A difference that is tiny relative to its teacher state (copied weights give S = T_i) has only the direction of
+    rounding noise: it is left out and counted, and so is one that is not finite.
     """
 
     def __init__(self, num_student_states: int, num_teacher_states: int, num_bins: int = 20) -> None:
@@ -37,9 +37,9 @@ class AngleStatistics:
     def update(
         self, student_states: list[Tensor], teacher_states: list[Tensor], mask_BT: Tensor, epsilon: float = 1e-4
     ) -> None:
-        """Takes one batch: states [B, T, E], the student's projected to the teacher's width, in order from state 0.
+        """Adds one batch: all states [B, T, E] from state 0, the student's projected to the teacher's width.
 
-        Left out are differences with |T_i - S| <= `epsilon` |T_i|; 1e-4 is for fp32 states, bf16 needs 1e-2.
+        Differences with |T_i - S| <= `epsilon` |T_i| are left out; use 1e-4 for fp32 states, and 1e-2 for bf16.
         """
         assert len(student_states) == len(self.left_out_LM)
         assert len(teacher_states) == self.num_teacher_states
@@ -53,11 +53,11 @@ class AngleStatistics:
                 self._add(j, *chunk)
 
     def _add(self, j: int, student_NE: Tensor, teacher_NME: Tensor, shortest_NM: Tensor) -> None:
-        """The tokens of one chunk at student state j: one Gram matrix of differences a token."""
+        """Adds the tokens of one chunk at student state j, with one Gram matrix of differences per token."""
         difference_NME = teacher_NME - student_NE[:, None]
         with torch.autocast(difference_NME.device.type, enabled=False):
             gram_NMM = torch.bmm(difference_NME, difference_NME.mT)
-        gram_MMN = gram_NMM.permute(1, 2, 0).contiguous()  # tokens last: pairs are then whole rows, quick to take
+        gram_MMN = gram_NMM.permute(1, 2, 0).contiguous()  # with tokens last, pairs are whole rows, fast to index
         length_MN = gram_MMN.diagonal().mT.sqrt()
         kept_MN = (length_MN > shortest_NM.mT) & length_MN.isfinite()
         rows_P, columns_P = (torch.from_numpy(each).to(gram_MMN.device) for each in (self.rows_P, self.columns_P))
@@ -77,18 +77,18 @@ class AngleStatistics:
         self.left_out_LM[j] += (~kept_MN).sum(1).cpu().numpy()
 
     def cos_mean(self) -> float:
-        """The mean cosine over all student states, pairs and real tokens; NaN where nothing was measured."""
+        """The mean cosine over all student states, pairs and real tokens; NaN without measurements."""
         return float(_ratio(self.cos_sum_LP.sum(), self.histogram_LPH.sum()))
 
     def acute_share(self) -> float:
-        """The share of angles that are acute (cosine > 0), pooled in the same way."""
+        """The share of acute angles (cosine > 0) over the same; NaN without measurements."""
         return float(_ratio(self.num_acute_LP.sum(), self.histogram_LPH.sum()))
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """`cos_mean`, `acute_share`, `count` [L, M, M], `left_out` [L, M], `histogram` [L, M, M, bins].
 
-        Pairs i < k are filled; elsewhere, and where nothing was measured, counts are 0 and the others NaN. The
-        histogram counts cosines in even bins from -1 to 1.
+        Entries with i >= k or without measurements are 0 in counts and NaN elsewhere. The histogram counts cosines in
+        equal bins from -1 to 1.
         """
         count_LP = self.histogram_LPH.sum(-1)
         return {

@@ -1,4 +1,4 @@
-"""The built-in models and tasks, by name: what `model: tiny-bert` and `task: natural-logic` stand for."""
+"""The built-in models and tasks, by name, as in `model: tiny-bert` and `task: natural-logic`."""
 
 from __future__ import annotations
 

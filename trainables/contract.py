@@ -1,7 +1,7 @@
-"""The contract of a model family, checked on a tiny teacher with its student: `contract.check(FAMILY)`.
+"""The contract of a model family, checked on a tiny teacher and its student: `contract.check(FAMILY)`.
 
-The tests run it over every family; whoever writes a family of their own runs it from a test or a shell, and a sweep
-runs it over the families of its plug-ins before it starts. It takes a few seconds a family.
+The tests run it over every family. Authors of a family run it from a test or a shell, and a sweep runs it over the
+families of its plug-ins before it starts. It takes a few seconds per family.
 
 Shapes: B batch, T tokens.
 """
@@ -30,7 +30,7 @@ from trainables.heads import HeadName
 
 
 class Broken(Exception):
-    """One rule that a family breaks: the field of its declaration that is at fault, and what was found."""
+    """A family breaks a rule: the wrong field of its declaration, and a message."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -40,16 +40,16 @@ class Broken(Exception):
 def check(family: Family, config: Mapping[str, Any] | None = None) -> None:
     """Raises InputError with the first rule that the family breaks with each of its heads.
 
-    `config`: the fields of a tiny teacher from scratch, with at least 4 blocks a stack; None: as small as the
-    family's own fields allow.
+    `config`: the fields of a tiny teacher from scratch, with at least 4 blocks per stack; None: a shape derived
+    from the declaration.
     """
-    found = [problem for head in family.models for problem in broken(family, head, config)]
-    if found:
-        raise InputError(list(dict.fromkeys(found)))
+    problems = [problem for head in family.models for problem in head_problems(family, head, config)]
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
 
 
-def broken(family: Family, head: HeadName, config: Mapping[str, Any] | None = None) -> list[Problem]:
-    """The first rule that a family breaks with one head; none where it keeps all."""
+def head_problems(family: Family, head: HeadName, config: Mapping[str, Any] | None = None) -> list[Problem]:
+    """The first rule that a family breaks with one head, as problems; empty where it keeps them all."""
     tiny = Tiny(family, head, shape(family) if config is None else config)
     for rule in RULES:
         try:
@@ -59,16 +59,16 @@ def broken(family: Family, head: HeadName, config: Mapping[str, Any] | None = No
         except InputError as error:
             return [Problem(f"family {family.name}", f"{problem} ({head})") for problem in error.problems]
         except Exception as error:  # a wrong declaration fails anywhere in transformers
-            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            return [Problem(f"family {family.name}", f"{_rule(rule)}; got {said} ({head})")]
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            return [Problem(f"family {family.name}", f"{_rule(rule)}; got {reason} ({head})")]
     return []
 
 
-# The rules, in the order in which a later one needs the earlier.
+# The rules, in an order in which later ones rely on earlier ones.
 
 
 def names(tiny: Tiny) -> None:
-    """Classes and config fields are those of transformers, defaults too."""
+    """Classes, config fields and defaults are those of transformers."""
     family = tiny.family
     model = (f"models[{tiny.head_name}]", family.models[tiny.head_name].name)
     for field, name in (("config_class", family.config_class), model):
@@ -77,7 +77,7 @@ def names(tiny: Tiny) -> None:
     config = getattr(transformers, family.config_class)()
     if config.model_type != family.model_type:
         raise Broken("model_type", f"got {family.model_type!r}; {family.config_class} says {config.model_type!r}")
-    # Ids of special tokens are taken by every config, declared or not.
+    # Every config accepts the ids of special tokens, even where its class does not declare them.
     if unknown := sorted(key for key in family.config_fields - family.token_ids.keys() if not hasattr(config, key)):
         raise Broken("config_fields", f"got {', '.join(unknown)}, which {family.config_class} has not")
     for key, value in family.defaults.items():
@@ -100,12 +100,12 @@ def stacks(tiny: Tiny) -> None:
 
 
 def states(tiny: Tiny) -> None:
-    """State i is what block i gives to the next one: all but the last are transformers' own hidden states."""
+    """State i is the output of block i; all but the last equal transformers' hidden states."""
     model, batch = tiny.teacher(), tiny.batch()
-    given: Any = model(**tiny.for_transformers(batch), output_hidden_states=True)
+    outputs: Any = model(**tiny.for_transformers(batch), output_hidden_states=True)
     for stack, mine in forward(tiny.family, model, batch).states.items():
         both = tiny.family.form == "encoder_decoder"
-        theirs = given[f"{stack}_hidden_states"] if both else given.hidden_states
+        theirs = outputs[f"{stack}_hidden_states"] if both else outputs.hidden_states
         if len(mine) != len(theirs):
             raise Broken(f"stacks[{stack}]", f"got {len(mine)} states; transformers gives {len(theirs)}")
         for index, (one, other) in enumerate(zip(mine[:-1], theirs[:-1], strict=True)):
@@ -116,10 +116,10 @@ def states(tiny: Tiny) -> None:
 
 
 def padding(tiny: Tiny) -> None:
-    """Nothing behind the mask reaches a real token."""
+    """Padding does not affect the states of real tokens."""
     model, batch = tiny.teacher(), tiny.batch()
-    away_BT = batch["attention_mask"] == 0
-    spoiled = {**batch, "input_ids": torch.where(away_BT, 3, batch["input_ids"])}
+    padding_BT = batch["attention_mask"] == 0
+    spoiled = {**batch, "input_ids": torch.where(padding_BT, 3, batch["input_ids"])}
     clean, other = (model(**tiny.for_transformers(columns), output_hidden_states=True) for columns in (batch, spoiled))
     masks = token_masks(tiny.family, batch)
     for stack, mask_BT in masks.items():
@@ -130,17 +130,17 @@ def padding(tiny: Tiny) -> None:
 
 
 def logits(tiny: Tiny) -> None:
-    """Logits stand at the labels that answer them: their cross entropy is transformers' own loss."""
+    """Logits are aligned with their labels: their cross entropy equals transformers' loss."""
     model, batch = tiny.teacher(), tiny.batch()
-    seen = forward(tiny.family, model, batch)
-    mine = nn.functional.cross_entropy(seen.logits.flatten(0, -2), seen.labels.flatten(), ignore_index=IGNORED)
+    outputs = forward(tiny.family, model, batch)
+    mine = nn.functional.cross_entropy(outputs.logits.flatten(0, -2), outputs.labels.flatten(), ignore_index=IGNORED)
     theirs: Any = model(**tiny.for_transformers(batch)).loss
     if not torch.allclose(mine, theirs, rtol=1e-5):
         raise Broken("form", f"got {tiny.family.form!r}; cross entropy is {mine:.6f}, transformers' loss {theirs:.6f}")
 
 
 def tables(tiny: Tiny) -> None:
-    """The embedding tables are there, and freezing them leaves no part of state 0 to be trained but its norm."""
+    """The embedding tables exist, and freezing them leaves no trained table outside the blocks."""
     model = tiny.teacher()
     for path in tiny.family.embeddings:
         try:
@@ -148,16 +148,16 @@ def tables(tiny: Tiny) -> None:
         except AttributeError as error:
             raise Broken("embeddings", f"got {path!r}; {error}") from None
     student.freeze_embeddings(tiny.family, model.requires_grad_(True))
-    found = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    weights = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     blocks = tuple(f"{blocks.path}." for blocks in tiny.family.stacks.values())
     parameters = dict(model.named_parameters())
-    left = [name for name in found if not name.startswith(blocks) and name in parameters]
-    if trained := sorted(name for name in left if parameters[name].requires_grad):
+    outside = [name for name in weights if not name.startswith(blocks) and name in parameters]
+    if trained := sorted(name for name in outside if parameters[name].requires_grad):
         raise Broken("embeddings", f"leaves {trained[0]} to be trained under freeze_embeddings")
 
 
 def head(tiny: Tiny) -> None:
-    """The outputs are what changes with the number of labels, and what a checkpoint without a head lacks."""
+    """The outputs are the weights that depend on the number of labels and that a headless checkpoint may lack."""
     if not tiny.head.has_labels:
         return
     family, model, facts = tiny.family, tiny.teacher(), tiny.family.models[tiny.head_name]
@@ -176,12 +176,12 @@ def head(tiny: Tiny) -> None:
 
 
 def students(tiny: Tiny) -> None:
-    """A student of full depth with all weights is the teacher; a saved one is itself in plain transformers."""
+    """A student of full depth with the teacher's weights equals the teacher; a saved one equals its reloaded model."""
     model, batch = tiny.teacher(), tiny.batch()
     depth = min(tiny.family.num_blocks(model.config.to_dict()).values())
     if all(len(blocks) == depth for blocks in stacks_of(tiny.family, model).values()):
-        whole = _student(tiny, model, depth, init="teacher")
-        if not torch.equal(_logits(tiny, whole, batch), _logits(tiny, model, batch)):
+        full = _student(tiny, model, depth, init="teacher")
+        if not torch.equal(_logits(tiny, full, batch), _logits(tiny, model, batch)):
             raise Broken("stacks", "a student of full depth with all of the teacher's weights gives other logits")
     for width, init in ((None, "teacher"), (tiny.family.width(model.config.to_dict()) // 2, "random")):
         small = _student(tiny, model, depth // 2, init, width)
@@ -194,7 +194,7 @@ def students(tiny: Tiny) -> None:
 
 
 def generation(tiny: Tiny) -> None:
-    """What a student generates first is the likeliest token after its prompt, and the prompt is not in it."""
+    """A student first generates the likeliest token after the prompt, and its output excludes the prompt."""
     if tiny.head.has_labels:
         return
     model, batch = tiny.teacher(), tiny.batch()
@@ -204,19 +204,19 @@ def generation(tiny: Tiny) -> None:
     if tiny.family.form == "encoder_decoder":
         inputs["decoder_input_ids"] = torch.tensor([[small.config.decoder_start_token_id]])
     with torch.no_grad():
-        given: Any = small(**inputs)
+        outputs: Any = small(**inputs)
     tokens_BT = generate(tiny.family, small, prompt, max_new_tokens=3, num_beams=1)
-    if int(tokens_BT[0, 0]) != int(given.logits[0, -1].argmax()):
+    if int(tokens_BT[0, 0]) != int(outputs.logits[0, -1].argmax()):
         raise Broken("form", "the first token that it generates is not the likeliest one after the prompt")
 
 
 def linears(tiny: Tiny) -> None:
-    """The linear layers of the blocks are those that LoRA may target, where they are declared."""
+    """The declared linear layers cover those of the blocks."""
     if not tiny.family.linears:
         return
     declared = tuple(f".{name}" for name in tiny.family.linears)
-    found = adapters.linears(tiny.family, tiny.teacher())
-    if lacking := [name for name in found if not name.endswith(declared)]:
+    names = adapters.linears(tiny.family, tiny.teacher())
+    if lacking := [name for name in names if not name.endswith(declared)]:
         raise Broken("linears", f"lacks {lacking[0]}")
 
 

@@ -1,4 +1,4 @@
-"""What the hardware is fast at, and a worker's torch state: device, dtype, threads, a clean start for a cell."""
+"""The fast dtype of the hardware, and the torch state of a worker: device, threads and a clean start for each cell."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def _cpu_flags() -> set[str]:
 
 
 def start_clean(num_threads: int, seed: int) -> torch.device:
-    """Puts a worker that served another cell back to a known state, and gives the device to use.
+    """Resets the torch state of a worker that may have run another cell, and returns the device to use.
 
-    Everything of torch's that a cell may change and that changes numbers is set here: threads, random state,
+    It sets all torch state that a cell may change and that changes numbers: threads, random state,
     grad mode, default dtype, fp32 matmul precision, deterministic kernels. On a GPU an operation that has no
     deterministic kernel raises RuntimeError: with a warning alone, torch would take the faster, non-deterministic
     backward pass of attention.
     """
     import torch
 
-    # cuBLAS, which reads this at its first call, is deterministic with a workspace of a fixed size alone.
+    # cuBLAS reads this at its first call; it is deterministic only with a workspace of fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(num_threads)
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
     torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(torch.cuda.is_available())
-    # Else each new tensor is first filled with NaN, by a kernel of its own.
+    # Otherwise each new tensor would first be filled with NaN by a separate kernel.
     deterministic: Any = torch.utils.deterministic
     deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
@@ -60,7 +60,7 @@ def start_clean(num_threads: int, seed: int) -> torch.device:
 
 
 def clock(device: torch.device) -> float:
-    """Seconds, read once the device has done all that it was given: a GPU's kernels run on after their launch."""
+    """The time in seconds once the device is idle, because a GPU's kernels run on after their launch."""
     import torch
 
     if device.type == "cuda":
@@ -69,14 +69,14 @@ def clock(device: torch.device) -> float:
 
 
 def autocast(device: torch.device, dtype: Dtype) -> AbstractContextManager[object]:
-    """Autocast to bf16, or nothing for fp32."""
+    """Autocast to bf16; for fp32 a context without effect."""
     import torch
 
     return torch.autocast(device.type, torch.bfloat16) if dtype == "bf16" else nullcontext()
 
 
 def place(module: Module, device: torch.device) -> Module:
-    """The module itself, with its weights on the device."""
+    """Moves a module's weights to the device, and returns the module."""
     from torch import nn
 
     nn.Module.to(module, device)
@@ -84,7 +84,7 @@ def place(module: Module, device: torch.device) -> Module:
 
 
 def move(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
-    """The batch on the device; through pinned memory where there is a GPU, so that the copy does not block."""
+    """The batch on the device; for a GPU it is copied from pinned memory, so that the copy does not block."""
     if device.type != "cuda":
         return batch
     return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()}

@@ -1,8 +1,8 @@
-"""Frozen linear layers held in bf16 where a trial computes in it: half the memory, and the numbers of autocast.
+"""Frozen linear layers kept in bf16 where a trial computes in it: half the memory, with the same numbers.
 
-Autocast rounds the weights of a linear layer to bf16 whenever it is used. A layer that is never trained may as well be
-held so: under autocast every bit of its output is the same. Embeddings and norms, which autocast leaves alone, stay in
-fp32, and so does the stream of hidden states.
+Autocast rounds the weights of a linear layer to bf16 whenever it is used. The weights of a frozen layer can be kept in
+bf16 instead: under autocast its outputs are bit-identical. Embeddings, norms and hidden states, which autocast leaves
+alone, stay in fp32.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainables.device import Dtype
 
 
-class Held(nn.Linear):
+class Bf16Linear(nn.Linear):
     """A frozen linear layer in bf16; outside autocast it computes in its input's dtype, with the rounded weights."""
 
     def __init__(self, layer: nn.Linear) -> None:
@@ -29,17 +29,17 @@ class Held(nn.Linear):
         for name, parameter in layer.named_parameters():
             self.register_parameter(name, nn.Parameter(parameter.detach().to(torch.bfloat16), requires_grad=False))
 
-    def forward(self, input: Tensor) -> Tensor:  # torch's own name for it
+    def forward(self, input: Tensor) -> Tensor:  # the parameter's name in torch
         if torch.is_autocast_enabled(input.device.type):
             return super().forward(input)
         return functional.linear(input, **{name: each.to(input.dtype) for name, each in self.named_parameters()})
 
 
 def hold(model: PreTrainedModel, dtype: Dtype) -> PreTrainedModel:
-    """The model itself; for bf16 with its frozen linear layers in bf16.
+    """Converts frozen linear layers to bf16 in place where `dtype` is bf16, and returns the model.
 
-    A layer whose weights are another's too (an LM head that is the embedding table) stays in fp32, and so do those
-    that transformers wants in fp32 (T5's `wo`).
+    Layers with shared weights (an LM head tied to the embeddings) and those that transformers keeps in fp32 (T5's `wo`)
+    stay in fp32.
     """
     if dtype == "fp32":
         return model
@@ -49,5 +49,5 @@ def hold(model: PreTrainedModel, dtype: Dtype) -> PreTrainedModel:
         if not isinstance(layer, nn.Linear) or wide & set(path.split(".")):
             continue
         if all(not parameter.requires_grad and uses[id(parameter)] == 1 for parameter in layer.parameters()):
-            model.set_submodule(path, Held(layer))
+            model.set_submodule(path, Bf16Linear(layer))
     return model

@@ -1,8 +1,8 @@
-"""The paper's tasks by name, the rest of GLUE and CoNLL-2003's entities, as data sets of the Hugging Face hub.
+"""The paper's tasks, the rest of GLUE, and CoNLL-2003's entities, as data sets of the Hugging Face hub.
 
-The public test splits of GLUE, HellaSwag and CommonsenseQA have no labels, and CoQA has none at all: the best
-student is chosen on the last part of the training split, which is then not trained on, and tested on the public
-validation split. `examples` are the numbers of the data sets' cards, or follow from them.
+The public test splits of GLUE, HellaSwag and CommonsenseQA have no labels, and CoQA has no test split. The best student
+is therefore chosen on the last part of the training split, which is held out, and tested on the public validation
+split. The numbers of `examples` come from the data sets' cards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 def _glue(
     name: str, text: list[str], classes: list[str] | None, held_out: int, examples: tuple[int, int], **fields: Any
 ) -> dict[str, Any]:
-    """A task of GLUE; `examples` of its public training and validation splits."""
+    """A task of GLUE; `examples` gives the sizes of its public training and validation splits."""
     return {
         "name": name,
         "kind": "classification" if classes else "regression",
@@ -38,7 +38,7 @@ HUB_TASKS: dict[str, dict[str, Any]] = {
     },
     "qqp": _glue("qqp", ["question1", "question2"], ["not_duplicate", "duplicate"], 8000, examples=(363_846, 40_430)),
     "qnli": _glue("qnli", ["question", "sentence"], ["entailment", "not_entailment"], 3000, examples=(104_743, 5463)),
-    # The training split holds phrases of its sentences too, so that the held-out part is not quite unseen.
+    # The training split also holds phrases of its sentences, so that the held-out part is not entirely unseen.
     "sst2": _glue("sst2", ["sentence"], ["negative", "positive"], 2000, examples=(67_349, 872)),
     "cola": _glue(
         "cola",
@@ -56,7 +56,7 @@ HUB_TASKS: dict[str, dict[str, Any]] = {
     "conll2003": {
         "name": "conll2003",
         "kind": "token_classification",
-        # A copy in Parquet: the data set itself (eriktks/conll2003) is a script, which nothing runs any more.
+        # A copy in Parquet: the original (eriktks/conll2003) is a script, which `datasets` does not run.
         "hub": {"path": "lhoestq/conll2003"},
         "examples": {"train": 14_041, "validation": 3250, "test": 3453},
         "text": ["tokens"],
@@ -80,7 +80,7 @@ HUB_TASKS: dict[str, dict[str, Any]] = {
     "dart": {
         "name": "dart",
         "kind": "generation",
-        # The data set itself is a script, which nothing runs any more; this is the hub's own copy of its tables.
+        # The original is a script, which `datasets` does not run; this is the hub's own copy of its tables.
         "hub": {"path": "GEM/dart", "revision": "refs/convert/parquet"},
         "examples": {"train": 62_659, "validation": 2768, "test": 6959},
         "source": "tripleset",
@@ -105,7 +105,7 @@ HUB_TASKS: dict[str, dict[str, Any]] = {
         "name": "coqa",
         "kind": "question_answering",
         "hub": {"path": "stanfordnlp/coqa"},
-        # Stories; an example is a question, of which a story has 15.
+        # The splits count stories; an example is a question, and a story has about 15.
         "splits": {"validation": "train[-200:]", "test": "validation"},
         "examples": {"train": 105_600, "validation": 3000, "test": 7983},
         "story": "story",

@@ -1,9 +1,9 @@
-"""The terms of the loss as sums: cross entropy, KL divergence, hidden-state MSE (paper, section 3); and what stands
-for the first two where a model gives a number.
+"""The terms of the loss as sums: cross entropy, KL divergence, hidden-state MSE (paper, section 3), and the squared
+errors that replace the first two in a regression.
 
-Sums, not means: a caller divides by the labels or tokens of the whole accumulated batch, so that micro-batches
-change memory and not the gradient. Real positions are selected before anything is computed, so that whatever
-stands in padding, NaN included, moves neither a number nor a gradient. All reductions are in fp32.
+Callers divide the sums by the labels or tokens of the whole accumulated batch, so that micro-batches change the memory
+and not the gradient. Real positions are selected before anything is computed, so that padding, even NaN, affects
+neither a number nor a gradient. All reductions are in fp32.
 
 B batch, T tokens, E teacher width, V vocabulary or classes, N real positions.
 """
@@ -21,18 +21,18 @@ from trainables.heads import LossName
 from trainables.vocabularies import shared
 
 IGNORED = -100
-"""The label of a position that is not learnt from."""
+"""The label of a position that the loss leaves out."""
 
 HiddenNorm = Literal["none", "l2", "layernorm"]
 
 
 def learnt(labels: Tensor) -> Tensor:
-    """Which labels are learnt from, of bool: all numbers, and classes or tokens but those that are ignored."""
+    """Mask of the labels that count in the loss: all numbers, and the classes or tokens that are not ignored."""
     return torch.ones_like(labels, dtype=torch.bool) if labels.is_floating_point() else labels != IGNORED
 
 
 def num_labels(labels: Tensor) -> int:
-    """Labels that are learnt from: what cross entropy and KL, or the errors in their place, are divided by."""
+    """The number of labels in the loss, by which cross entropy and KL, or their replacements, are divided."""
     return int(learnt(labels).sum())
 
 
@@ -46,8 +46,8 @@ def cross_entropy_sum(logits: Tensor, labels: Tensor) -> Tensor:
 def kl_sum(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """T^2 KL(teacher || student) at temperature T, summed over the positions that have a label.
 
-    T^2 keeps the gradient's size beside cross entropy whatever T is (Hinton et al., 2015). Shapes as in
-    `cross_entropy_sum`; where vocabularies are padded to different sizes, over the part that both have.
+    T^2 keeps the gradient's scale relative to cross entropy at every T (Hinton et al., 2015). Shapes are as in
+    `cross_entropy_sum`; where vocabularies are padded to different sizes, the shared part counts.
     """
     if labels.dim() == 2:
         student_logits, teacher_logits = shared(student_logits, teacher_logits)
@@ -60,16 +60,16 @@ def kl_sum(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, tempe
 
 
 def squared_error_sum(logits_B1: Tensor, labels_B: Tensor) -> Tensor:
-    """The squared errors of numbers, summed over the examples: what stands for cross entropy in a regression."""
+    """The squared errors of numbers, summed over the examples, which replace cross entropy in a regression."""
     assert logits_B1.shape == (*labels_B.shape, 1)
     return (logits_B1[:, 0].float() - labels_B).square().sum()
 
 
 def squared_distance_sum(student_B1: Tensor, teacher_B1: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """The squared differences of a student's and a teacher's numbers, summed over the examples that have a label.
+    """The squared differences of a student's and a teacher's numbers, summed over the labelled examples.
 
-    What stands for KL in a regression. Numbers that are divided by a temperature, and their error times its square,
-    give the same at every temperature.
+    It replaces KL in a regression. It does not depend on the temperature: dividing the numbers by T and multiplying
+    their squared error by T^2 cancel.
     """
     assert student_B1.shape == teacher_B1.shape == (*labels.shape, 1)
     real = labels != IGNORED
@@ -77,12 +77,12 @@ def squared_distance_sum(student_B1: Tensor, teacher_B1: Tensor, labels: Tensor,
 
 
 class Loss(NamedTuple):
-    """What a model with a head learns by, as sums."""
+    """The two sums that a model with a head is trained on."""
 
     to_labels: Callable[[Tensor, Tensor], Tensor]
     """Takes logits and labels."""
     to_teacher: Callable[[Tensor, Tensor, Tensor, float], Tensor]
-    """Takes the student's logits, the teacher's, labels of which -100 leaves a position out, and the temperature."""
+    """Takes the student's logits, the teacher's, labels (-100 leaves a position out), and the temperature."""
 
 
 LOSSES: dict[LossName, Loss] = {
@@ -92,10 +92,10 @@ LOSSES: dict[LossName, Loss] = {
 
 
 def hidden_sum(student_BTE: Tensor, teacher_BTE: Tensor, mask_BT: Tensor, norm: HiddenNorm) -> Tensor:
-    """The mean over width of the squared difference, summed over real tokens.
+    """The mean over the width of the squared difference, summed over real tokens.
 
-    `norm` is applied to each token of both sides first: `l2` divides by the length, `layernorm` takes to mean 0
-    and variance 1 (epsilon 1e-5, no weights).
+    `norm` is first applied to each token of both sides: `l2` divides by the length, and `layernorm` normalises to mean
+    0 and variance 1 (epsilon 1e-5, no weights).
     """
     assert student_BTE.shape == teacher_BTE.shape
     assert student_BTE.shape[:-1] == mask_BT.shape
@@ -114,22 +114,22 @@ def _normed(hidden_NE: Tensor, norm: HiddenNorm) -> Tensor:
             return F.layer_norm(hidden_NE, hidden_NE.shape[-1:])
 
 
-# What only the paper's public code does (trainables/official.py).
+# Used only by the semantics of the paper's public code (trainables/official.py).
 
 
 def decoder_input_mask(labels_BT: Tensor, start_id: int, pad_id: int) -> Tensor:
-    """Where a decoder's input is not padding: its start token, then the labels one place later; [B, T] of bool."""
+    """Mask of a decoder's input that is not padding, bool [B, T]; the input is the start token, then the labels."""
     start_B1 = labels_BT.new_full((len(labels_BT), 1), start_id)
     inputs_BT = torch.cat([start_B1, labels_BT[:, :-1]], dim=1)
     return (inputs_BT != IGNORED) & (inputs_BT != pad_id)
 
 
 def whole_layernorm(hidden_BTE: Tensor) -> Tensor:
-    """To mean 0 and variance 1 over the whole state, whatever stands in padding included (epsilon 1e-5)."""
+    """Normalises the whole state, including padding, to mean 0 and variance 1 (epsilon 1e-5)."""
     return F.layer_norm(hidden_BTE.float(), hidden_BTE.shape)
 
 
 def bare_l2(hidden_BTE: Tensor) -> Tensor:
-    """Each token divided by its length; a token of zeros is not a number."""
+    """Divides each token by its length; a token of zeros gives NaN."""
     hidden_BTE = hidden_BTE.float()
     return hidden_BTE / hidden_BTE.norm(dim=-1, keepdim=True)

@@ -1,10 +1,10 @@
-"""What a trial holds in the memory of its GPU, by arithmetic on the shape of its models; no torch.
+"""The GPU memory that a trial needs, computed from the shapes of its models without torch.
 
-An estimate from above: activations by a count of the tensors that a block keeps for its backward pass, which a test
-holds between 1 and 1.75 times what torch keeps. Not counted: what the allocator loses between tensors, and the key
-and value cache of generation, which is smaller than a training step.
+The estimate is an upper bound: activations follow from the tensors that a block keeps for its backward pass, and are 1
+to 1.75 times what torch keeps. It leaves out fragmentation in the allocator, and the key and value cache of generation,
+which is smaller than a training step.
 
-T tokens of a micro-batch, padding included: its examples times `task.max_length`, in each stack.
+A micro-batch counts with padding: its examples times `task.max_length` tokens in each stack.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from trainables.device import Dtype
 from trainables.families.base import Family, Shape
 from trainables.families.counts import (
     attentions,
+    bf16_parameters,
     block_linears,
     count,
-    held,
     is_gated,
     layout_of,
     lora,
@@ -29,25 +29,26 @@ from trainables.families.counts import (
 from trainables.heads import Head
 
 Bytes = dict[str, int]
-"""What is held, by name."""
+"""The bytes of each part, by name."""
 
 WEIGHT = 4
-"""Weights are held in fp32, and autocast computes with copies in bf16, but for those of frozen linear layers: where a
-trial computes in bf16 they are held so."""
+"""Bytes of a weight: weights are kept in fp32, and autocast computes with bf16 copies. Only frozen linear layers are
+kept in bf16, where a trial computes in it."""
 COPY = 2
+"""Bytes of a weight in bf16."""
 CUDA = 3 * 2**29
-"""CUDA's context, cuBLAS's workspace, and the kernels."""
+"""Bytes of CUDA's context, cuBLAS's workspace and the kernels."""
 ACTIVATION: dict[Dtype, int] = {"fp32": 4, "bf16": 3}
-"""Bytes of an element that is kept for the backward pass: under autocast some are in bf16, and some are in fp32."""
+"""Bytes of an element that is kept for the backward pass; under autocast some are in bf16 and some in fp32."""
 OPTIMIZER = {"adamw": 8, "adafactor": 0}
-"""Of a trained weight: AdamW's two moments in fp32; Adafactor's are a row and a column of each matrix."""
+"""Bytes per trained weight: AdamW's two moments in fp32; Adafactor keeps only a row and a column per matrix."""
 STUDENT_LOGITS, TEACHER_LOGITS = 8, 4
-"""Copies of the logits, in fp32, at the height of a step: KL and CE have log-softmaxes of both models, and gradients;
-a teacher that is trained has CE alone."""
+"""Copies of the logits in fp32 at the peak of a step: a student's KL and CE need log-softmaxes of both models, and
+gradients; a teacher that is trained needs those of CE alone."""
 
 
 def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
-    """A student beside its teacher, at the height of a step, or with the best student that is loaded for the test."""
+    """A student with its teacher, at the peak of a step or with the best student loaded for the test."""
     assert config.dtype != "auto"
     model, task, train = config.model, config.task, config.train
     small = student_shape(family, shape, model.student_blocks, model.student_width)
@@ -68,13 +69,13 @@ def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> B
         "teacher": _ready(family, shape, config, head),
         "student": (student + adapters + projections) * WEIGHT - halved * (WEIGHT - COPY),
         **_learning(trained + projections, train),
-        **_higher(step, {"best student": _ready(family, small, config, head)}),
+        **_peak(step, {"best student": _ready(family, small, config, head)}),
         "CUDA": CUDA,
     }
 
 
 def of_teacher(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
-    """A teacher being made, or a ready one being measured."""
+    """A teacher that is trained, or one that is used as it is and measured."""
     assert config.dtype != "auto"
     task, train = config.task, config.model.finetune
     weights = count(family, shape, head).total
@@ -93,34 +94,34 @@ def of_teacher(config: TrialConfig, family: Family, shape: Shape, head: Head) ->
     return {
         "teacher": (weights + adapters) * WEIGHT - halved * (WEIGHT - COPY),
         **_learning(trained, train),
-        **_higher(step, {"best teacher": ready}),
+        **_peak(step, {"best teacher": ready}),
         "CUDA": CUDA,
     }
 
 
 def activations(family: Family, shape: Shape, length: int, dtype: Dtype, train: TrainConfig) -> int:
-    """Bytes that the blocks of all stacks keep for the backward pass, for one example.
+    """Bytes that the blocks of all stacks keep for the backward pass of one example.
 
-    With gradient checkpointing a block keeps its input, and the one that is computed again all of its own.
+    With gradient checkpointing every block keeps its input, and the block that is computed again keeps everything.
     """
     total = 0
     for stack, depth in family.num_blocks(shape).items():
-        whole = length * (
+        per_block = length * (
             _token_elements(family, shape, stack) * ACTIVATION[dtype]
             + _pair_elements(family, shape, stack, length) * WEIGHT
         )
         if train.gradient_checkpointing:
-            total += depth * length * family.width(shape) * WEIGHT + whole
+            total += depth * length * family.width(shape) * WEIGHT + per_block
         else:
-            total += depth * whole
+            total += depth * per_block
     return total
 
 
 def _token_elements(family: Family, shape: Shape, stack: str) -> int:
-    """Elements that one block keeps of a token.
+    """Elements that one block keeps per token.
 
-    Attention: its input, norm and residual (4 widths), queries and what is made of them (6 times theirs), keys and
-    values (2). Feed-forward: 3 widths, and 2 of its own, or 4 with a gate.
+    Attention keeps 4 widths (input, norm, residual), 6 query widths (queries and what follows from them) and 2 key
+    widths (keys and values). The feed-forward part keeps 3 widths, and 2 of its inner widths, or 4 with a gate.
     """
     sizes = stack_sizes(family, shape, stack)
     attention = 4 * sizes.width + 6 * sizes.inner + 2 * sizes.keys
@@ -129,9 +130,9 @@ def _token_elements(family: Family, shape: Shape, stack: str) -> int:
 
 
 def _pair_elements(family: Family, shape: Shape, stack: str, length: int) -> int:
-    """Elements that one block keeps of a token with all others: weights, dropped ones and what was dropped, in fp32.
+    """Elements that one block keeps per token for its pairs with all tokens, in fp32.
 
-    A fused kernel keeps the mask alone.
+    They are the weights, the weights after dropout, and the dropout mask; a fused kernel keeps only the mask.
     """
     key = layout_of(family).attention_dropout
     is_fused = key is not None and not shape.get(*key)
@@ -150,17 +151,17 @@ def _ready(family: Family, shape: Shape, config: TrialConfig, head: Head) -> int
 
 
 def _held(family: Family, shape: Shape, config: TrialConfig, head: Head, *, is_trained: bool) -> int:
-    """Parameters held in bf16 where all that a trial may freeze is frozen; it always trains a head with labels."""
+    """Parameters that are kept in bf16 where a trial freezes all that it may; it always trains a head with labels."""
     if config.dtype == "fp32":
         return 0
     is_head_trained = is_trained and head.has_labels
-    return held(family, shape) + (0 if is_head_trained else count(family, shape, head).head)
+    return bf16_parameters(family, shape) + (0 if is_head_trained else count(family, shape, head).head)
 
 
 def _copies(family: Family, shape: Shape, dtype: Dtype, adapters: int) -> int:
-    """What autocast makes of the blocks' linear layers, and the backward pass needs.
+    """Bytes of autocast's copies of the blocks' linear layers, which the backward pass needs.
 
-    Beside adapters there is none of a layer that is held in bf16.
+    Beside adapters, layers that are kept in bf16 need no copy.
     """
     if dtype == "fp32":
         return 0
@@ -173,14 +174,14 @@ def _copies(family: Family, shape: Shape, dtype: Dtype, adapters: int) -> int:
 
 
 def _teacher_states(family: Family, shape: Shape, student: Shape, length: int) -> int:
-    """All states of the teacher, and three tensors of its width a matched pair, for one example."""
+    """Bytes of all states of the teacher, and of three tensors of its width per matched pair, for one example."""
     depths = family.num_blocks(student)
     states = sum(depth + 1 + 3 * (depths[stack] + 1) for stack, depth in family.num_blocks(shape).items())
     return states * length * family.width(shape) * WEIGHT
 
 
 def _logits(family: Family, shape: Shape, head: Head, length: int) -> int:
-    """One copy of the logits of one example; those of a whole text are nothing beside the rest."""
+    """Bytes of one copy of the logits of one example; those of one label per text are negligible."""
     return length * outputs_per_token(family, shape, head) * WEIGHT
 
 
@@ -190,6 +191,6 @@ def _projections(family: Family, shape: Shape, student: Shape) -> int:
     return 0 if width == teacher_width else num_states * width * teacher_width
 
 
-def _higher(*times: Mapping[str, int]) -> Bytes:
-    """What is held at the time that needs most."""
-    return dict(max(times, key=lambda parts: sum(parts.values())))
+def _peak(*phases: Mapping[str, int]) -> Bytes:
+    """The parts of the phase that needs most memory."""
+    return dict(max(phases, key=lambda parts: sum(parts.values())))

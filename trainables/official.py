@@ -1,6 +1,6 @@
-"""What the paper's public code does otherwise than `clean`, family by family: `losses.semantics: official`.
+"""How the paper's public code differs from `clean`, by family: `losses.semantics: official`.
 
-One field a quirk, one line a quirk in a family's entry; with all of them off the loss is the clean one. Read from
+Each quirk is one field, and one line in each family that has it; without quirks the loss is the clean one. Read from
 github.com/MANGA-UOFA/Layer-Selection: classification/trainer.py (BERT), dart/distillation.py (BART),
 t5mt/distillation.py (T5), llm/sft_trainer.py (Qwen3). Whether state 0 is matched is no quirk but the family's own
 choice in both semantics (`Family.match_embeddings`).
@@ -17,39 +17,39 @@ from trainables.heads import Head, HeadName
 
 @dataclass(frozen=True)
 class Quirks:
-    """Where a loss leaves the clean one. B batch, T tokens, both of a micro-batch."""
+    """Differences from the clean loss. B batch and T tokens are those of a micro-batch."""
 
     hidden_summed_over_width: bool = False
-    """The squared differences of a token are summed, not averaged: the hidden term grows with the width."""
+    """The squared differences of a token are summed, not averaged, so that the hidden term grows with the width."""
     hidden_divided_by_batch: bool = False
-    """The hidden term is divided by B beside the real tokens: it falls as the batch grows."""
+    """The hidden term is divided by B and by the real tokens, so that it falls as the batch grows."""
     hidden_summed_over_pairs: bool = False
-    """Matched pairs are summed, those of encoder and decoder together, not averaged."""
+    """Matched pairs of encoder and decoder together are summed, not averaged."""
     hidden_over_padding: bool = False
-    """The hidden term is the mean over all B * T positions, padding too, times the share of real tokens."""
+    """The hidden term is the mean over all B * T positions, including padding, times the share of real tokens."""
     kl_over_all_positions: bool = False
-    """So is KL: prompt, padding and the last position too, the logits not shifted against the labels."""
+    """KL is treated likewise, with prompt, padding and last position, and without shifting logits against labels."""
     decoder_mask_by_input: bool = False
     """A decoder position counts for KL and hidden where its input is not padding: the one after the end does, and
     the first does not where the start token is the padding token (T5)."""
     layernorm_of_whole_state: bool = False
-    """`hidden_norm: layernorm` takes mean and variance over the whole [B, T, width] of a state, padding too."""
+    """`hidden_norm: layernorm` takes mean and variance over the whole [B, T, width] state, including padding."""
     l2_without_epsilon: bool = False
-    """`hidden_norm: l2` divides by the length as it is: a state of zeros is not a number."""
+    """`hidden_norm: l2` divides by the length without epsilon: a state of zeros gives NaN."""
     last_state_normed: bool = False
-    """A stack's last state is taken after its final norm (T5: and dropout), where transformers puts it."""
+    """A stack's last state is that of transformers, after the final norm (and, in T5, dropout)."""
     teacher_dropout: bool = False
-    """While the student trains, so does the teacher's dropout."""
+    """The teacher's dropout is active while the student is trained."""
     ce_by_micro_batch: bool = False
-    """CE is the mean of the micro-batches' means, not the mean over the labels of the step."""
+    """CE is the mean of the means of the micro-batches, not the mean over all labels of the step."""
     kl_and_hidden_by_micro_batch: bool = False
-    """So are KL and hidden."""
+    """KL and hidden are means of means likewise."""
     micro_batches_add_up: bool = False
-    """In training the micro-batches' KL and hidden means are summed: each counts once a micro-batch, CE once a step."""
+    """In training, KL and hidden are sums of the micro-batches' means, which grow with accumulation, unlike CE."""
     projections_fixed: bool = False
-    """Projections to another width are never trained; there are no angles through them."""
+    """Projections to another width are not trained, so that angles are not measured through them."""
     batches_at_random: bool = False
-    """Batches are drawn at random, not of like length: what counts padding depends on how much there is."""
+    """Batches are random instead of similar in length, which matters for all terms that count padding."""
 
 
 CLEAN = Quirks()
@@ -57,7 +57,7 @@ CLEAN = Quirks()
 
 @dataclass(frozen=True)
 class PublicCode:
-    """The public code of one family: its quirks, and what it can be asked for."""
+    """The public code of one family: its quirks, and the settings that it supports."""
 
     quirks: Quirks
     head: HeadName
@@ -120,12 +120,12 @@ OFFICIAL: dict[str, PublicCode] = {
 
 
 def quirks(family: str, config: LossConfig) -> Quirks:
-    """Those of the config's semantics."""
+    """The quirks of the config's semantics."""
     return CLEAN if config.semantics == "clean" else OFFICIAL[family].quirks
 
 
 def check(family: str, kind: str, head: Head | None, config: LossConfig) -> list[Problem]:
-    """What the public code of a family cannot be asked for; `head` of the task kind, None: it is not known."""
+    """Settings that the public code of a family does not support; `head` is the task kind's, None if unknown."""
     if config.semantics == "clean":
         return []
     code = OFFICIAL.get(family)

@@ -1,4 +1,4 @@
-"""Metrics of a person's own, beside those that a task kind has: what plug-ins register, and how it is measured."""
+"""Metrics from plug-ins, beside those of the task kinds, and their computation."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 Compute = Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
-"""Takes what a model gave for each row of a split, and what was right (a kind's `predict` and `references`).
+"""Takes the predictions and the references for the rows of a split (a kind's `predict` and `references`).
 
-classification: class indices and class indices. regression: numbers and numbers. token_classification: for each row
-the class indices of its words, -1 where a word was cut off, and the right ones. generation and question_answering:
-texts, and for each row its references. multiple_choice: the log-likelihoods of each row's choices in nats, and the
-index of the right one.
+classification: class indices, and class indices. regression: numbers, and numbers. token_classification: the class
+indices of each row's words, with -1 for a word that was not read, and the right ones. generation and
+question_answering: texts, and each row's references. multiple_choice: the log-likelihoods of each row's choices in
+nats, and the index of the right one.
 """
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One or more numbers of a split; `compute` gives each of `names`, logged as `eval/<name>` and `test/<name>`."""
+    """One or more numbers per split; `compute` returns all of `names`, logged as `eval/<name>` and `test/<name>`."""
 
     kind: str
-    """The task kind that it measures."""
+    """The task kind that it is for."""
     names: tuple[str, ...]
     compute: Compute
 
@@ -33,7 +33,7 @@ class Metric:
 
     @property
     def name(self) -> str:
-        """What it is known by."""
+        """Its name in messages and in `METRICS`."""
         return f"{self.kind}: {', '.join(self.names)}"
 
 
@@ -44,20 +44,21 @@ METRICS: dict[str, Metric] = {}
 def measured(
     kind: str, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str]
 ) -> dict[str, float]:
-    """What the plug-ins' metrics for a task kind give. Raises ValueError where one keeps its word badly.
+    """The values of the plug-ins' metrics for a task kind.
 
-    `taken` are the names that the kind's own metrics have.
+    `taken` holds the names of the kind's own metrics. Raises ValueError where a metric returns other names than its
+    own, a name that is taken, or a number that is not finite.
     """
     values: dict[str, float] = {}
     for metric in METRICS.values():
         if metric.kind != kind:
             continue
-        given = {name: float(value) for name, value in metric.compute(predictions, references).items()}
-        if set(given) != set(metric.names):
-            raise ValueError(f"metric {metric.name}: gives {', '.join(sorted(given)) or 'nothing'}")
-        if again := sorted(set(given) & {*taken, *values, "loss"}):
-            raise ValueError(f"metric {metric.name}: {again[0]} is measured already; a name of its own")
-        if wrong := [name for name, value in given.items() if not math.isfinite(value)]:
-            raise ValueError(f"metric {metric.name}: {wrong[0]} is {given[wrong[0]]}; a finite number")
-        values |= given
+        scores = {name: float(value) for name, value in metric.compute(predictions, references).items()}
+        if set(scores) != set(metric.names):
+            raise ValueError(f"metric {metric.name}: gives {', '.join(sorted(scores)) or 'nothing'}")
+        if duplicates := sorted(set(scores) & {*taken, *values, "loss"}):
+            raise ValueError(f"metric {metric.name}: {duplicates[0]} is measured already; a name of its own")
+        if wrong := [name for name, value in scores.items() if not math.isfinite(value)]:
+            raise ValueError(f"metric {metric.name}: {wrong[0]} is {scores[wrong[0]]}; a finite number")
+        values |= scores
     return values

@@ -1,6 +1,6 @@
-"""What is saved with a student so that plain transformers gives its recorded predictions: lengths, beams, the cut end.
+"""Settings saved with a student so that plain transformers reproduces its predictions: lengths, beams, truncation side.
 
-What a person adds is `truncation=True`, for a tokenizer or a pipeline.
+Users only have to pass `truncation=True` to the tokenizer or pipeline.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _BEAMS = ("early_stopping", "length_penalty")
 
 
 def tokenizer(path: str, revision: str | None, task: TaskConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or hub id, which cuts a text as those of the task are cut where it is asked to cut."""
+    """The tokenizer of a folder or hub id, which truncates texts as the task's are truncated."""
     return load_tokenizer(path, revision, model_max_length=task.max_length, truncation_side=KINDS[task.kind].cut_at)
 
 
 def set_generation(model: PreTrainedModel, task: TaskConfig) -> None:
-    """Has the model generate by itself as it is measured: the task's lengths and beams, and no sampling.
+    """Makes the model generate by default as it is measured: with the task's lengths and beams, without sampling.
 
-    What a search like that does not read is unset: transformers refuses to save it. The rest stays the teacher's.
+    Settings that such a search ignores are unset, because transformers refuses to save them. Others stay the teacher's.
     """
     if not model.can_generate():
         return
     config: Any = copy.deepcopy(model.generation_config)
-    unread = ("max_length", *_SAMPLING, *(() if task.num_beams > 1 else _BEAMS))
+    unused = ("max_length", *_SAMPLING, *(() if task.num_beams > 1 else _BEAMS))
     config.update(
-        max_new_tokens=task.max_new_tokens, num_beams=task.num_beams, do_sample=False, **dict.fromkeys(unread)
+        max_new_tokens=task.max_new_tokens, num_beams=task.num_beams, do_sample=False, **dict.fromkeys(unused)
     )
     model.generation_config = config

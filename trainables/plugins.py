@@ -1,7 +1,7 @@
-"""A person's own strategies, families, generated tasks and metrics: files that a config names under `plugins`.
+"""User-defined strategies, families, generated tasks and metrics, in files that a config names under `plugins`.
 
-A file says what it adds by `register`. It is known by its text alone: the text is part of the fingerprint of the
-cells that use it and travels with them, so that a worker on another node needs no file. It is run once a process.
+A file adds extensions with `register`. Its identity is its text, which is part of the fingerprint of the cells that use
+it and travels with them, so that workers on other nodes need no file. It is run once per process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Plugin:
-    """One file; two with the same text are the same."""
+    """One file, by its name and text."""
 
     name: str
     """The file's name, for messages and tracebacks."""
@@ -46,30 +46,30 @@ class Plugin:
 
     @property
     def filename(self) -> str:
-        """What stands for the file in tracebacks."""
+        """The file's name in tracebacks."""
         return f"<plug-in {self.name}>"
 
 
 @dataclass
 class _Process:
-    """What this process knows of plug-ins."""
+    """The plug-ins of this process."""
 
     active: tuple[Plugin, ...] = ()
     owners: dict[tuple[str, str], Plugin] = field(default_factory=dict[tuple[str, str], Plugin])
-    """(sort, name) of what the active ones have added -> the plug-in."""
-    ran: dict[str, list[Extension]] = field(default_factory=dict[str, list[Extension]])
-    """Hash -> what the plug-in registered when it was run, active or not."""
+    """(sort, name) of each active extension -> its plug-in."""
+    extensions: dict[str, list[Extension]] = field(default_factory=dict[str, list[Extension]])
+    """Hash of a plug-in that was run, active or not -> its extensions."""
     registering: list[Extension] | None = None
-    """What the plug-in that is being run has registered so far."""
+    """The extensions so far of the plug-in that is now run."""
 
 
 _PROCESS = _Process()
 
 
 def register(extension: E_co) -> E_co:
-    """Adds a strategy class, a family, a generator or a metric; a decorator of classes too.
+    """Adds a strategy class, a family, a generator or a metric; it also serves as a class decorator.
 
-    Raises TypeError for anything else. Where the file is not run as a plug-in, nothing is added.
+    Raises TypeError for anything else. It adds nothing where the file is not run as a plug-in.
     """
     _place(extension)
     if _PROCESS.registering is not None:
@@ -78,9 +78,9 @@ def register(extension: E_co) -> E_co:
 
 
 def activate(plugins: Sequence[Plugin]) -> None:
-    """Makes what these plug-ins add, and nothing else, known beside what is built in.
+    """Makes these plug-ins the active ones: their extensions, and no others, join the built-in ones.
 
-    Raises InputError, with the plug-ins' places under `plugins`; then none is known.
+    Raises InputError, with paths such as `plugins[0]`; then none is active.
     """
     if tuple(plugins) == _PROCESS.active:
         return
@@ -98,7 +98,7 @@ def activate(plugins: Sequence[Plugin]) -> None:
 
 
 def activate_files(paths: Sequence[str]) -> None:
-    """Reads plug-ins from their files and makes them known. Raises InputError with every problem."""
+    """Reads plug-ins from their files and activates them. Raises InputError with every problem."""
     plugins: list[Plugin] = []
     problems: list[Problem] = []
     for index, path in enumerate(paths):
@@ -114,22 +114,22 @@ def activate_files(paths: Sequence[str]) -> None:
 
 
 def active() -> tuple[Plugin, ...]:
-    """The plug-ins that this process knows at present."""
+    """The active plug-ins of this process."""
     return _PROCESS.active
 
 
 def used_by(trial: TrialConfig) -> dict[str, list[str]]:
-    """What of a trial comes from plug-ins -> the hashes of their texts; empty where all is built in.
+    """Sort of extension -> hashes of the plug-ins from which a trial takes it; empty where all is built in.
 
-    A generator is not among it: what it made is in the data, which is known by its content.
+    Generators are left out: the hash of a trial's data covers what they generate.
     """
     metrics = [name for name, metric in METRICS.items() if metric.kind == trial.task.kind]
     keys = {"family": [trial.model.family], "metric": metrics, "strategy": [trial.strategy.kind]}
-    found = {
+    hashes_of = {
         sort: sorted({_PROCESS.owners[sort, name].hash for name in names if (sort, name) in _PROCESS.owners})
         for sort, names in keys.items()
     }
-    return {sort: hashes for sort, hashes in found.items() if hashes}
+    return {sort: hashes for sort, hashes in hashes_of.items() if hashes}
 
 
 def is_own(family: str) -> bool:
@@ -138,22 +138,22 @@ def is_own(family: str) -> bool:
 
 
 class Carried(Generic[T]):
-    """A value on its way to another process, where the plug-ins are made known before it is unpacked."""
+    """Carries a value to another process, which activates the plug-ins before it unpickles the value."""
 
     def __init__(self, value: T) -> None:
         self.value = value
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return _unpacked, (active(), pickle.dumps(self.value))
+        return _unpickle, (active(), pickle.dumps(self.value))
 
 
-def _unpacked(plugins: tuple[Plugin, ...], content: bytes) -> Any:
+def _unpickle(plugins: tuple[Plugin, ...], content: bytes) -> Any:
     activate(plugins)
     return pickle.loads(content)
 
 
 def _place(extension: object) -> tuple[str, dict[str, Any], str]:
-    """What sort of extension it is, the table it belongs to, and its name there."""
+    """The sort of an extension, its table, and its name there."""
     if isinstance(extension, Family):
         return "family", FAMILIES, extension.name
     if isinstance(extension, Generator):
@@ -169,10 +169,10 @@ def _place(extension: object) -> tuple[str, dict[str, Any], str]:
 
 
 def _add(plugin: Plugin) -> None:
-    """Runs the plug-in, if this process has not, and enters what it adds."""
-    if plugin.hash not in _PROCESS.ran:
-        _PROCESS.ran[plugin.hash] = _run(plugin)
-    for extension in _PROCESS.ran[plugin.hash]:
+    """Runs the plug-in, if this process has not yet, and adds its extensions to the tables."""
+    if plugin.hash not in _PROCESS.extensions:
+        _PROCESS.extensions[plugin.hash] = _run(plugin)
+    for extension in _PROCESS.extensions[plugin.hash]:
         sort, table, name = _place(extension)
         if isinstance(extension, Metric) and extension.kind not in KINDS:
             raise _wrong(plugin, f"the metric {name!r} is for no task kind; one of {', '.join(KINDS)}")
@@ -196,16 +196,16 @@ def _deactivate() -> None:
 
 
 def _run(plugin: Plugin) -> list[Extension]:
-    """What the plug-in registers. Raises InputError with the line that fails."""
+    """The extensions of a plug-in. Raises InputError with the line that fails."""
     module = ModuleType(f"sweep_plugin_{plugin.hash[:16]}")
-    # By this name pydantic finds the annotations of a class, and pickle the class.
+    # pydantic finds the annotations of a class by this name, and pickle finds the class.
     sys.modules[module.__name__] = module
     lines = plugin.source.splitlines(keepends=True)
     linecache.cache[plugin.filename] = (len(plugin.source), None, lines, plugin.filename)
     _PROCESS.registering = registered = []
     try:
         exec(compile(plugin.source, plugin.filename, "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:  # whatever a person's file raises is about that file
+    except (Exception, SystemExit) as error:  # user code may raise anything
         del sys.modules[module.__name__]
         raise _wrong(plugin, f"line {_line(error, plugin)}: {type(error).__name__}: {_text(error)}") from None
     finally:
@@ -216,7 +216,7 @@ def _run(plugin: Plugin) -> list[Extension]:
 
 
 def _line(error: BaseException, plugin: Plugin) -> int:
-    """The last line of the plug-in that took part in the error."""
+    """The innermost line of the plug-in in the error's traceback."""
     if isinstance(error, SyntaxError) and error.filename == plugin.filename:
         return error.lineno or 1
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,8 +1,9 @@
-"""What a student answered to every row of the test splits, as plain transformers gives it: predictions.jsonl.
+"""predictions.jsonl: a student's answer to every row of the test splits, as plain transformers gives it.
 
     {"split": "test", "row": 0, "prediction": "entailment"}
 
-The prediction is the name of a class, a text, or the log-likelihoods of the row's choices in nats.
+A prediction is the name of a class, a number, a text, or a list: the names of the words' classes, or
+the log-likelihoods of the row's choices in nats.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ Answers = dict[str, list[Any]]
 
 
 def write(folder: Path, kind: str, answers: Answers, names: Sequence[str]) -> None:
-    """Writes the file; `names` are those that the model has for its classes."""
+    """Writes the file; `names` are the model's names of its classes."""
     lines = [
         json.dumps({"split": split, "row": row, "prediction": prediction}, ensure_ascii=False)
-        for split, given in answers.items()
-        for row, prediction in enumerate(KINDS[kind].shown(given, names))
+        for split, predictions in answers.items()
+        for row, prediction in enumerate(KINDS[kind].shown(predictions, names))
     ]
     (folder / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Named random streams: every draw of a cell comes from (seed, name), so that no draw moves another.
+"""Named random streams: every draw of a cell depends on (seed, name) alone, so that no draw affects another.
 
 Names in use: `start`, `init`, `data/<epoch>`, `dropout`, `lora`, `projection`, `strategy/<stack>`.
 """
@@ -16,5 +16,5 @@ def stream(seed: int, name: str) -> int:
 
 
 def generator(seed: int, name: str) -> random.Random:
-    """The stream as Python's own generator."""
+    """Python's random generator for the stream `name`."""
     return random.Random(stream(seed, name))

@@ -1,4 +1,4 @@
-"""How many optimiser steps a run has, and when it evaluates and logs. No torch: a plan counts them too."""
+"""The number of optimiser steps of a run, and when it evaluates and logs. It needs no torch, for use in a plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Schedule:
 
     @classmethod
     def of(cls, config: TrainConfig, num_examples: int) -> Schedule:
-        """Steps from the config: an epoch's last accumulated batch may be smaller than the others."""
+        """The schedule of a config; an epoch's last accumulated batch may be smaller than the others."""
         per_epoch = math.ceil(math.ceil(num_examples / config.batch_size) / config.accumulation)
         num_steps = config.max_steps or max(1, round(config.epochs * per_epoch))
         evaluate_every = max(1, round(config.evaluate_every * per_epoch))

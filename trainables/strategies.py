@@ -1,7 +1,7 @@
 """The layer-selection strategies: which teacher state each student state is matched to (paper, section 3).
 
-A strategy maps one stack; encoder and decoder are mapped each on its own. Blocks count from 1; state i is
-block i's output, state 0 the embeddings. A new strategy is one class with its parameters and its rule, and
+A strategy maps one stack at a time, so that encoder and decoder are mapped separately. Blocks count from 1; state i is
+the output of block i, and state 0 the embeddings. A new strategy is one class with its parameters and its rule, and
 one entry in `STRATEGIES`.
 """
 
@@ -16,13 +16,13 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, Field
 
 Mapping = dict[int, int]
-"""Student state -> the teacher state it is matched to; empty: no matching."""
+"""Student state -> the teacher state that it is matched to; empty without matching."""
 
 State = Annotated[int, Field(ge=0)]
 
 
 class Stack(NamedTuple):
-    """One stack of a teacher and its student, by its depths."""
+    """One stack, with its depths in the teacher and in the student."""
 
     name: str
     num_teacher: int
@@ -30,26 +30,26 @@ class Stack(NamedTuple):
 
 
 def even_blocks(num_teacher: int, num_student: int) -> list[int]:
-    """The last block of each of the student's equal shares: ceil(i * num_teacher / num_student)."""
+    """The last block of each of `num_student` equal shares of the teacher: ceil(i * num_teacher / num_student)."""
     return [-(-i * num_teacher // num_student) for i in range(1, num_student + 1)]
 
 
 def shuffled(blocks: Sequence[int], rng: random.Random) -> list[int]:
-    """A permutation, each as likely. Of Python's draws, `random()` alone is promised to stay the same."""
+    """A uniform random permutation. It uses `random()`, the only draw that Python keeps stable across versions."""
     return sorted(blocks, key=lambda _: rng.random())
 
 
 class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
-    """One rule with its parameters."""
+    """One matching rule with its parameters."""
 
     kind: str
     match_embeddings: bool | None = Field(
-        default=None, description="Match state 0 too; null: as the paper does for the family."
+        default=None, description="Whether state 0 is matched too; null: as in the paper for the family."
     )
 
     @abstractmethod
     def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
-        """The teacher states of student blocks 1 to n; a drawn rule takes its draw from `rng`."""
+        """The teacher states of student blocks 1 to n; a random rule draws from `rng`."""
 
     def embedding_state(self, stack: Stack) -> int:
         """The teacher state that student state 0 is matched to, where it is matched."""
@@ -62,16 +62,16 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
         """Raises ValueError where the parameters are impossible for this stack."""
 
     def mapping(self, stack: Stack, rng: random.Random, *, match_embeddings: bool) -> Mapping:
-        """The mapping of one stack; `match_embeddings` holds where the strategy leaves it open.
+        """The mapping of one stack; `match_embeddings` is the default where the strategy does not set its own.
 
-        Raises ValueError where the strategy cannot serve this stack.
+        Raises ValueError where the strategy is impossible for this stack.
         """
         if stack.num_student > stack.num_teacher:
             raise ValueError(
                 f"student_blocks: got {stack.num_student}; the teacher's {stack.name} has {stack.num_teacher} blocks"
             )
         self.check(stack)
-        states = [index(state) for state in self.blocks(stack, rng)]  # a plug-in's may be floats
+        states = [index(state) for state in self.blocks(stack, rng)]  # refuses the floats of a plug-in
         allowed = range(stack.num_teacher + 1)
         if len(states) != stack.num_student or not all(state in allowed for state in states):
             raise ValueError(
@@ -91,7 +91,7 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
 
 
 class NoMatching(Strategy, frozen=True):
-    """No hidden term: cross entropy and KL alone."""
+    """No matching: the loss is cross entropy and KL alone."""
 
     kind: Literal["none"] = "none"
     match_embeddings: Literal[None] = None
@@ -104,7 +104,7 @@ class NoMatching(Strategy, frozen=True):
 
 
 class Forward(Strategy, frozen=True):
-    """In order, evenly spaced: the paper's recommended default."""
+    """Evenly spaced blocks in order, which the paper recommends."""
 
     kind: Literal["forward"] = "forward"
 
@@ -113,7 +113,7 @@ class Forward(Strategy, frozen=True):
 
 
 class Reverse(Strategy, frozen=True):
-    """Forward's blocks, reversed."""
+    """The blocks of forward in reverse order."""
 
     kind: Literal["reverse"] = "reverse"
 
@@ -122,10 +122,10 @@ class Reverse(Strategy, frozen=True):
 
 
 class AllToOne(Strategy, frozen=True):
-    """Every matched student state to one teacher state, the embedding state included."""
+    """Every matched student state, including the embeddings, is matched to one teacher state."""
 
     kind: Literal["all_to_one"] = "all_to_one"
-    teacher_state: State | None = Field(default=None, description="null: the middle state, 6 of 12.")
+    teacher_state: State | None = Field(default=None, description="null: the middle state, such as 6 of 12.")
 
     def check(self, stack: Stack) -> None:
         if self.teacher_state is not None and self.teacher_state > stack.num_teacher:
@@ -142,7 +142,7 @@ class AllToOne(Strategy, frozen=True):
 
 
 class RandomOrder(Strategy, frozen=True):
-    """A permutation of forward's blocks ("out of order"); identity and reversal may come up."""
+    """A random permutation of forward's blocks ("out of order"), possibly the identity or the reversal."""
 
     kind: Literal["random"] = "random"
 
@@ -160,7 +160,7 @@ class InOrderRandom(Strategy, frozen=True):
 
 
 class Custom(Strategy, frozen=True):
-    """The teacher states of student blocks 1 to n written out: one list for all stacks, or one a stack."""
+    """An explicit list of the teacher states of student blocks 1 to n, for all stacks or per stack."""
 
     kind: Literal["custom"] = "custom"
     states: list[State] | dict[str, list[State]]

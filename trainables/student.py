@@ -1,4 +1,4 @@
-"""A smaller student of a teacher: depth, width, random or teacher's weights, adapters, projections (paper, section 4).
+"""A teacher's smaller student: depth, width, initial weights, adapters and projections (paper, section 4).
 
 Shapes: B batch, T tokens, D student width, E teacher width.
 """
@@ -37,27 +37,27 @@ class Student(nn.Module):
         self.form: Literal["merged", "adapter"] = form
 
     def project(self, stack: str, state: int, hidden: Tensor) -> Tensor:
-        """A student state [B, T, D] as it is compared with a teacher's, [B, T, E]."""
+        """Projects a student state [B, T, D] to the teacher's width, [B, T, E]."""
         if not self.projections:
             return hidden
         return self.projections.get_submodule(f"{stack}.{state}")(hidden)
 
     def comparable(self, state: int, mapping: Mapping) -> bool:
-        """Whether a state can be compared with the teacher's: same width, or a projection that the mapping trains."""
+        """Whether a state can be compared with the teacher's: it has the same width, or a trained projection."""
         is_trained = all(parameter.requires_grad for parameter in self.projections.parameters())
         return not self.projections or (is_trained and state in mapping)
 
     def save(self, folder: Path) -> None:
-        """Writes the model for plain transformers, its adapters as `form` says and, beside it, the projections."""
+        """Writes the model for plain transformers, with its adapters as `form` says, and any projections beside it."""
         adapters.save(self.model, folder, self.form)
         if self.projections:
             save_file(self.projections.state_dict(), folder / PROJECTIONS)
 
 
 def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: str, seed: int) -> Student:
-    """A student in eval mode on the CPU; init `random` takes the teacher's config alone.
+    """A student in eval mode on the CPU; init `random` uses only the teacher's config.
 
-    Raises InputError where the teacher has no such student.
+    Raises InputError where the teacher cannot have such a student.
     """
     shape = teacher.config.to_dict()
     raise_all(fitting.student_problems(family, shape, config.student_blocks, config.student_width, init))
@@ -75,14 +75,14 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
 
 
 def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedModel, *, copy_classifier: bool) -> None:
-    """Loads the teacher's copied blocks, and all outside of blocks, into a student of its width.
+    """Copies the teacher's chosen blocks, and everything outside blocks, into a student of its width.
 
-    Weights go into fresh blocks by name: a copied module would keep its old place in the stack.
+    Weights are loaded by name: a copied module would keep the index of its block in the teacher.
     """
     teacher_stacks = stacks_of(family, teacher)
     for name, blocks in stacks_of(family, student).items():
         teachers = teacher_stacks[name]
-        # What only a first block owns (T5's relative positions) comes from the teacher's first block.
+        # Weights that only a first block has (T5's relative positions) come from the teacher's first block.
         first = teachers[0].state_dict()
         for block, number in zip(blocks, family.copied_blocks(len(teachers), len(blocks)), strict=True):
             source = {**first, **teachers[number - 1].state_dict()}
@@ -97,28 +97,28 @@ def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedMo
 
 
 def freeze_embeddings(family: Family, model: PreTrainedModel) -> None:
-    """Stops training of the embedding tables, positions too; where the LM head is tied it is frozen with them."""
+    """Freezes the embedding tables, including positions, and with them an LM head that is tied to them."""
     for path in family.embeddings:
         model.get_submodule(path).requires_grad_(False)
 
 
 def checkpoint_blocks(model: PreTrainedModel, path: str) -> None:
-    """In training, what a block computes inside is computed again for the backward pass, from the same random state.
+    """Enables gradient checkpointing: training computes blocks again for the backward pass, with the same dropout.
 
-    Hooks at blocks see the first pass alone: transformers checkpoints what is inside of them. Raises InputError where
-    it has no such thing for the model; `path` is the config's own.
+    Hooks at blocks see only the first pass, because transformers checkpoints the inside of blocks. Raises InputError
+    where it does not support this for the model; `path` is that of the training section in the config.
     """
     if not model.supports_gradient_checkpointing:
         message = f"got true; transformers has none for {type(model).__name__}"
         raise InputError([Problem(f"{path}.gradient_checkpointing", message)])
     model.activation_checkpointing_enable({"use_reentrant": False})
-    model.disable_input_require_grads()  # which reentrant checkpoints need; frozen embeddings get no gradient
+    model.disable_input_require_grads()  # only reentrant checkpoints need them; frozen embeddings get no gradient
 
 
 def _projections(
     family: Family, teacher: PreTrainedModel, model: PreTrainedModel, config: ProjectionConfig, seed: int
 ) -> nn.ModuleDict:
-    """Stack -> a linear map D -> E for each state; empty where the widths are equal."""
+    """Stack -> a linear map D -> E per state; empty where the widths are equal."""
     width, teacher_width = family.width(model.config.to_dict()), family.width(teacher.config.to_dict())
     if width == teacher_width:
         return nn.ModuleDict()
@@ -132,7 +132,7 @@ def _projections(
 
 
 def _projection(width: int, teacher_width: int, config: ProjectionConfig) -> nn.Linear:
-    """One map D -> E. `uniform` is torch's own start, which shrinks a state's RMS to 1/sqrt(3) of it on average."""
+    """One map D -> E. `uniform` is torch's default, which shrinks a state's RMS by 1/sqrt(3) on average."""
     projection = nn.Linear(width, teacher_width, bias=config.bias)
     if config.start == "uniform":
         return projection

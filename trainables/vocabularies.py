@@ -1,7 +1,7 @@
-"""Vocabularies of tokenizers: their size, where two differ, and the part of two logits that they share.
+"""Vocabularies of tokenizers: their size, their differences, and the part of the logits that two models share.
 
-Models of one tokenizer may have tables of different sizes, padded for the hardware (Qwen2.5: 151,936 and 152,064
-rows for one vocabulary). The rows at the end stand for no token.
+Models with one tokenizer may have tables of different sizes, padded for the hardware (Qwen2.5: 151,936 and 152,064
+rows for one vocabulary). The last rows belong to no token.
 
 B batch, T tokens, V vocabulary.
 """
@@ -19,7 +19,7 @@ Vocabulary = Mapping[str, int]
 
 
 def vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
-    """The vocabulary of a tokenizer.json, added tokens too. A unigram model lists its tokens with their scores."""
+    """The vocabulary of a tokenizer.json with its added tokens. A unigram model lists tokens with their scores."""
     entries: Any = tokenizer.get("model", {}).get("vocab", {})
     own: dict[str, int] = (
         entries if isinstance(entries, dict) else {token: index for index, (token, *_) in enumerate(entries)}
@@ -28,12 +28,12 @@ def vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
 
 
 def size(tokens: Vocabulary) -> int:
-    """One more than the highest id: the rows that an embedding table needs."""
+    """One more than the highest id: the number of rows that an embedding table needs."""
     return 1 + max(tokens.values(), default=-1)
 
 
 def differences(mine: Vocabulary, theirs: Vocabulary) -> list[str]:
-    """Each token of `theirs` that is not in `mine`, or there by another id, in the order of its id."""
+    """Each token of `theirs` that `mine` lacks or gives another id, in the order of its id."""
     return [
         f"{token!r} is {mine.get(token, 'no token')}, not {index}"
         for token, index in sorted(theirs.items(), key=lambda item: item[1])
@@ -47,12 +47,12 @@ def beyond(tokens: Vocabulary, num_rows: int) -> list[str]:
     return [f"{token!r} ({index})" for token, index in ordered if index >= num_rows]
 
 
-def first(found: list[str], most: int = 3) -> str:
-    """The first of what was found, and how much more there is."""
-    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
+def first(items: list[str], limit: int = 3) -> str:
+    """The first items of a list, and the number of the others."""
+    return ", ".join(items[:limit]) + (f" and {len(items) - limit} more" if len(items) > limit else "")
 
 
 def shared(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Two logits [B, T, V] cut to the vocabulary that both have, the smaller V."""
+    """Two logits [B, T, V], both cut to the smaller V, the vocabulary that they share."""
     num = min(one.shape[-1], other.shape[-1])
     return one[..., :num], other[..., :num]

@@ -261,7 +261,7 @@ def test_an_adapter_that_is_none_says_what_would_be(fields: dict[str, Any], path
 
 def test_a_teachers_lora_needs_finetune() -> None:
     found = problems(model={**MODEL, "lora": {"teacher": {"r": 8}}})
-    assert "lora: got a teacher's without finetune" in found["model"]
+    assert "lora: got adapters for a teacher without finetune" in found["model"]
     assert read(model={**MODEL, "lora": {"student": {"r": 8}}}).model.finetune is None
 
 

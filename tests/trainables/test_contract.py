@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trainables.families.settings import ALIKE, SETTINGS, Setting
-from trainables.contract import broken, check
+from trainables.contract import check, head_problems
 from trainables.errors import InputError
 from trainables.families import FAMILIES, Family
 from trainables.families.base import Blocks
@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "plugins" / "family.py"
 
 @pytest.mark.parametrize("each", [*SETTINGS, *ALIKE], ids=str)
 def test_every_family_keeps_the_contract(each: Setting) -> None:
-    assert broken(each.family, each.head_name, each.config) == []
+    assert head_problems(each.family, each.head_name, each.config) == []
 
 
 def test_a_family_of_ones_own_is_checked_at_sizes_that_it_names_itself() -> None:
@@ -37,7 +37,7 @@ def test_a_family_of_ones_own_is_checked_at_sizes_that_it_names_itself() -> None
 
 @pytest.mark.parametrize("name", ["distilbert", "bart", "t5", "mistral"])
 def test_sizes_follow_from_the_declaration(name: str) -> None:
-    assert broken(FAMILIES[name], next(iter(FAMILIES[name].models))) == []
+    assert head_problems(FAMILIES[name], next(iter(FAMILIES[name].models))) == []
 
 
 def with_head(family: Family, **facts: Any) -> Family:
@@ -85,13 +85,16 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
         ),
         (
             replace(QWEN3, form="encoder_decoder"),
-            ": State i is what block i gives to the next one: all but the last are ",
+            ": State i is the output of block i; all but the last equal ",
         ),
         (
             replace(QWEN3, linears=tuple(name for name in QWEN3.linears if name != "mlp.up_proj")),
             ".linears: lacks model.layers.0.mlp.up_proj",
         ),
-        (replace(QWEN3, per_block_fields=()), ": A student of full depth with all weights is the teacher; "),
+        (
+            replace(QWEN3, per_block_fields=()),
+            ": A student of full depth with the teacher's weights equals the teacher; ",
+        ),
         (
             replace(T5, stacks={**T5.stacks, "decoder": T5.stacks["encoder"]}),
             ".stacks[decoder]: state 0 is not transformers' own",
@@ -100,7 +103,7 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
 )
 def test_a_family_that_breaks_the_contract(family: Family, said: str) -> None:
     setting: Any = next(s for s in SETTINGS if s.family.name == family.name)
-    [problem] = broken(family, setting.head_name, setting.config)
+    [problem] = head_problems(family, setting.head_name, setting.config)
     assert said in str(problem)
     assert str(problem).startswith(f"family {family.name}")
     assert str(problem).endswith(f"({setting.head_name})")

@@ -50,7 +50,7 @@ def test_where_two_vocabularies_differ() -> None:
     assert differences(mine, {"b": 1}) == []
     assert beyond(mine, 2) == ["'c' (2)", "'later' (9)"]
     assert first(["x", "y", "z"]) == "x, y, z"
-    assert first(["x", "y", "z"], most=2) == "x, y and 1 more"
+    assert first(["x", "y", "z"], limit=2) == "x, y and 1 more"
 
 
 def test_kl_is_over_the_tokens_that_both_models_have() -> None:

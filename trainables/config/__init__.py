@@ -1,4 +1,4 @@
-"""The trial config: everything that one cell is computed from. Pydantic only; no torch.
+"""The trial config: everything that determines one cell. It needs pydantic, and no torch.
 
 A field here is a field of the YAML file under `base`, and may be an axis of the sweep.
 """

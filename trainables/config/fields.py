@@ -1,4 +1,4 @@
-"""What the parts of a config share: kinds of numbers, and a model that is immutable and strict."""
+"""What the parts of a config share: types of numbers, and an immutable, strict base model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Frozen(BaseModel):
-    """Immutable; unknown keys are refused."""
+    """An immutable model that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

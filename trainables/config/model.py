@@ -1,4 +1,4 @@
-"""The teacher, how it is made, and the shape of its student."""
+"""The teacher, how it is trained, and the shape of its student."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TokenizerConfig(Frozen):
     kind: Literal["word", "byte_bpe"] = Field(
         default="byte_bpe", description="word: split at white space and punctuation."
     )
-    vocab_size: Positive = Field(default=4000, description="The most entries that the vocabulary may have.")
+    vocab_size: Positive = Field(default=4000, description="The largest vocabulary size.")
 
 
 class FromScratch(Frozen):
@@ -27,71 +27,75 @@ class FromScratch(Frozen):
 
 
 class ProjectionConfig(Frozen):
-    """The maps from a narrower or wider student's states to the teacher's width, one a state, trained with it."""
+    """The maps from a narrower or wider student's states to the teacher's width: one per state, trained with it."""
 
     start: Literal["uniform", "orthogonal", "normal"] = Field(
         default="uniform",
-        description="uniform: torch's own; orthogonal: keeps lengths; normal: keeps the RMS on average.",
+        description="uniform: torch's default; orthogonal: keeps lengths; normal: keeps the RMS on average.",
     )
-    bias: bool = Field(default=False, description="The paper's Qwen3 code has one.")
+    bias: bool = Field(default=False, description="Whether the map has a bias, as in the paper's Qwen3 code.")
     learning_rate: Rate | None = Field(
-        default=None, description="null: train.learning_rate. The paper's Qwen3 code has 2e-5."
+        default=None, description="null: the same as train.learning_rate. The paper's Qwen3 code uses 2e-5."
     )
 
 
 class LoraConfig(Frozen):
-    """Low-rank adapters (Hu et al., 2022): beside a frozen weight W, alpha / r * B A is trained.
+    """Low-rank adapters (Hu et al., 2022): the weight W is frozen, and alpha / r * B A is trained beside it.
 
-    Heads that a checkpoint may lack are trained whole; all else is frozen, embeddings too.
+    A head that a checkpoint may lack is trained in full; everything else is frozen, including the embeddings.
     """
 
-    r: Positive = Field(description="The rank; the paper has 32 for its teachers and 128 for its students.")
-    alpha: Rate = Field(default=32, description="What the adapters add is scaled by alpha / r.")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="Before A, in training.")
+    r: Positive = Field(description="The rank; the paper uses 32 for its teachers and 128 for its students.")
+    alpha: Rate = Field(default=32, description="The adapters' output is scaled by alpha / r.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="The dropout before A during training."
+    )
     targets: Annotated[list[str], Field(min_length=1)] | None = Field(
-        default=None, description="Ends of names, such as q_proj; null: every linear layer of the blocks."
+        default=None, description="Suffixes of layer names, such as q_proj; null: every linear layer of the blocks."
     )
 
 
 class StudentLoraConfig(LoraConfig):
-    """The adapters of a student, and the form in which it is saved."""
+    """The adapters of a student, and how it is saved."""
 
     save: Literal["merged", "adapter"] = Field(
         default="merged",
-        description="adapter: apart, beside the weights that it adapts; needs peft to load.",
+        description="merged: one plain model; adapter: base weights and adapters apart, which needs peft to load.",
     )
 
 
 class LoraConfigs(Frozen):
-    """Which models are trained through adapters; a teacher's are merged into it."""
+    """Which models are trained through adapters; a teacher's adapters are merged into it afterwards."""
 
     teacher: LoraConfig | None = None
     student: StudentLoraConfig | None = None
 
 
-def _none_or_some(lora: LoraConfigs | None) -> LoraConfigs | None:
-    """Neither teacher's nor student's is none: one thing has one form."""
+def _null_if_empty(lora: LoraConfigs | None) -> LoraConfigs | None:
+    """An empty mapping becomes null, so that equal settings have equal hashes."""
     return None if lora == LoraConfigs() else lora
 
 
 class ModelConfig(Frozen):
     """The teacher and the shape of its student."""
 
-    name: str = Field(min_length=1, description="What tables and tags show.")
-    family: str = Field(description="The model family, a built-in one or a plug-in's.")
+    name: str = Field(min_length=1, description="The name that tables and tags show.")
+    family: str = Field(description="The model family: a built-in one or one from a plug-in.")
     teacher: str | FromScratch = Field(description="A folder, a hub id, or a config to train one from scratch.")
     revision: str | None = Field(default=None, description="A commit, tag or branch of a hub id.")
     shape: dict[str, Any] | None = Field(
         default=None,
-        description="Fields of the teacher's transformers config, so that --plan needs no download of a hub id; "
-        "what is run is looked up, and has to be of this shape.",
+        description="Fields of the teacher's transformers config, so that --plan downloads nothing for a hub id; "
+        "a run loads the model, which must have this shape.",
     )
-    finetune: FinetuneConfig | None = Field(default=None, description="null: the teacher is ready.")
-    student_blocks: Positive = Field(default=3, description="Blocks of each stack of the student.")
-    student_width: Positive | None = Field(default=None, description="null: the teacher's.")
+    finetune: FinetuneConfig | None = Field(default=None, description="null: the teacher is used as it is.")
+    student_blocks: Positive = Field(default=3, description="The number of blocks in each stack of the student.")
+    student_width: Positive | None = Field(default=None, description="null: the same as the teacher's.")
     projection: ProjectionConfig = ProjectionConfig()
-    copy_classifier: bool = Field(default=False, description="With init: teacher, copy the classification head too.")
-    lora: Annotated[LoraConfigs | None, AfterValidator(_none_or_some)] = Field(
+    copy_classifier: bool = Field(
+        default=False, description="Whether init: teacher also copies the classification head."
+    )
+    lora: Annotated[LoraConfigs | None, AfterValidator(_null_if_empty)] = Field(
         default=None, description="null: all weights are trained."
     )
 
@@ -104,9 +108,11 @@ class ModelConfig(Frozen):
         return self.lora.student if self.lora else None
 
     @model_validator(mode="after")
-    def _what_is_trained(self) -> ModelConfig:
+    def _check_training(self) -> ModelConfig:
         if isinstance(self.teacher, FromScratch) and self.finetune is None:
             raise ValueError("finetune: got null; a teacher built from a config has to be trained")
         if self.finetune is None and self.teacher_lora is not None:
-            raise ValueError("lora: got a teacher's without finetune; a ready teacher learns nothing: teacher: null")
+            raise ValueError(
+                "lora: got adapters for a teacher without finetune; a ready teacher is not trained: give teacher: null"
+            )
         return self

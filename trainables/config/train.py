@@ -10,26 +10,31 @@ from trainables.config.fields import Count, Frozen, Positive, Rate, Weight
 
 
 class TrainConfig(Frozen):
-    """How a student or a teacher is optimised: linear warm-up, linear decay to zero, clipped gradients."""
+    """How a student or a teacher is optimised, with linear warm-up, linear decay to zero and clipped gradients."""
 
-    epochs: Rate = Field(default=10, description="Passes over the training split; may be a fraction.")
+    epochs: Rate = Field(default=10, description="Passes over the training split; fractions are allowed.")
     max_steps: Positive | None = Field(default=None, description="Optimiser steps; overrides epochs.")
-    batch_size: Positive = Field(default=32, description="Examples of a micro-batch.")
-    accumulation: Positive = Field(default=1, description="Micro-batches of an optimiser step.")
+    batch_size: Positive = Field(default=32, description="Examples per micro-batch.")
+    accumulation: Positive = Field(default=1, description="Micro-batches per optimiser step.")
     learning_rate: Rate = Field(default=2e-5, description="The highest rate, reached at the end of the warm-up.")
-    warmup_steps: Count = Field(default=0, description="Optimiser steps in which the rate rises from 0.")
+    warmup_steps: Count = Field(default=0, description="Optimiser steps over which the rate rises from 0.")
     optimizer: Literal["adamw", "adafactor"] = Field(
         default="adamw", description="adafactor: the optimiser with which T5 was trained."
     )
-    scale_parameter: bool = Field(default=False, description="adafactor: rates relative to each parameter's RMS.")
+    scale_parameter: bool = Field(
+        default=False, description="adafactor: whether rates are relative to each parameter's RMS."
+    )
     weight_decay: Weight = Field(
-        default=0.01, description="Of matrices; biases and norms are never decayed. The paper's code has 0."
+        default=0.01,
+        description="The weight decay of matrices; biases and norms are never decayed. The paper's code uses 0.",
     )
     clip_norm: Rate = Field(default=1.0, description="Gradients with a larger norm are scaled down to it.")
-    freeze_embeddings: bool = Field(default=False, description="As they always are under LoRA.")
+    freeze_embeddings: bool = Field(
+        default=False, description="Whether the embeddings are frozen; under LoRA they always are."
+    )
     gradient_checkpointing: bool = Field(
         default=False,
-        description="Blocks are computed again for the backward pass: less memory, same numbers.",
+        description="Computes blocks again for the backward pass, which saves memory and changes no number.",
     )
     evaluate_every: Rate = Field(
         default=1.0, description="Epochs between evaluations; the last step is always evaluated."
@@ -37,18 +42,18 @@ class TrainConfig(Frozen):
     checkpoint_minutes: Rate = Field(default=5, description="Minutes between checkpoints.")
 
     @model_validator(mode="after")
-    def _scaled_by_adafactor(self) -> Self:
+    def _check_scale_parameter(self) -> Self:
         if self.scale_parameter and self.optimizer != "adafactor":
             raise ValueError(f"scale_parameter: got true beside optimizer {self.optimizer}; only adafactor has it")
         return self
 
 
 class FinetuneConfig(TrainConfig):
-    """How a teacher is made from labels."""
+    """How a teacher is trained on labels."""
 
-    epochs: Rate = Field(default=3, description="Passes over the training split; may be a fraction.")
+    epochs: Rate = Field(default=3, description="Passes over the training split; fractions are allowed.")
     learning_rate: Rate = Field(default=5e-5, description="The highest rate, reached at the end of the warm-up.")
-    seed: int = Field(default=0, description="Of the teacher's fresh weights, data order and dropout.")
+    seed: int = Field(default=0, description="The seed of the teacher's fresh weights, data order and dropout.")
 
 
 class LossConfig(Frozen):
@@ -60,14 +65,14 @@ class LossConfig(Frozen):
     temperature: Rate = Field(default=1.0, description="T, by which the logits are divided in the KL term.")
     semantics: Literal["clean", "official"] = Field(
         default="clean",
-        description="official: as the paper's public code; Qwen3's needs hidden_norm l2.",
+        description="clean: the paper's equations; official: its public code, in which Qwen3 needs hidden_norm l2.",
     )
     hidden_norm: Literal["none", "l2", "layernorm"] = Field(
         default="none", description="How each hidden state is normalised before the MSE."
     )
 
     @model_validator(mode="after")
-    def _something_to_learn(self) -> LossConfig:
+    def _check_weights(self) -> LossConfig:
         if self.ce == self.kl == 0:
             raise ValueError("ce: got 0 beside kl: 0; the output layer needs one of them")
         return self

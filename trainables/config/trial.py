@@ -39,7 +39,7 @@ StrategyField = Annotated[
 
 
 def read_named(kind: str, table: dict[str, dict[str, Any]]) -> Callable[[Any], Any]:
-    """A validator that takes the name of a built-in model or task for the mapping it stands for."""
+    """A validator that replaces the name of a built-in model or task by its mapping."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, str):
@@ -58,12 +58,14 @@ class TrialConfig(Frozen):
     task: Annotated[TaskConfig, BeforeValidator(read_named("task", TASKS))]
     strategy: StrategyField = Field(
         default=STRATEGIES["forward"](kind="forward"),
-        description="Which teacher state each student state is matched to: a name, or a mapping with kind.",
+        description="The teacher state that each student state is matched to: a name, or a mapping with kind.",
     )
     init: Literal["random", "teacher"] = Field(
-        default="teacher", description="How the student starts; teacher: with weights copied from the teacher."
+        default="teacher", description="The student's initial weights: random ones, or copies of the teacher's."
     )
-    seed: int = Field(default=0, description="Of every random draw of the cell.")
+    seed: int = Field(default=0, description="The seed of every random draw of the cell.")
     train: TrainConfig = TrainConfig()
     losses: LossConfig = LossConfig()
-    dtype: Literal["fp32", "bf16", "auto"] = Field(default="auto", description="auto: what the hardware is fast at.")
+    dtype: Literal["fp32", "bf16", "auto"] = Field(
+        default="auto", description="auto: bf16 where the hardware is fast at it, else fp32."
+    )

@@ -1,6 +1,6 @@
-"""LoRA (Hu et al., 2022) through peft: adapters put into a model, saved merged or beside their base, and merged.
+"""LoRA (Hu et al., 2022) through peft: adding adapters to a model, saving them merged or apart, and merging them.
 
-They go into the model in place, so that blocks and all else keep their paths and states are read where they were.
+Adapters are added in place, so that all modules keep their paths and states are recorded as in a model without them.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ _NAME = "default"
 
 
 def add(family: Family, model: PreTrainedModel, config: LoraConfig, path: str, seed: int) -> None:
-    """Freezes a model but for its heads, and puts adapters beside linear layers of its blocks.
+    """Freezes a model except its heads, and adds adapters to linear layers of its blocks.
 
-    Their draws come from the stream `lora` of `seed`; as B starts at zero, outputs stay as they are. Raises
-    InputError for targets that name no layer; `path` is the config's own.
+    They are drawn from the stream `lora` of `seed`; B starts at zero, so that outputs do not change. Raises InputError
+    for targets that match no layer; `path` is that of `config` in the trial config.
     """
     names = linears(family, model)
     raise_all(unmatched(names, config.targets, f"{path}.targets"))
     adapter = PeftConfig(
         r=config.r,
-        lora_alpha=config.alpha,  # pyright: ignore[reportArgumentType]  (a number: it is divided by r)
+        lora_alpha=config.alpha,  # pyright: ignore[reportArgumentType]  (peft divides it by r: a float will do)
         lora_dropout=config.dropout,
         target_modules=targeted(names, config.targets),
     )
     with seeded(stream(seed, "lora")):
-        inject_adapter_in_model(adapter, model, _NAME)  # which freezes all else
+        inject_adapter_in_model(adapter, model, _NAME)  # it freezes everything else
     heads = family.models[family.head_of(model)].fresh
     for name, parameter in model.named_parameters():
         if name.startswith(heads):
@@ -58,11 +58,11 @@ def linears(family: Family, model: PreTrainedModel) -> list[str]:
 
 
 def save(model: PreTrainedModel, folder: Path, form: Literal["merged", "adapter"] = "merged") -> None:
-    """Writes a model, with adapters or without, for plain transformers.
+    """Writes a model, with or without adapters, for plain transformers.
 
-    `adapter`: the model without its adapters, trained heads included, and in the same folder the adapters as peft
-    writes them. Where peft is installed, transformers' `from_pretrained` of the folder loads both. Either is in fp32:
-    frozen weights that were held in bf16 have the same values there.
+    `adapter` writes the model without its adapters, but with its trained heads, and in the same folder the adapters in
+    peft's format; where peft is installed, transformers' `from_pretrained` loads both. All weights are written in
+    fp32; frozen weights that were kept in bf16 do not change their values.
     """
     if not _layers(model):
         model.save_pretrained(folder)
@@ -77,7 +77,7 @@ def save(model: PreTrainedModel, folder: Path, form: Literal["merged", "adapter"
 
 
 def merge(model: PreTrainedModel) -> None:
-    """Makes the adapters part of the weights, all of them to be trained: the model is a plain one again."""
+    """Merges the adapters into the weights and unfreezes them: the model is a plain one again."""
     layers = _layers(model)
     if not layers:
         return
@@ -87,7 +87,7 @@ def merge(model: PreTrainedModel) -> None:
     anyone: Any = model.requires_grad_(True)
     anyone._hf_peft_config_loaded = False
     del anyone.peft_config
-    # Where the adapters were read from files, the names of peft's tensors, under which the weights would be saved.
+    # With adapters that came from files, these would save the weights under the names of peft's tensors.
     vars(model).pop("_weight_conversions", None)
 
 
@@ -96,7 +96,7 @@ def _layers(model: PreTrainedModel) -> dict[str, LoraLayer]:
 
 
 def _plain_state(model: PreTrainedModel, *, merged: bool) -> dict[str, Tensor]:
-    """The weights in fp32 under the names that they have without adapters; `merged` ones are new, on the CPU."""
+    """The weights in fp32 under their names without adapters; merged ones are new tensors on the CPU."""
     state = {
         key.replace(".base_layer.", "."): value.float() if value.dtype == torch.bfloat16 else value
         for key, value in model.state_dict().items()

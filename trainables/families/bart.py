@@ -63,7 +63,7 @@ BART = Family(
             "vocab_size",
         }
     ),
-    # LayerDrop: a block that is left out has no state to match.
+    # No LayerDrop: a dropped block would have no state to match.
     fixed_fields={"encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0},
     token_ids={
         "pad_token_id": "pad_token",
@@ -81,7 +81,7 @@ BART = Family(
     },
     template_single="<s> $A </s>",
     template_pair="<s> $A </s> </s> $B </s>",
-    # With tied embeddings these are one table, which is the LM head too.
+    # With tied embeddings the first three are one table, which is also the LM head.
     embeddings=(
         "model.shared",
         "model.encoder.embed_tokens",

@@ -1,6 +1,6 @@
-"""How many parameters a model of a family has, counted from its config: no torch, no download.
+"""The number of parameters of a model, computed from its config without torch or a download.
 
-A block has attention (a decoder over an encoder has it twice), a feed-forward part, and a norm before or after each.
+A block has attention (twice in the decoder of an encoder-decoder), a feed-forward part, and a norm for each of them.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from trainables.heads import Head
 
 @dataclass(frozen=True)
 class Counts:
-    """Parameters of a model; tied ones are counted once."""
+    """The parameters of a model; tied ones are counted once."""
 
     embeddings: int
-    """Tables of tokens, positions and segments."""
+    """The tables of tokens, positions and segments."""
     blocks: int
-    """All blocks of all stacks."""
+    """The blocks of all stacks."""
     head: int
-    """An LM head of its own, or outputs for labels with what may stand below them."""
+    """An untied LM head, or the outputs for labels with any layer below them."""
     rest: int
-    """Norms outside of the blocks."""
+    """The norms outside the blocks."""
 
     @property
     def total(self) -> int:
@@ -33,7 +33,7 @@ class Counts:
 
 
 class Sizes(NamedTuple):
-    """The sizes of a stack's blocks; `inner` and `keys` are heads times their size, of queries and of keys."""
+    """The sizes of a stack's blocks; `inner` and `keys` are the total widths of the query and the key heads."""
 
     width: int
     ffn: int
@@ -44,7 +44,7 @@ class Sizes(NamedTuple):
 
 
 class Linear(NamedTuple):
-    """A linear layer of a block by its role."""
+    """A linear layer of a block, by its role."""
 
     role: str
     inputs: int
@@ -52,13 +52,13 @@ class Linear(NamedTuple):
 
 
 def count(family: Family, shape: Shape, head: Head) -> Counts:
-    """The parameters of the model with a head."""
+    """The parameters of the model with this head."""
     layout = layout_of(family)
     width, vocabulary = family.width(shape), _size(family, shape, "vocab_size")
     norm = width * (1 + layout.norm_biases)
     depths = family.num_blocks(shape)
     table, is_tied = vocabulary * width, _is_tied(layout, shape)
-    # An encoder and a decoder that are not tied have each a table beside the one that they would share.
+    # Without tying, encoder and decoder each have a table of their own beside the shared one.
     tables = table * (1 if is_tied or len(family.stacks) == 1 else 1 + len(family.stacks))
     if layout.segments_field:
         tables += _size(family, shape, layout.segments_field) * width
@@ -75,7 +75,7 @@ def count(family: Family, shape: Shape, head: Head) -> Counts:
 
 
 def outputs_per_token(family: Family, shape: Shape, head: Head) -> int:
-    """The outputs that the head gives at every token; 0 of a head that reads a text's state once."""
+    """The number of outputs at every token; 0 for a head with one output per text."""
     match head.name:
         case "language_model":
             return _size(family, shape, "vocab_size")
@@ -86,7 +86,7 @@ def outputs_per_token(family: Family, shape: Shape, head: Head) -> int:
 
 
 def block(family: Family, shape: Shape, stack: str) -> int:
-    """The parameters of one block, without the relative positions that a stack's first one owns."""
+    """The parameters of one block, without the relative positions, which only a stack's first block has."""
     layout, sizes = layout_of(family), stack_sizes(family, shape, stack)
     weights = _in_linears(family, shape, stack, ATTENTION | FEED_FORWARD)
     num_attentions = attentions(family, stack)
@@ -94,16 +94,16 @@ def block(family: Family, shape: Shape, stack: str) -> int:
     return weights + norms + 2 * sizes.head * num_attentions * layout.norms_heads
 
 
-def held(family: Family, shape: Shape) -> int:
-    """The parameters of all blocks that are held in bf16 where they are frozen (trainables/frozen.py)."""
+def bf16_parameters(family: Family, shape: Shape) -> int:
+    """The parameters of all blocks that are kept in bf16 when frozen (trainables/frozen.py)."""
     roles = ATTENTION | FEED_FORWARD - layout_of(family).wide
     return sum(depth * _in_linears(family, shape, stack, roles) for stack, depth in family.num_blocks(shape).items())
 
 
 def _in_linears(family: Family, shape: Shape, stack: str, roles: frozenset[str]) -> int:
-    """Weights and biases of one block's linear layers of these roles."""
+    """The weights and biases of one block's linear layers with these roles."""
     layout = layout_of(family)
-    biased = layout.biases.union(*(found for key, found in layout.bias_fields.items() if shape.get(key)))
+    biased = layout.biases.union(*(extra for key, extra in layout.bias_fields.items() if shape.get(key)))
     linears = [each for each in block_linears(family, shape, stack) if each.role in roles]
     return sum(each.inputs * each.outputs + each.outputs * (each.role in biased) for each in linears)
 
@@ -124,7 +124,7 @@ def block_linears(family: Family, shape: Shape, stack: str) -> list[Linear]:
 def lora(family: Family, shape: Shape, r: int, targets: list[str] | None) -> int:
     """The parameters of adapters of rank r on the targeted linear layers of every block.
 
-    Targets that name one of two attentions alone are counted for both.
+    Targets that match only one of two attentions are counted for both.
     """
     layout = layout_of(family)
     names = targeted(family.linears, targets)
@@ -138,7 +138,7 @@ def lora(family: Family, shape: Shape, r: int, targets: list[str] | None) -> int
 
 
 def student_shape(family: Family, shape: Shape, num_blocks: int, width: int | None) -> dict[str, Any]:
-    """A student's shape, as `making.student_config` makes its config."""
+    """A student's shape, equal to that of the config from `making.student_config`."""
     student = {**shape, **{blocks.depth[0]: num_blocks for blocks in family.stacks.values()}}
     if width is not None:
         if head := layout_of(family).head_field:
@@ -148,13 +148,13 @@ def student_shape(family: Family, shape: Shape, num_blocks: int, width: int | No
 
 
 def layout_of(family: Family) -> Layout:
-    """The family's layout; callers ask for it where there is one."""
+    """The layout of a family that declares one."""
     assert family.layout is not None, f"{family.name} declares no layout"
     return family.layout
 
 
 def attentions(family: Family, stack: str) -> int:
-    """1, or 2 in a decoder that looks at an encoder too."""
+    """The number of attentions per block: 2 in a decoder with cross-attention, else 1."""
     return 2 if family.form == "encoder_decoder" and stack == "decoder" else 1
 
 
@@ -165,7 +165,7 @@ def is_gated(family: Family, shape: Shape) -> bool:
 
 
 def stack_sizes(family: Family, shape: Shape, stack: str) -> Sizes:
-    """The sizes of a stack; where a family has one key for all its stacks, it is each stack's."""
+    """The sizes of a stack; a family with a single key uses it for all its stacks."""
     layout, width = layout_of(family), family.width(shape)
     at = list(family.stacks).index(stack)
     heads = _size(family, shape, family.heads_fields[at % len(family.heads_fields)])
@@ -182,7 +182,7 @@ def _size(family: Family, shape: Shape, key: str) -> int:
 
 
 def _or_null(family: Family, shape: Shape, key: str | None) -> int | None:
-    """A size that a config may set to null, which is not the same as leaving it out."""
+    """A size that may be null in a config, which differs from a missing key."""
     if key is None:
         return None
     return shape[key] if key in shape else family.defaults.get(key)
@@ -194,8 +194,8 @@ def _relative(family: Family, shape: Shape, stack: str) -> int:
 
 
 def _is_tied(layout: Layout, shape: Shape) -> bool:
-    said = shape.get("tie_word_embeddings", layout.ties_head == "unless_said")
-    return bool(said) or layout.ties_head == "always"
+    tie = shape.get("tie_word_embeddings", layout.ties_head == "unless_said")
+    return bool(tie) or layout.ties_head == "always"
 
 
 def _outputs(family: Family, width: int, head: Head) -> int:

@@ -1,7 +1,7 @@
-"""The layout that Llama, Mistral, Qwen2, Qwen3 and their kin share: one stack, rotary positions, a norm at its end.
+"""The layout of Llama, Mistral, Qwen2, Qwen3 and similar models: one stack, rotary positions, and a final norm.
 
-Blocks lie at `model.layers`, `model.norm` follows the last one, and `lm_head` or `score` stands on it. A family of
-this layout is one call: its name, and what its config class has of its own.
+The blocks are `model.layers`; `model.norm` follows the last one, then `lm_head` or `score`. A family of this layout
+is one call with its name and what is special about its config class.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FIELDS = frozenset(
 _TOKENS = ("pad_token", "bos_token", "eos_token")
 _DEFAULTS = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
 WINDOWS = frozenset({"layer_types", "max_window_layers", "sliding_window", "use_sliding_window"})
-"""Config fields of a decoder some of whose blocks see only the last tokens."""
+"""Config fields of decoders in which some blocks attend only to a window of the last tokens."""
 
 
 def decoder(
@@ -51,10 +51,10 @@ def decoder(
     divisible: tuple[tuple[str, str], ...] = (),
     **facts: Any,
 ) -> Family:
-    """A family of this layout; `classes` is what its transformers classes begin with.
+    """A family of this layout; `classes` is the prefix of its transformers classes.
 
-    `own_fields` and `defaults` are beside those of the layout. `begins`: each text begins with the bos token.
-    `biases`, `norms_heads`: see Layout.
+    `own_fields` and `defaults` extend those of the layout. `begins`: whether each text begins with the bos token.
+    For `biases` and `norms_heads` see Layout.
     """
     return Family(
         name=name,
@@ -80,7 +80,7 @@ def decoder(
         special_tokens=special_tokens,
         template_single=f"{special_tokens['bos_token']} $A" if begins else None,
         template_pair="{0} $A {0} $B".format(special_tokens["bos_token"]) if begins else None,
-        # The LM head too, where the config ties them.
+        # It is also the LM head where the config ties them.
         embeddings=("model.embed_tokens",),
         linears=(
             *(f"self_attn.{part}_proj" for part in ("q", "k", "v", "o")),

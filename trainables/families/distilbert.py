@@ -1,4 +1,4 @@
-"""DistilBERT (Sanh et al., 2019): BERT's blocks, without segments; `pre_classifier` stands for the pooler."""
+"""DistilBERT (Sanh et al., 2019): BERT's blocks without segments; `pre_classifier` replaces the pooler."""
 
 from dataclasses import replace
 

@@ -10,8 +10,8 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Generator[None, None, None]:
-    """Torch's draws on the CPU come from `seed`; the global generators are neither read nor moved."""
+    """Inside, torch draws on the CPU from `seed`; the global generators keep their states."""
     with torch.random.fork_rng(devices=[]):
-        # torch.manual_seed would reach the generators of every GPU, which are not put back.
+        # torch.manual_seed would also seed the generators of all GPUs, which fork_rng does not restore here.
         torch.default_generator.manual_seed(seed)
         yield

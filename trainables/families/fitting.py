@@ -1,6 +1,6 @@
-"""Whether a head, a model's config and a student fit a family: every problem, with its path under the trial config.
+"""Checks that a head, a model's config and a student fit a family; problems have their paths in the trial config.
 
-Without torch, so that a plan can ask.
+It needs no torch, so that a plan can use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from trainables.heads import Head, HeadName
 
 
 def head_problems(family: Family, head: HeadName) -> list[Problem]:
-    """Whether the family can build models with a head."""
+    """Checks that the family can build models with a head."""
     if head in family.models:
         return []
     message = f"got {family.name}, which has no {head} head; its heads are {', '.join(family.models)}"
@@ -22,24 +22,25 @@ def head_problems(family: Family, head: HeadName) -> list[Problem]:
 
 
 def teacher_problems(family: Family, config: Shape, ready: Head | None = None) -> list[Problem]:
-    """Whether a config.json is of this family, and its head the one that a `ready` teacher needs."""
-    given = config.get("model_type")
-    if given != family.model_type:
-        return [Problem("model.teacher", f"got a model of type {given!r}; {family.name} needs {family.model_type!r}")]
+    """Checks that a config.json is of this family and, for a teacher used as it is, has the head `ready`."""
+    model_type = config.get("model_type")
+    if model_type != family.model_type:
+        return [
+            Problem("model.teacher", f"got a model of type {model_type!r}; {family.name} needs {family.model_type!r}")
+        ]
     if ready is None or not ready.has_labels:
         return []
     if (model := family.models[ready.name].name) not in (config.get("architectures") or []):
         message = f"got a model without the task's head ({model}); give finetune, or a fine-tuned teacher"
         return [Problem("model.teacher", message)]
     names: Shape = config.get("id2label") or {}
-    given = len(names) or config.get("num_labels", 2)
-    if given != ready.num_outputs:
-        message = (
-            f"got a head of {given} outputs; the task needs {ready.num_outputs}: give finetune, or another teacher"
-        )
+    num_outputs = len(names) or config.get("num_labels", 2)
+    if num_outputs != ready.num_outputs:
+        needed = f"the task needs {ready.num_outputs}: give finetune, or another teacher"
+        message = f"got a head of {num_outputs} outputs; {needed}"
         return [Problem("model.teacher", message)]
-    ordered = [str(names[key]) for key in map(str, range(given)) if key in names]
-    if _are_moved(ordered, ready.labels):
+    ordered = [str(names[key]) for key in map(str, range(num_outputs)) if key in names]
+    if _differ_in_order(ordered, ready.labels):
         message = (
             f"got the classes {', '.join(ordered)}; the task's are {', '.join(ready.labels)}, in this order: "
             "give task.classes and the labels in the teacher's order, or finetune"
@@ -49,7 +50,7 @@ def teacher_problems(family: Family, config: Shape, ready: Head | None = None) -
 
 
 def scratch_problems(family: Family, fields: Shape) -> list[Problem]:
-    """Whether the fields of a teacher from scratch are known and make a model."""
+    """Checks that the fields of a teacher from scratch are known and consistent."""
     path = "model.teacher.config"
     problems = [Problem(f"{path}.{key}", _guess(family, key)) for key in fields if key not in family.config_fields]
     problems += [Problem(f"{path}.{key}", message) for key, message in wrong_sizes(family, fields).items()]
@@ -57,19 +58,19 @@ def scratch_problems(family: Family, fields: Shape) -> list[Problem]:
 
 
 def wrong_sizes(family: Family, config: Shape) -> dict[str, str]:
-    """Config key -> what is wrong, of the sizes that are given."""
+    """Config key -> what is wrong with the size that it sets."""
     sizes = [key for key in family.defaults if key not in family.token_ids]
     shape = [*sizes, *(key for blocks in family.stacks.values() for key in blocks.depth)]
-    given = {key: config[key] for key in shape if config.get(key) is not None}
+    values = {key: config[key] for key in shape if config.get(key) is not None}
     return {
         key: f"got {value!r}; a whole number of at least 1"
-        for key, value in given.items()
+        for key, value in values.items()
         if not isinstance(value, int) or isinstance(value, bool) or value < 1
     }
 
 
 def student_problems(family: Family, config: Shape, num_blocks: int, width: int | None, init: str) -> list[Problem]:
-    """Whether a student of this depth, width and init can be made of a teacher."""
+    """Checks that a teacher can have a student of this depth, width and init."""
     problems = [
         Problem("model.student_blocks", f"got {num_blocks}; the teacher's {stack} has {teacher} blocks")
         for stack, teacher in family.num_blocks(config).items()
@@ -90,9 +91,9 @@ def student_problems(family: Family, config: Shape, num_blocks: int, width: int 
 
 
 def _check_divisible(family: Family, config: Shape, path: str) -> list[Problem]:
-    # A key that is null, by the config or by transformers' default, takes its value from its partner.
-    asked = [(a, b) for a, b in family.divisible if config.get(b, family.defaults.get(b)) is not None]
-    pairs = [(a, family.value(config, a), b, family.value(config, b)) for a, b in asked]
+    # A divisor that is null, in the config or by default, follows from the other key.
+    checked = [(a, b) for a, b in family.divisible if config.get(b, family.defaults.get(b)) is not None]
+    pairs = [(a, family.value(config, a), b, family.value(config, b)) for a, b in checked]
     return [Problem(f"{path}.{a}", f"got {x}; a multiple of {b}, {y}") for a, x, b, y in pairs if x % y]
 
 
@@ -101,7 +102,7 @@ def _guess(family: Family, key: str) -> str:
     return f"no such field of {family.config_class}; did you mean {near[0]!r}?"
 
 
-def _are_moved(names: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether a name of the one list stands at another place in the other; case does not count."""
+def _differ_in_order(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether a name is at different positions in the two lists; case does not matter."""
     ours, theirs = [name.casefold() for name in names], [name.casefold() for name in others]
     return any(name in theirs and theirs[index] != name for index, name in enumerate(ours))

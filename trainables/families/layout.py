@@ -1,4 +1,4 @@
-"""What a family's parameters are made of, beside the sizes in a config: the facts that `counts` counts by."""
+"""The composition of a family's parameters, from which `counts` computes their number for a config."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ FEED_FORWARD = frozenset({"gate", "up", "down"})
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The parts of a block, and what stands around the blocks. `*_field` names are keys of the config.
+    """The parts of a block and what surrounds the blocks. Fields named `*_field` hold keys of the config.
 
-    A linear layer has one of the roles q, k, v, o, gate, up and down.
+    Each linear layer has one of the roles q, k, v, o, gate, up and down.
     """
 
     roles: tuple[str, ...]
     """The role of each of the family's `linears`."""
     norm_biases: bool
-    """Whether a norm has a bias beside its weight: LayerNorm has, RMSNorm has not."""
+    """Whether a norm has a bias beside its weight, as LayerNorm does and RMSNorm does not."""
     biases: frozenset[str] = frozenset()
     """Roles whose layers have a bias."""
     wide: frozenset[str] = frozenset()
-    """Roles whose layers transformers wants in fp32."""
+    """Roles whose layers transformers keeps in fp32."""
     bias_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Config keys that give roles a bias, where they are true."""
+    """Config key -> roles whose layers have a bias where the key is true."""
     gated: bool = False
-    """Whether the feed-forward part has a gate: three layers, not two."""
+    """Whether the feed-forward part has a gate, and so three layers instead of two."""
     gated_field: str | None = None
-    """The config key that says so, by `gated-…`."""
+    """The config key whose value begins with `gated-` where there is a gate."""
     head_field: str | None = None
-    """The size of a head; null, or where the config has null: the width divided by the heads."""
+    """The size of an attention head; None, or null in the config: the width divided by the number of heads."""
     key_heads_field: str | None = None
-    """Heads of keys and values; null: as many as of queries."""
+    """The number of heads of keys and values; None: as many as query heads."""
     norms_heads: bool = False
-    """Whether queries and keys are normed, each by a weight of a head's size."""
+    """Whether queries and keys are normed, each with a weight of a head's size."""
     segments_field: str | None = None
-    """Rows of the table of segments."""
+    """The number of rows of the segment table."""
     unused_positions: int = 0
-    """Rows of a position table beyond `positions_field`."""
+    """The number of rows of a position table beyond `positions_field`."""
     relative_field: str | None = None
-    """Rows of the relative positions that each stack has once, a column a head."""
+    """The number of rows of each stack's table of relative positions, which has one column per head."""
     norms_embeddings: bool = False
     """Whether a norm follows each stack's embeddings."""
     norms_end: bool = False
     """Whether a norm follows each stack's last block."""
     attention_dropout: tuple[str, float] | None
-    """The config key and transformers' default: where it is 0 a fused kernel keeps no weights of pairs of tokens; null:
-    transformers has no fused one for the family."""
+    """The config key of the attention dropout, and its default in transformers: where it is 0, a fused kernel keeps no
+    weights of token pairs. None: transformers has no fused kernel for the family."""
     ties_head: Literal["always", "unless_said", "if_said"]
-    """Whether the LM head is the embedding table, by what `tie_word_embeddings` says."""
+    """Whether the LM head is the embedding table, given `tie_word_embeddings` in the config."""

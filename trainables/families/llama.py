@@ -9,9 +9,9 @@ LLAMA = decoder(
     defaults={
         "intermediate_size": 11008,
         "vocab_size": 32000,
-    },  # as many key heads as heads, where a config says nothing
+    },  # by default there are as many key heads as query heads
     special_tokens={"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
     begins=True,
-    # transformers refuses any other width, whatever the size of a head.
+    # transformers refuses other widths, even where the config gives the size of a head.
     divisible=(("hidden_size", "num_attention_heads"),),
 )

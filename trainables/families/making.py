@@ -1,4 +1,4 @@
-"""Models of a family: from a config, from a folder or the hub, and the config of a smaller student."""
+"""Builds or loads models of a family, and derives the config of a smaller student."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trainables.families.draws import seeded
 from trainables.heads import Head, HeadName
 from trainables.seeds import stream
 
-# What a load finds is checked below; its report and progress bars would only fill the logs of workers.
+# The checks below replace transformers' reports, which would fill the logs of workers, as would its progress bars.
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
@@ -34,19 +34,19 @@ def scratch_config(
     tokenizer: PreTrainedTokenizerBase,
     head: Head,
 ) -> PreTrainedConfig:
-    """A config from `fields`; what they leave open comes from the tokenizer and the head.
+    """A config from `fields`, completed from the tokenizer and the head.
 
-    Raises InputError for fields that are unknown, of a wrong type, or make no model.
+    Raises InputError for fields that are unknown, of a wrong type, or inconsistent.
     """
     raise_all(fitting.head_problems(family, head.name) + fitting.scratch_problems(family, fields))
-    found: dict[str, Any] = {
+    derived: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         **{key: getattr(tokenizer, f"{token}_id") for key, token in family.token_ids.items()},
         **_labels(head),
     }
     config_class: Any = getattr(transformers, family.config_class)
     try:
-        config = config_class(**{**family.scratch_fields, **found, **fields, **family.fixed_fields})
+        config = config_class(**{**family.scratch_fields, **derived, **fields, **family.fixed_fields})
     except (StrictDataclassError, ValueError, TypeError) as error:
         raise InputError([Problem("model.teacher.config", _one_line(error))]) from None
     if config.vocab_size < len(tokenizer):
@@ -62,7 +62,7 @@ def build(family: Family, config: PreTrainedConfig, head: HeadName, *, seed: int
 
 
 def load(family: Family, path: str, revision: str | None, head: Head, *, seed: int) -> PreTrainedModel:
-    """The model of a folder or hub id in fp32 and eval mode; a head it lacks is drawn as in `build`.
+    """The model of a folder or hub id in fp32 and eval mode; a missing head is drawn as in `build`.
 
     Raises InputError where there is no model of this family.
     """
@@ -95,7 +95,7 @@ def load(family: Family, path: str, revision: str | None, head: Head, *, seed: i
         message = f"got {path!r}; its weights lack {len(lacking)} tensors of its config, {min(lacking)} for one"
         raise InputError([Problem("model.teacher", message)])
     is_fresh = any(name.startswith(facts.outputs) for name in missing + mismatched)
-    # A fresh head knows no older names, and LABEL_0 and so on are no names.
+    # A fresh head does not keep older names, and LABEL_0 and so on are not names.
     if head.has_labels and (is_fresh or model.config.id2label == _unnamed(head.num_outputs)):
         _set(model.config, _labels(head))
     if head.has_labels:
@@ -111,10 +111,10 @@ def check_finite(model: PreTrainedModel, path: str) -> None:
 
 
 def load_tokenizer(path: str, revision: str | None = None, **options: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or hub id. One without a pad token (Llama's) pads with its end token.
+    """The tokenizer of a folder or hub id; without a pad token, as Llama's, it pads with its end token.
 
-    Nothing is learnt from padding, whatever stands there: it is masked, and it has no labels. `options` are
-    attributes of the tokenizer that are saved with it.
+    The pad token has no effect on training: padding is masked and has no labels. `options` are attributes of the
+    tokenizer that are saved with it.
     """
     tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or "main", trust_remote_code=False, **options)
     if tokenizer.pad_token is None:
@@ -124,7 +124,7 @@ def load_tokenizer(path: str, revision: str | None = None, **options: Any) -> Pr
 
 @contextmanager
 def _reading(path: str) -> Generator[None, None, None]:
-    """What transformers raises for a place that holds no model, or a broken one, as an InputError."""
+    """Turns transformers' errors about a missing or damaged model into an InputError."""
     try:
         yield
     except (OSError, ValueError, SafetensorError, StrictDataclassError) as error:
@@ -133,9 +133,9 @@ def _reading(path: str) -> Generator[None, None, None]:
 
 
 def student_config(family: Family, config: PreTrainedConfig, num_blocks: int, width: int | None) -> PreTrainedConfig:
-    """The teacher's config at another depth and width: as many heads, other sizes as `Family.at_width` has them.
+    """The teacher's config at another depth and width: heads are as many, and other sizes follow `Family.at_width`.
 
-    A list with one entry per block keeps those of the blocks that init `teacher` copies.
+    Lists with one entry per block keep the entries of the blocks that init `teacher` copies.
     """
     student = copy.deepcopy(config)
     shape = config.to_dict()
@@ -147,7 +147,7 @@ def student_config(family: Family, config: PreTrainedConfig, num_blocks: int, wi
             setattr(student, key, [shape[key][block - 1] for block in copied])
     if width is not None:
         _set(student, family.at_width(shape, width))
-    student.name_or_path = ""  # it is no longer the model of that place
+    student.name_or_path = ""  # it is not the teacher's model
     return student
 
 
@@ -161,7 +161,7 @@ def _set(config: PreTrainedConfig, fields: dict[str, Any]) -> None:
 
 
 def _labels(head: Head) -> dict[str, Any]:
-    """The fields of a config by which it knows its labels; none for a language model."""
+    """The fields of a config about its labels; none for a language model."""
     if not head.has_labels:
         return {}
     return {
@@ -172,7 +172,7 @@ def _labels(head: Head) -> dict[str, Any]:
 
 
 def _unnamed(num_outputs: int) -> dict[int, str]:
-    """What transformers calls labels that have no names."""
+    """The names that transformers gives to labels without names."""
     return {index: f"LABEL_{index}" for index in range(num_outputs)}
 
 

@@ -1,4 +1,4 @@
-"""Mistral (Jiang et al., 2023): Llama's layout, with a window over the last tokens in every block."""
+"""Mistral (Jiang et al., 2023): Llama's layout, with attention to a window of the last tokens in every block."""
 
 from trainables.families.decoder import decoder
 from trainables.families.llama import LLAMA

@@ -1,4 +1,4 @@
-"""Qwen3 (Yang et al., 2025): a decoder only. Prompts end in <|endoftext|>, which pads too."""
+"""Qwen3 (Yang et al., 2025): a decoder. <|endoftext|> is both its end token and its pad token."""
 
 from trainables.families.decoder import WINDOWS, decoder
 

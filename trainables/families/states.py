@@ -1,7 +1,7 @@
-"""One pass of a model with the raw states of every stack, and generation.
+"""Forward passes that record the raw states of every stack, and generation.
 
-Raw: what a block gives to the next one. `output_hidden_states` of T5 and Qwen3 has the final norm in its last
-entry, so states are taken at the blocks themselves.
+A raw state is what a block passes to the next one. With T5 and Qwen3, the last entry of `output_hidden_states` includes
+the final norm, so states are recorded at the blocks themselves.
 
 Shapes: B batch, T tokens, D width, V vocabulary, C classes.
 """
@@ -18,12 +18,12 @@ from transformers import PreTrainedModel
 from trainables.families.base import Family, Outputs
 
 IGNORED = -100
-"""The label of a position that is no target."""
+"""The label of a position without a target."""
 
 
 @contextmanager
 def recorded(stacks: dict[str, nn.ModuleList]) -> Generator[dict[str, list[Tensor]], None, None]:
-    """Stack -> the states of the pass that is run inside; no hook is left behind."""
+    """Stack -> the states of the forward pass inside the context; the hooks are removed at its end."""
     states: dict[str, list[Tensor]] = {name: [] for name in stacks}
 
     def enter(seen: list[Tensor]) -> Any:
@@ -62,14 +62,14 @@ def stacks_of(family: Family, model: PreTrainedModel) -> dict[str, nn.ModuleList
 def aligned_labels(family: Family, batch: dict[str, Tensor]) -> Tensor:
     """The labels that `Outputs.logits` are aligned with: [B], or [B, T] with -100 where there is none.
 
-    Where a decoder-only model writes, its position t is answered by label t + 1.
+    For a text that a decoder-only model generates, position t predicts label t + 1.
     """
     labels = batch["token_labels"] if "token_labels" in batch else batch["labels"]
     return labels[:, 1:] if family.form == "decoder" and _is_written(batch) else labels
 
 
 def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stack -> its real tokens, [B, T] of bool; a decoder that writes beside an encoder has those of its labels."""
+    """Stack -> mask of real tokens, bool [B, T]; that of an encoder-decoder's target is where its labels are."""
     tokens_BT = batch["attention_mask"].bool()
     if family.form == "encoder_decoder" and _is_written(batch):
         return {"encoder": tokens_BT, "decoder": batch["labels"] != IGNORED}
@@ -77,48 +77,48 @@ def token_masks(family: Family, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_written(batch: dict[str, Tensor]) -> bool:
-    """Whether the labels are the tokens of a text that the model writes."""
+    """Whether the labels are the tokens of a target text."""
     return "labels" in batch and batch["labels"].dim() == 2
 
 
 def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
-    """One pass over a batch with labels, and every raw state of every stack.
+    """One forward pass over a batch with labels, with every raw state of every stack.
 
-    Every other column that the family reads reaches the model as it is. With `final_norm` the last state of a stack
-    is what transformers gives: behind the stack's final norm.
+    The model gets all other columns that the family reads. With `final_norm`, the last state of a stack is the one that
+    transformers returns, after the stack's final norm.
     """
     inputs: dict[str, Any] = _inputs(family, model, batch)
     if family.form != "encoder":
         inputs["use_cache"] = False
-    if family.form == "encoder_decoder" and _is_written(batch):  # else the model shifts the text that it reads
+    if family.form == "encoder_decoder" and _is_written(batch):  # else the model shifts its input itself
         shift: Any = model.prepare_decoder_input_ids_from_labels
         inputs["decoder_input_ids"] = shift(batch["labels"])
     stacks = stacks_of(family, model)
     with recorded(stacks) as states:
-        given: Any = model(**inputs, output_hidden_states=final_norm)
+        outputs: Any = model(**inputs, output_hidden_states=final_norm)
     assert all(len(states[name]) == len(blocks) + 1 for name, blocks in stacks.items())
     if final_norm:
-        for name, last in _last_states(family, given).items():
+        for name, last in _last_states(family, outputs).items():
             states[name][-1] = last
     labels = aligned_labels(family, batch)
-    all_logits: Tensor = given.logits
+    all_logits: Tensor = outputs.logits
     logits = all_logits[:, :-1] if family.form == "decoder" and _is_written(batch) else all_logits
     return Outputs(logits, labels, states, token_masks(family, batch), all_logits)
 
 
-def _last_states(family: Family, given: Any) -> dict[str, Tensor]:
-    """Stack -> the last of the hidden states that transformers gives."""
+def _last_states(family: Family, outputs: Any) -> dict[str, Tensor]:
+    """Stack -> the last hidden state that transformers returns."""
     is_pair = family.form == "encoder_decoder"
-    found = {name: f"{name}_hidden_states" if is_pair else "hidden_states" for name in family.stacks}
-    return {name: getattr(given, field)[-1] for name, field in found.items()}
+    fields = {name: f"{name}_hidden_states" if is_pair else "hidden_states" for name in family.stacks}
+    return {name: getattr(outputs, field)[-1] for name, field in fields.items()}
 
 
 def generate(
     family: Family, model: PreTrainedModel, batch: dict[str, Tensor], max_new_tokens: int, num_beams: int
 ) -> Tensor:
-    """New tokens [B, T], without the prompt or the decoder's start token; greedy or beam search.
+    """The new tokens [B, T] of greedy or beam search, without the prompt or the decoder's start token.
 
-    A decoder-only model needs prompts padded on the left.
+    For a decoder-only model, prompts must be padded on the left.
     """
     generator: Any = model
     tokens_BT: Tensor = generator.generate(
@@ -129,9 +129,9 @@ def generate(
 
 
 def _inputs(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The columns without labels; padding is the model's own pad token, by which some heads find a text's end."""
-    unread = {"labels", "token_labels"} | (set() if family.has_segments else {"token_type_ids"})
-    inputs = {name: column for name, column in batch.items() if name not in unread}
+    """The columns without labels, padded with the model's own pad token, by which some heads find a text's end."""
+    unused = {"labels", "token_labels"} | (set() if family.has_segments else {"token_type_ids"})
+    inputs = {name: column for name, column in batch.items() if name not in unused}
     pad_id: Any = model.config.pad_token_id
     padded = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, pad_id)
     return {**inputs, "input_ids": padded}

@@ -8,7 +8,7 @@ T5 = Family(
     model_type="t5",
     form="encoder_decoder",
     config_class="T5Config",
-    # Its classes with other heads have their blocks under other paths, and one of them has no decoder.
+    # T5's classes with other heads have other paths to their blocks, and one of them has no decoder.
     models={"language_model": ModelClass("T5ForConditionalGeneration")},
     stacks={
         "encoder": Blocks("encoder.block", ("num_layers",)),
@@ -17,7 +17,7 @@ T5 = Family(
     width_field="d_model",
     heads_fields=("num_heads",),
     ffn_fields=("d_ff",),
-    # As in the public code: 12 heads of a twelfth of the student's width.
+    # As in the paper's code: each of the 12 heads has a twelfth of the student's width.
     scaled_head_field="d_kv",
     positions_field=None,
     divisible=(),
@@ -55,11 +55,11 @@ T5 = Family(
     special_tokens={"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"},
     template_single="$A </s>",
     template_pair="$A </s> $B </s>",
-    # One table, which is the LM head too.
+    # They are one table, which is also the LM head.
     embeddings=("shared", "encoder.embed_tokens", "decoder.embed_tokens"),
     linears=(
         *(f"layer.{of}.{part}" for of in ("0.SelfAttention", "1.EncDecAttention") for part in ("q", "k", "v", "o")),
-        # An encoder's second layer, a decoder's third; `feed_forward_proj` says whether wi is one or two.
+        # The feed-forward part is an encoder's second layer, a decoder's third; with a gate, wi_0 and wi_1 replace wi.
         *(f"layer.{at}.DenseReluDense.{part}" for at in (1, 2) for part in ("wi", "wi_0", "wi_1", "wo")),
     ),
     layout=Layout(

@@ -1,4 +1,4 @@
-"""A tiny teacher of a family with a batch for it: what the families' contract is checked on.
+"""A tiny teacher of a family and a batch for it, on which the families' contract is checked.
 
 Shapes: B batch, T tokens.
 """
@@ -33,7 +33,7 @@ WIDTH, FFN, HEADS = 16, 32, 4
 LENGTHS = (7, 5, 3)
 """Tokens of each example of the batch, padded on the right."""
 TARGET_LENGTHS = (4, 6, 2)
-"""Tokens of each target, for a decoder of its own."""
+"""Tokens of each target, for an encoder-decoder."""
 WORDS = [f"w{index}" for index in range(30)]
 
 
@@ -50,7 +50,7 @@ class Tiny:
         return head(self.head_name)
 
     def teacher(self, **changes: Any) -> PreTrainedModel:
-        """A teacher in which no two tensors are alike, norms, biases and buffers included."""
+        """A teacher in which all tensors differ, including norms, biases and buffers."""
         fields = {**self.config, **changes}
         config = making.scratch_config(self.family, fields, tokenizer(self.family), self.head)
         model = making.build(self.family, config, self.head_name, seed=1)
@@ -62,7 +62,7 @@ class Tiny:
         return model.eval().requires_grad_(False)
 
     def batch(self) -> dict[str, Tensor]:
-        """Three examples of unlike lengths, padded on the right, with labels."""
+        """Three labelled examples of different lengths, padded on the right."""
         pad_id: Any = tokenizer(self.family).pad_token_id
         draw = torch.Generator().manual_seed(3)
         mask_BT = torch.tensor([[int(t < length) for t in range(max(LENGTHS))] for length in LENGTHS])
@@ -73,7 +73,7 @@ class Tiny:
             batch["token_type_ids"] = torch.tensor([[0, 0, 1, 1, 1, 1, 1]] * 3) * mask_BT
         match self.head_name:
             case "sequence_classification":
-                if self.family.form == "encoder_decoder":  # whose head stands on the end token
+                if self.family.form == "encoder_decoder":  # its head reads the state of the end token
                     eos_id: Any = tokenizer(self.family).eos_token_id
                     batch["input_ids"][range(len(LENGTHS)), [length - 1 for length in LENGTHS]] = eos_id
                 return batch | {"labels": torch.tensor([2, 0, 1])}
@@ -91,11 +91,11 @@ class Tiny:
         return labels_BT.masked_fill(torch.arange(6) >= torch.tensor(TARGET_LENGTHS)[:, None], IGNORED)
 
     def for_transformers(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A batch as the models of transformers take it, to whom all labels are `labels`."""
+        """A batch as transformers' models take it, in which all labels are `labels`."""
         return {"labels" if name == "token_labels" else name: column for name, column in batch.items()}
 
     def plain(self, folder: Path) -> PreTrainedModel:
-        """The folder's model as any user of transformers loads it, without this project."""
+        """The model of a folder, loaded by plain transformers."""
         autos: dict[HeadName, Any] = {
             "language_model": AutoModelForCausalLM if self.family.form == "decoder" else AutoModelForSeq2SeqLM,
             "sequence_classification": AutoModelForSequenceClassification,
@@ -105,14 +105,14 @@ class Tiny:
 
 
 def head(name: HeadName, num_outputs: int = len(LABELS)) -> Head:
-    """A head of this name, with labels if it has some: `a`, `b` and so on."""
+    """A head of this name, with the labels `a`, `b` and so on where it has labels."""
     if name == "language_model":
         return LANGUAGE_MODEL
     return Head(name, tuple(chr(ord("a") + index) for index in range(num_outputs)))
 
 
 def tokenizer(family: Family) -> PreTrainedTokenizerFast:
-    """Thirty words and, from id 5 on, the family's special tokens: not where transformers' configs expect them."""
+    """A tokenizer of thirty words; special tokens start at id 5, where transformers' configs do not expect them."""
     vocabulary = [*WORDS[:5], *dict.fromkeys(family.special_tokens.values()), *WORDS[5:]]
     unknown = family.special_tokens.get("unk_token", WORDS[0])
     words = Tokenizer(models.WordLevel({token: index for index, token in enumerate(vocabulary)}, unk_token=unknown))
@@ -121,11 +121,11 @@ def tokenizer(family: Family) -> PreTrainedTokenizerFast:
 
 
 def shape(family: Family) -> dict[str, Any]:
-    """The fields of a tiny teacher, from what the family says of its config."""
+    """The config fields of a tiny teacher, from the family's declaration."""
     fields: dict[str, Any] = {family.width_field: WIDTH}
     fields |= dict.fromkeys(family.heads_fields, HEADS) | dict.fromkeys(family.ffn_fields, FFN)
     fields |= {blocks.depth[0]: NUM_BLOCKS for blocks in family.stacks.values()}
-    # What neither is a size of its own nor given yet has to divide: key heads, for one.
+    # The remaining divisors, such as the number of key heads.
     fields |= {part: HEADS // 2 for _, part in family.divisible if part not in fields}
     if family.positions_field is not None:
         fields[family.positions_field] = 32

@@ -1,4 +1,4 @@
-"""Tasks: where a task's rows come from. One file a source, one a kind; `read` takes a task's config to its data."""
+"""Tasks: where their rows come from, with one file per source and one per kind; `read` loads a task's data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read(task: TaskConfig) -> Data:
     """All splits of a task; raises InputError with every problem, paths relative to the task."""
     if problems := check(task):
         raise InputError(problems)
-    # Imported when asked for: datasets takes a second.
+    # Imported only when needed: importing datasets takes a second.
     if task.files is not None:
         return import_module("trainables.tasks.files").read_files(task)
     if task.hub is not None:

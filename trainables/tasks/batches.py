@@ -1,4 +1,4 @@
-"""Examples to padded batches, and the order of an epoch.
+"""Padded batches of examples, and their order in an epoch.
 
 Shapes: B batch, T tokens.
 """
@@ -15,15 +15,14 @@ from trainables.seeds import generator
 from trainables.tasks.codec import IGNORED, Example
 
 POOL = 16
-"""Batches of a pool, within which examples of like length come together."""
+"""Batches per pool, within which examples of similar length are batched together."""
 
 
 def collate(examples: Sequence[Example], pad_id: int, *, left: bool = False) -> dict[str, Tensor]:
     """Padded tensors [B, T] of int64: input_ids, attention_mask, token_type_ids where present, and labels.
 
-    `labels` is [B] where each text has a label, of fp32 where those are numbers; for a text that is written [B, T']
-    with -100 at padding; `token_labels` is [B, T] with -100 at padding. `left` pads before the tokens, for prompts
-    that a decoder goes on from.
+    `labels` is [B] where each text has one label (fp32 for numbers), and [B, T'] with -100 at padding for target texts;
+    `token_labels` is [B, T] with -100 at padding. `left` pads before the tokens, for prompts that a decoder continues.
     """
     fills = {"input_ids": pad_id, "token_type_ids": 0, "labels": IGNORED, "token_labels": IGNORED}
     batch = {
@@ -46,9 +45,10 @@ def _padded(lists: list[list[int]], fill: int, *, left: bool) -> Tensor:
 def epoch_order(
     lengths: list[int], batch_size: int, seed: int, epoch: int, *, at_random: bool = False
 ) -> list[list[int]]:
-    """The micro-batches of an epoch as indices of examples: each example once, like lengths together.
+    """The micro-batches of an epoch as indices of examples: each example occurs once, beside similar lengths.
 
-    Shuffled, then sorted by length within pools of 16 batches, then the batches shuffled. `at_random`: shuffled alone.
+    The examples are shuffled and sorted by length within pools of 16 batches; then the batches are shuffled. With
+    `at_random`, the examples are only shuffled.
     """
     rng: random.Random = generator(seed, f"data/{epoch}")
     shuffled = list(range(len(lengths)))

@@ -1,6 +1,6 @@
-"""How a record of a multiple-choice table becomes a context and what may follow it.
+"""How a record of a multiple-choice table becomes a context and its possible continuations.
 
-The texts are those that lm-evaluation-harness gives a model for the same data.
+The texts are the same as in lm-evaluation-harness.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from trainables.config import TaskConfig
 
 Format = Callable[["TaskConfig", Fields, Sequence[str], Sequence[str]], tuple[str, list[str]]]
-"""Takes the task, the record, its choices and the names that a label calls them; gives context and choices."""
+"""Takes the task, the record, its choices and their labels; returns the context and the choices."""
 
 
 def plain(task: TaskConfig, record: Fields, choices: Sequence[str], marks: Sequence[str]) -> tuple[str, list[str]]:
-    """Context and choices as they stand in the data."""
+    """The context and choices, unchanged."""
     return record.text(task.context, "context"), list(choices)
 
 
@@ -32,7 +32,7 @@ def hellaswag(task: TaskConfig, record: Fields, choices: Sequence[str], marks: S
 
 
 def lettered(task: TaskConfig, record: Fields, choices: Sequence[str], marks: Sequence[str]) -> tuple[str, list[str]]:
-    """A question with its choices listed under letters; the letters are what may follow (CommonsenseQA)."""
+    """A question with its choices listed by letter; the letters are the continuations (CommonsenseQA)."""
     letters = list(marks if task.choice_labels else ascii_uppercase[: len(choices)])
     question = record.text(task.context, "context").strip()
     lines = [f"{letter}. {choice}" for letter, choice in zip(letters, choices, strict=False)]
@@ -43,6 +43,6 @@ FORMATS: dict[str, Format] = {"plain": plain, "hellaswag": hellaswag, "lettered"
 
 
 def without_brackets(text: str) -> str:
-    """HellaSwag's texts from WikiHow without their marks, such as [title] and [step]."""
+    """A WikiHow text of HellaSwag without its marks, such as [title] and [step]."""
     text = text.strip().replace(" [title]", ". ")
     return re.sub(r"\[.*?\]", "", text).replace("  ", " ")

@@ -1,6 +1,6 @@
-"""Texts to token ids and labels for one model: what the task kinds build their examples of.
+"""Encodes texts as token ids and labels for one model; the task kinds build their examples with it.
 
-Torch-free: examples are lists of ids, which tasks/batches.py pads to tensors.
+It needs no torch: examples are lists of ids, which tasks/batches.py pads to tensors.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 Example = dict[str, list[Any]]
 """`input_ids`; `token_type_ids` for the form encoder; and one of: `label`, a list of one class index or one number;
-`token_labels`, a class index for each token of the input; `labels`, the tokens that a model writes."""
+`token_labels`, a class index for each token of the input; `labels`, the tokens of the target text."""
 
 IGNORED = -100
-"""The label of a position that is no target, in `labels` and `token_labels`."""
+"""The label of a position without a target, in `labels` and `token_labels`."""
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How a task's texts reach one model: the task's lengths, the model's form and its tokenizer."""
+    """The encoding of a task's texts for one model: the task's lengths, the model's form and its tokenizer."""
 
     task: TaskConfig
     form: Form
@@ -40,16 +40,16 @@ class Codec:
 
     @property
     def start(self) -> list[int]:
-        """What a decoder's tokenizer puts before each text: Llama's <s>, nothing for most."""
+        """The ids that a decoder's tokenizer puts before each text: <s> for Llama, none for most models."""
         bos = self.tokenizer.bos_token_id
         return [bos] if isinstance(bos, int) and self.whole([""])[0][:1] == [bos] else []
 
     def bare(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of texts, whole and without special tokens."""
+        """The ids of texts, uncut and without special tokens."""
         return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
 
     def whole(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of texts, uncut, with the special tokens that the model expects around a text."""
+        """The ids of texts, uncut, with the special tokens that the tokenizer adds."""
         return self.tokenizer(list(texts))["input_ids"] if texts else []
 
     def inputs(self, texts: Sequence[str]) -> list[list[int]]:
@@ -59,7 +59,7 @@ class Codec:
         return self.tokenizer(list(texts), truncation=True, max_length=self.task.max_length)["input_ids"]
 
     def late_inputs(self, texts: Sequence[str]) -> list[list[int]]:
-        """As `inputs`, but cut at the start: for a text whose question stands at its end."""
+        """As `inputs`, but cut at the start, for texts that end with the question."""
         side, self.tokenizer.truncation_side = self.tokenizer.truncation_side, "left"
         try:
             return self.inputs(texts)
@@ -68,12 +68,12 @@ class Codec:
 
 
 def completions(prompts: Sequence[str], targets: Sequence[str], codec: Codec, *, end: bool) -> list[Example]:
-    """Examples whose labels are the target alone, which goes on from the prompt; with `end`, the end token too.
+    """Examples whose labels are the target, which continues the prompt; `end` adds the end token to it.
 
-    A prompt is cut at its start, though never the start token of the tokenizer; a target only where it does not fit
-    beside one token of the prompt. Neither is empty: the end token stands for one that is. Prompt and target are
-    split where lm-evaluation-harness splits them (`TemplateLM._encode_pair`): space at the prompt's end goes to the
-    target, and a decoder's target has the ids that follow the prompt's when both are tokenised as one text.
+    Prompts are cut at their start, after any start token of the tokenizer. A target is cut only where it does not fit
+    beside one token of the prompt. The end token replaces an empty prompt or target. Prompt and target are split as
+    in lm-evaluation-harness (`TemplateLM._encode_pair`): spaces at the end of the prompt move to the target, and a
+    decoder's target has the ids that follow those of the prompt when both are tokenised as one text.
     """
     spaces = [len(prompt) - len(prompt.rstrip()) for prompt in prompts]
     heads = [prompt.rstrip() for prompt in prompts]
@@ -95,19 +95,19 @@ def completions(prompts: Sequence[str], targets: Sequence[str], codec: Codec, *,
 
 
 def prompts_alone(prompts: Sequence[str], codec: Codec) -> list[Example]:
-    """What a model that learnt from `completions` of these prompts generates from."""
+    """The inputs from which a model that was trained on `completions` of these prompts generates."""
     heads = [prompt.rstrip() for prompt in prompts]
     cut = codec.late_inputs(heads)
     return [{"input_ids": ids or [codec.eos]} for ids in cut]
 
 
 def _last(context: list[int], room: int, start: list[int]) -> list[int]:
-    """The last `room` ids of a context, the first of them the start token that it begins with, if any."""
+    """The last `room` ids of a context; the start token, where it has one, stays the first of them."""
     return context if len(context) <= room else start + context[len(context) - room + len(start) :]
 
 
 def _ended(target: list[int], codec: Codec, room: int, *, end: bool) -> list[int]:
-    """A target of 1 to `room` ids."""
+    """The target cut to 1 to `room` ids."""
     if end:
         return [*target[: max(room - 1, 0)], codec.eos]
     return target[: max(room, 1)] or [codec.eos]

@@ -1,4 +1,4 @@
-"""Takes fields from one record; a value that is wrong is a finding, and something empty stands for it."""
+"""Reads fields of one record; a wrong value is recorded as a finding, and an empty value replaces it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from trainables.tasks.tables import Record
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 ABSENT = object()
-"""What `value_at` gives where there is no such field."""
+"""The result of `value_at` where there is no such field."""
 
 
 @dataclass
 class Fields:
-    """One record of a table. `name` is the record's field, dotted where it is nested; `field` the config's."""
+    """One record of a table. In its methods, `name` is the dotted name of a field of the record, and
+    `field` the config field that gives this name."""
 
     path: str
     number: int
     record: Record
-    found: Findings
+    findings: Findings
 
     def wrong(self, field: str, name: str, sort: str, shown: str = "") -> None:
-        """A finding about a field of this row: `sort` says what would be right, `shown` what is there."""
+        """Records a finding about a field of this row: `sort` says what would be right, `shown` what is there."""
         place = f"row {self.number}" + (f": {shown}" if shown else "")
-        self.found.add(field, repr(name), f"{Path(self.path).name}: {sort}", place)
+        self.findings.add(field, repr(name), f"{Path(self.path).name}: {sort}", place)
 
     def value(self, name: str, field: str) -> Any:
-        """The value, None where it is null or not there, which is then found."""
+        """The value; None, after recording a finding, where it is null or missing."""
         value = value_at(self.record, name)
         if value is ABSENT:
             self.wrong(field, name, "there is no such field", f"it has {', '.join(self.record)}")
@@ -43,14 +44,14 @@ class Fields:
         return value
 
     def text(self, name: str, field: str) -> str:
-        """A text; empty where there is none."""
+        """The text of a field; empty, after recording a finding, where there is none."""
         value = self.value(name, field)
         if value is not None and not isinstance(value, str):
             self.wrong(field, name, "text is needed", brief(value))
         return value if isinstance(value, str) else ""
 
     def texts(self, name: str, field: str, *, least: int = 1) -> list[str]:
-        """A list of at least so many texts; empty where there is none."""
+        """A list of at least `least` texts; empty, after recording a finding, where there is none."""
         value = self.value(name, field)
         if isinstance(value, list) and len(value) >= least and all(isinstance(text, str) for text in value):
             return value
@@ -61,7 +62,7 @@ class Fields:
 
 
 def value_at(record: Any, name: str) -> Any:
-    """The value of a field: `answers.text` is a field of that name, or `text` of the mappings in `answers`."""
+    """The value of a field: `answers.text` is a field of that name, or `text` of each mapping in `answers`."""
     if isinstance(record, list):
         inner = [value_at(each, name) for each in record]
         return ABSENT if any(value is ABSENT for value in inner) else inner
@@ -83,6 +84,6 @@ def has_lone_surrogate(value: Any) -> bool:
 
 
 def brief(value: Any) -> str:
-    """A value on one line, cut where it is long."""
+    """A value on one line, cut to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

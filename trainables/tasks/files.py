@@ -1,4 +1,4 @@
-"""Tasks from a person's own files."""
+"""Tasks from a user's own files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def read_files(task: TaskConfig) -> Data:
-    """The data of a task's files; raises InputError with every problem, one a file, field and sort."""
+    """The data of a task's files; raises InputError with one problem per file, field and sort of error."""
     assert task.files is not None
-    found = Findings()
-    tables = {split: read_table(getattr(task.files, split), f"files.{split}", found) for split in SPLITS}
-    return read_tables(task, tables, found)
+    findings = Findings()
+    tables = {split: read_table(getattr(task.files, split), f"files.{split}", findings) for split in SPLITS}
+    return read_tables(task, tables, findings)

@@ -1,4 +1,4 @@
-"""What is wrong with a task's files: a line for each sort of problem, its first place and how often it comes."""
+"""The errors in a task's data: one line per sort of error, with its first place and its frequency."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Findings:
     _places: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
 
     def add(self, path: str, got: str, sort: str, place: str = "") -> None:
-        """`path` is the config's field, `got` what it or the data says, `sort` what would be right, `place` where."""
+        """`path` is the config field, `got` its value or the data's, `sort` what would be right, `place` where."""
         self._places.setdefault((path, got, sort), []).append(place)
 
     def about(self, path: str) -> bool:
-        """Whether anything was found for this field of the config."""
-        return any(found == path for found, _, _ in self._places)
+        """Whether there is a finding about this field of the config."""
+        return any(field == path for field, _, _ in self._places)
 
     def problems(self) -> list[Problem]:
         return [Problem(path, _message(got, sort, places)) for (path, got, sort), places in self._places.items()]

@@ -1,7 +1,7 @@
-"""Tasks made on the spot: the generators by name, and what a generator is.
+"""Generated tasks: the generators by name, and what a generator is.
 
-A built-in generator is a module with `KIND`, `CLASSES` and `generate`; one of a plug-in is a `Generator`, whose
-rows say themselves which task kind they are for.
+A built-in generator is a module with `KIND`, `CLASSES` and `generate`; a plug-in's generator is a `Generator`, and the
+class of its rows tells their task kind.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from trainables.config import Generated
 
 Generate = Callable[["Generated"], Mapping[str, list[Row]]]
-"""Takes seed and sizes to the rows of `train`, `validation` and `test`: the same on every machine."""
+"""Takes the seed and sizes; returns the rows of `train`, `validation` and `test`, the same on every machine."""
 
 BUILT_IN = ("natural_logic", "localisation")
 
 
 @dataclass(frozen=True)
 class Generator:
-    """A generator of one's own; `classes` is empty for a task without them."""
+    """A generator from a plug-in; `classes` is empty for a task without classes."""
 
     name: str
     generate: Generate
@@ -39,15 +39,16 @@ GENERATORS: dict[str, Generator] = {}
 
 
 def generated(config: Generated, kind: str) -> Data:
-    """The data of a generator for a task kind, paths of problems relative to the task.
+    """The data of a generator for a task kind.
 
-    Raises InputError for a generator that is not known, that makes rows for another kind, or whose rows are no data.
+    Raises InputError, with paths relative to the task, for a generator that is unknown, makes rows for another kind,
+    or makes invalid rows.
     """
     name = config.generator
-    if name in BUILT_IN:  # imported when asked for: babel takes a second
+    if name in BUILT_IN:  # imported only when needed: babel takes a second
         module = import_module(f"trainables.tasks.{name}")
         if kind != module.KIND:
-            raise _for_another(kind, name, module.KIND)
+            raise _wrong_kind(kind, name, module.KIND)
         return Data.of(module.generate(config), module.CLASSES)
     if name not in GENERATORS:
         raise _wrong(f"got {name!r}; one of {', '.join([*BUILT_IN, *GENERATORS])}")
@@ -74,13 +75,13 @@ def _check_rows(generator: Generator, kind: str, split: str, rows: Sequence[Row]
             continue
         others = [other.name for other in KINDS.values() if isinstance(row, other.row)]
         if others:
-            raise _for_another(kind, generator.name, others[0])
-        wanted, given = KINDS[kind].row.__name__, type(row).__name__
-        raise _wrong(f"got {generator.name!r}, which gives {place} as {given}; {kind} needs {wanted}")
+            raise _wrong_kind(kind, generator.name, others[0])
+        needed, actual = KINDS[kind].row.__name__, type(row).__name__
+        raise _wrong(f"got {generator.name!r}, which gives {place} as {actual}; {kind} needs {needed}")
 
 
-def _for_another(kind: str, name: str, made: str) -> InputError:
-    return InputError([Problem("kind", f"got {kind}; {name} makes rows for {made}")])
+def _wrong_kind(kind: str, name: str, actual: str) -> InputError:
+    return InputError([Problem("kind", f"got {kind}; {name} makes rows for {actual}")])
 
 
 def _wrong(message: str) -> InputError:

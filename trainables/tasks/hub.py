@@ -1,6 +1,6 @@
 """Tasks from the Hugging Face hub, or from a local folder in the same form, through `datasets`.
 
-What is looked up once is kept to: a data set is read at the commit that `find_revision` gives for it.
+A data set is always read at the commit that `find_revision` resolved for it.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ if TYPE_CHECKING:
     from trainables.config import Hub, TaskConfig
 
 Part = tuple[str, range]
-"""A split of the data set and the rows of it, from 0."""
+"""A split of the data set and the indices of its rows, from 0."""
 
 LOCAL = "give a folder with a copy of the data set instead, or files of your own in task.files"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def is_folder(hub: Hub) -> bool:
-    """Whether the data set lies in a local folder: by the look of its path, or because there is one."""
+    """Whether the data set is a local folder: its path looks like one, or there is such a folder."""
     return hub.path.startswith(("/", ".", "~")) or Path(hub.path).is_dir()
 
 
 def find_revision(hub: Hub) -> str | None:
-    """The commit that the hub's data set is at; None for a folder.
+    """The current commit of a hub data set; None for a folder.
 
-    Raises InputError, in 10 seconds at most, where the hub has no such data set or does not answer.
+    Raises InputError, after at most 10 seconds, where the hub has no such data set or does not answer.
     """
-    return None if is_folder(hub) else _ask(hub.path, hub.revision)
+    return None if is_folder(hub) else _resolve(hub.path, hub.revision)
 
 
 @cache
-def _ask(path: str, revision: str | None) -> str:
+def _resolve(path: str, revision: str | None) -> str:
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]: the base of the hub's own
 
     if constants.HF_HUB_OFFLINE and revision is not None and _COMMIT.fullmatch(revision):
-        return revision  # a person who works without the network has it in the cache
-    seconds, known = deadline.ANSWER_SECONDS, (OSError, ValueError, HTTPError)
+        return revision  # offline, the cache has this commit
+    seconds, errors = deadline.ANSWER_SECONDS, (OSError, ValueError, HTTPError)
 
-    def ask() -> str:
+    def request() -> str:
         return HfApi().dataset_info(path, revision=revision, timeout=seconds).sha or ""
 
     try:
-        return deadline.within(seconds, ask, known)
-    except known as error:  # TimeoutError is an OSError
+        return deadline.within(seconds, request, errors)
+    except errors as error:  # TimeoutError is an OSError
         at = f" at revision {revision!r}" if revision else ""
         reason = str(error).strip().split("\n")[0]
         message = f"got {path!r}{at}; there is no such folder, and from the hub: {reason}; {LOCAL}"
@@ -65,18 +65,18 @@ def _ask(path: str, revision: str | None) -> str:
 
 
 def read_hub(task: TaskConfig) -> Data:
-    """The data of a task's splits. Raises InputError with every problem, one a split, field and sort."""
+    """The data of a task's splits. Raises InputError with one problem per split, field and sort of error."""
     assert task.hub is not None
-    found = Findings()
+    findings = Findings()
     with _loaded(task.hub, find_revision(task.hub)) as splits:
         parts = choose({name: len(rows) for name, rows in splits.items()}, task.splits or {})
-        tables = {name: _table(name, given, splits, found) for name, given in parts.items()}
-    return read_tables(task, tables, found)
+        tables = {name: _table(name, rows, splits, findings) for name, rows in parts.items()}
+    return read_tables(task, tables, findings)
 
 
 @contextmanager
 def _loaded(hub: Hub, revision: str | None) -> Generator[Mapping[str, Any], None, None]:
-    """Split -> its rows. A folder is read afresh; what comes from the hub stays in the cache of `datasets`."""
+    """Split -> its rows. A folder is read anew each time; a hub data set stays in the cache of `datasets`."""
     import datasets
     from datasets.exceptions import DatasetsError
 
@@ -97,30 +97,32 @@ def _loaded(hub: Hub, revision: str | None) -> Generator[Mapping[str, Any], None
         yield loaded
 
 
-def choose(lengths: Mapping[str, int], asked: Mapping[str, str]) -> dict[str, list[Part]]:
-    """The rows of each of the task's splits, where a data set has splits of these lengths.
+def choose(lengths: Mapping[str, int], specs: Mapping[str, str]) -> dict[str, list[Part]]:
+    """The rows of each split of the task, for a data set with splits of these lengths.
 
-    `asked` names splits of the data set, whole or in part as `datasets` writes them (`train[-2000:]`,
-    `train[:10%]`); a split that is not asked for is that of its own name. A train split that is not asked for is
-    without the rows that others take; one that is asked for must not share any. Raises InputError.
+    `specs` maps task splits to splits of the data set or to slices in the notation of `datasets` (`train[-2000:]`,
+    `train[:10%]`); a split without a spec is the one of the same name. A train split without a spec leaves out the
+    rows that other splits take; one with a spec must share no rows with them. Raises InputError.
     """
-    wanted = {name: name for name in SPLITS} | dict(asked)
+    all_specs = {name: name for name in SPLITS} | dict(specs)
     problems: list[Problem] = []
     parts: dict[str, list[Part]] = {}
-    for name, spec in wanted.items():
+    for name, spec in all_specs.items():
         try:
             parts[name] = _parts(spec, lengths)
         except ValueError as error:
             known = ", ".join(lengths)
-            shown = f"got {spec!r}" if name in asked else "got null"
+            shown = f"got {spec!r}" if name in specs else "got null"
             problems.append(Problem(f"splits.{name}", f"{shown}; the data set has {known}: {error}"))
     if problems:
         raise InputError(problems)
-    taken = {(split, row) for name, given in parts.items() if name != "train" for split, rows in given for row in rows}
+    taken = {
+        (split, row) for name, chosen in parts.items() if name != "train" for split, rows in chosen for row in rows
+    }
     train = [(split, row) for split, rows in parts["train"] for row in rows]
     rest = [pair for pair in train if pair not in taken]
-    if "train" in asked and len(rest) < len(train):
-        message = f"got {asked['train']!r}; {len(train) - len(rest)} of its rows are in other splits too"
+    if "train" in specs and len(rest) < len(train):
+        message = f"got {specs['train']!r}; {len(train) - len(rest)} of its rows are in other splits too"
         raise InputError([Problem("splits.train", message)])
     if len(rest) < len(train):
         parts["train"] = _runs(rest)
@@ -131,17 +133,17 @@ def _parts(spec: str, lengths: Mapping[str, int]) -> list[Part]:
     import datasets
 
     try:
-        found: Any = datasets.ReadInstruction.from_spec(spec).to_absolute(dict(lengths))
+        slices: Any = datasets.ReadInstruction.from_spec(spec).to_absolute(dict(lengths))
     except (ValueError, AssertionError) as error:
         raise ValueError(" ".join(str(error).split())) from None
     return [
         (part.splitname, range(part.from_ or 0, lengths[part.splitname] if part.to is None else part.to))
-        for part in found
+        for part in slices
     ]
 
 
 def _runs(pairs: list[tuple[str, int]]) -> list[Part]:
-    """Rows as ranges, in their order."""
+    """Consecutive rows joined to ranges, in their order."""
     runs: list[Part] = []
     for split, row in pairs:
         if runs and runs[-1][0] == split and runs[-1][1].stop == row:
@@ -151,13 +153,13 @@ def _runs(pairs: list[tuple[str, int]]) -> list[Part]:
     return runs
 
 
-def _table(name: str, parts: list[Part], splits: Mapping[str, Any], found: Findings) -> Table:
-    """The records of a split; each is known by its row in the data set's split, from 1."""
+def _table(name: str, parts: list[Part], splits: Mapping[str, Any], findings: Findings) -> Table:
+    """The records of a split, numbered by their row in the data set's split, from 1."""
     field = f"splits.{name}"
     records = [
         (row + 1, record) for split, rows in parts for row, record in zip(rows, splits[split].select(rows), strict=True)
     ]
     names = " and ".join(dict.fromkeys(split for split, _ in parts)) or name
     if not records:
-        found.add(field, name, "it has no rows, and a split needs one")
+        findings.add(field, name, "it has no rows, and a split needs one")
     return Table(names, field, records)

@@ -1,4 +1,4 @@
-"""The classes of a task with labels, and the class that a label in the data stands for."""
+"""The classes of a task with labels, and the class of a label in the data."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from trainables.config import TaskConfig
 
 
-def training_classes(task: TaskConfig, train: Table, values: Sequence[Any], found: Findings) -> tuple[str, ...]:
-    """The classes of the config, else those of the `values` of the training split's labels.
+def training_classes(task: TaskConfig, train: Table, values: Sequence[Any], findings: Findings) -> tuple[str, ...]:
+    """The classes that the config names, else those among `values`, the labels of the training split.
 
-    Empty where there are none to be had.
+    Empty where neither gives any.
     """
     if task.classes:
         return tuple(task.classes)
     labels = [value for value in values if is_label(value)]
-    if not labels or found.about(train.field):
-        return ()  # the table or the field is not there or not whole, and that is found elsewhere
+    if not labels or findings.about(train.field):
+        return ()  # the table or field is missing or incomplete, which is reported elsewhere
     try:
         return find_classes(labels)
     except ValueError as error:
-        if len(labels) == len(values):  # else a row's label is wrong, and that is found elsewhere
-            found.add("label", repr(task.label), str(error), train.path)
+        if len(labels) == len(values):  # else a row has a wrong label, which is reported elsewhere
+            findings.add("label", repr(task.label), str(error), train.path)
         return ()
 
 
 def read_label(value: Any, task: TaskConfig, record: Fields, classes: Sequence[str]) -> int:
-    """The index of the class that a record's label stands for; 0 for one that is none, which is then found."""
+    """The index of the class of a record's label; 0, after recording a finding, where there is no such class."""
     name = task.label
     if not is_label(value):
         record.wrong("label", name, "an integer or text is needed", brief(value))
@@ -51,9 +51,9 @@ def is_label(value: Any) -> TypeGuard[str | int]:
 
 
 def find_classes(labels: Sequence[str | int]) -> tuple[str, ...]:
-    """The classes of a training split: 0 to C - 1 in order of number, or names in order of the alphabet.
+    """The classes of a training split: the numbers 0 to C - 1, or names in alphabetical order.
 
-    Raises ValueError with what would be right where there are fewer than two, or numbers have gaps.
+    Raises ValueError where there are fewer than two classes, or the numbers have gaps.
     """
     names = {str(label) for label in labels}
     if len(names) < 2:
@@ -67,9 +67,9 @@ def find_classes(labels: Sequence[str | int]) -> tuple[str, ...]:
 
 
 def class_of(label: str | int, classes: Sequence[str]) -> int | None:
-    """The index of a label; None: no class.
+    """The index of a label's class; None where there is none.
 
-    A class by its name. A number by the classes' order too, but where a name is a number: there 0 may not mean 1.
+    A label is the name of a class or, unless some class name is itself a number, the index of a class.
     """
     name = str(label)
     if name in classes:

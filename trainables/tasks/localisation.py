@@ -1,8 +1,8 @@
-"""Localisation of dates, prices and amounts from English to Romanian, by the CLDR data in `babel`.
+"""Localisation of dates, prices and amounts from English to Romanian, with the CLDR data of `babel`.
 
 A source is a full date, or a price or an amount with a date: "€3.50 and March 13" becomes "3,50 EUR și 13 martie",
-"25 US dollars and May 2" "25 de dolari americani și 2 mai". Order, words, plural forms and separators are CLDR's,
-and so is the no-break space before a currency code.
+and "25 US dollars and May 2" becomes "25 de dolari americani și 2 mai". Word order, words, plural forms and separators
+follow CLDR, including the no-break space before a currency code.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ CURRENCIES = ("EUR", "USD", "GBP")
 FIRST_DAY, NUM_DAYS = datetime.date(2000, 1, 1), 10_958
 """The days of thirty years."""
 MAX_MISSES = 20_000
-"""Draws in a row that may fail before the task counts as used up."""
+"""Consecutive draws without a new source after which the sources count as exhausted."""
 
 Writer = Callable[[Locale], str]
-"""One thing to say, in any language."""
+"""Writes one expression in a locale."""
 
 
 def generate(config: Generated) -> dict[str, list[Row]]:
-    """Splits that share no source; a function of the seed and the sizes."""
+    """Splits that share no source; they depend on the seed and the sizes alone."""
     rng = generator(config.seed, "localisation")
     seen: set[str] = set()
     return {name: [_draw(rng, seen, name) for _ in range(getattr(config, name))] for name in SPLITS}

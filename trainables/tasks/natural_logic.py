@@ -2,8 +2,8 @@
 
 A sentence is a quantifier, a noun and a verb: "no ducks tango". Nouns and verbs are trees of hyponyms whose
 siblings exclude each other. A sentence demands or forbids some kind of individual, so the class of a pair is decided
-exactly: a world is possible where each demand has a kind that nothing forbids. Both nouns of a pair denote something,
-as syllogisms assume.
+exactly: a world is possible where each demand is met by a kind that no sentence forbids. Both nouns of a pair denote
+something, as in classical syllogisms.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ VERBS = {
     "jog": "run",
 }
 QUANTIFIERS = {"all": (False, False), "some": (True, True), "no": (False, True)}
-"""Quantifier -> whether it demands (or forbids) individuals of the noun inside (or outside) the verb."""
+"""Quantifier -> whether it demands (or forbids) individuals of the noun, and whether inside (or outside) the verb."""
 
 
 class Sentence(NamedTuple):
@@ -61,9 +61,9 @@ class Sentence(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """There is (or there is not) an individual of noun `side` that is inside verb `side` or not.
+    """There is (or is not) an individual of the noun of sentence `side` that is inside (or outside) its verb.
 
-    `side` is 0 for the premise, 1 for the hypothesis; `inside` None: whatever it does.
+    `side` is 0 for the premise and 1 for the hypothesis; `inside` is None where the verb does not matter.
     """
 
     exists: bool
@@ -72,14 +72,14 @@ class Claim(NamedTuple):
 
 
 Overlap = frozenset[tuple[bool, bool]]
-"""How two words lie to each other: the (in the first, in the second) that some kind of individual has."""
+"""The overlap of two words: each (in the first, in the second) that holds for some kind of individual."""
 Pair = tuple[Sentence, Sentence]
 
 
 def generate(config: Generated) -> dict[str, list[Row]]:
-    """Splits of balanced classes that share no pair, in either order; a function of the seed and the sizes.
+    """Splits with balanced classes that share no pair in either order; they depend on the seed and the sizes alone.
 
-    A hypothesis differs from its premise in one or two parts, either as often while there are pairs of both.
+    A hypothesis differs from its premise in one or two parts, equally often while there are pairs of both.
     """
     rng = generator(config.seed, "natural-logic")
     labels = {split: _labels(rng, getattr(config, split)) for split in SPLITS}
@@ -111,7 +111,7 @@ def _pairs() -> list[tuple[list[Pair], list[Pair]]]:
 def _draw(
     rng: random.Random, one: list[Pair], two: list[Pair], number: int, name: str, seen: set[frozenset[Sentence]]
 ) -> list[Pair]:
-    """So many new pairs of a class, in random order, from those that differ in one part and in two by turns."""
+    """`number` new pairs of a class in random order, taken in turn from those that differ in one part and in two."""
     turns = itertools.zip_longest(rng.sample(one, len(one)), rng.sample(two, len(two)))
     drawn: list[Pair] = []
     for pair in filter(None, itertools.chain.from_iterable(turns)):
@@ -137,13 +137,13 @@ def infer(premise: Sentence, hypothesis: Sentence) -> str:
 
 
 def _is_a(word: str | None, head: str) -> bool:
-    """Whether `head` is the word itself or above it."""
+    """Whether `head` is the word itself or one of its hypernyms."""
     return word is not None and (word == head or _is_a((NOUNS | VERBS)[word], head))
 
 
 @cache
 def _overlap(first: str, second: str) -> Overlap:
-    """Each word is a kind of individual: itself, and no hyponym of it."""
+    """Each word stands for the individuals that are of this kind, and of none of its hyponyms."""
     return frozenset({(False, False)} | {(_is_a(kind, first), _is_a(kind, second)) for kind in NOUNS | VERBS})
 
 

@@ -1,4 +1,4 @@
-"""The records of a task's splits to its rows, with everything that is wrong in one answer."""
+"""Turns the records of a task's splits into rows, and reports all errors together."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from trainables.config import TaskConfig
 
 
-def read_tables(task: TaskConfig, tables: Mapping[str, Table], found: Findings) -> Data:
-    """The data in the tables of the splits; raises InputError with every finding, one a file, field and sort."""
+def read_tables(task: TaskConfig, tables: Mapping[str, Table], findings: Findings) -> Data:
+    """The data in the tables of the splits; raises InputError with one problem per file, field and sort of error."""
     kind = KINDS[task.kind]
-    classes = kind.classes(task, tables["train"], found)
+    classes = kind.classes(task, tables["train"], findings)
     splits: dict[str, list[Row]] = {
         split: [
             row
             for number, record in table.records
-            for row in kind.read(task, Fields(table.path, number, record, found), classes)
+            for row in kind.read(task, Fields(table.path, number, record, findings), classes)
         ]
         for split, table in tables.items()
     }
-    for split, rows in splits.items() if not found.problems() else ():
+    for split, rows in splits.items() if not findings.problems() else ():
         if fault := kind.split_fault(rows):
-            found.add("label", repr(task.label), f"{Path(tables[split].path).name}: {fault}")
-    if problems := found.problems():
+            findings.add("label", repr(task.label), f"{Path(tables[split].path).name}: {fault}")
+    if problems := findings.problems():
         raise InputError(problems)
-    return Data.of({**splits, "train": _drawn(splits["train"], task)}, classes)
+    return Data.of({**splits, "train": _sample(splits["train"], task)}, classes)
 
 
-def _drawn(rows: list[Row], task: TaskConfig) -> list[Row]:
-    """As many rows of the training split as `task.sample` says, drawn by its seed, in their order."""
+def _sample(rows: list[Row], task: TaskConfig) -> list[Row]:
+    """The rows of the training split that `task.sample` draws, in their order."""
     if task.sample is None:
         return rows
     if task.sample.train > len(rows):
         raise InputError([Problem("sample.train", f"got {task.sample.train}; the training split has {len(rows)} rows")])
-    chosen = generator(task.sample.seed, "sample").sample(range(len(rows)), task.sample.train)
-    return [rows[index] for index in sorted(chosen)]
+    indices = generator(task.sample.seed, "sample").sample(range(len(rows)), task.sample.train)
+    return [rows[index] for index in sorted(indices)]

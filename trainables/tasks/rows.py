@@ -12,12 +12,12 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Row:
-    """One example. Each task kind has a row of its own, with the fields it consists of (tasks/kinds)."""
+    """One example. Each task kind has its own class of rows, with their fields (tasks/kinds)."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The splits of a task; `classes` is empty for a kind without, `hash` is `content_hash` of the rest."""
+    """The splits of a task; `classes` is empty for a kind without classes; `hash` is the `content_hash` of the rest."""
 
     train: list[Row]
     validation: list[Row]
@@ -25,11 +25,11 @@ class Data:
     classes: tuple[str, ...]
     hash: str
     more_tests: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
-    """Further test splits by name, each measured beside `test`: MNLI's mismatched one."""
+    """Further test splits by name, such as MNLI's mismatched one; each is measured as `test` is."""
 
     @classmethod
     def of(cls, splits: Mapping[str, list[Row]], classes: Sequence[str]) -> Data:
-        """`splits` by name: the three, and perhaps more tests."""
+        """The data of splits by name: train, validation and test, and possibly further test splits."""
         return cls(
             **{name: splits[name] for name in SPLITS},
             classes=tuple(classes),
@@ -48,7 +48,7 @@ class Data:
 
 
 def content_hash(splits: Mapping[str, Sequence[Row]], classes: Sequence[str]) -> str:
-    """SHA-256 of the rows in their order and of the classes: the content, not where it came from."""
+    """SHA-256 of the rows in their order and of the classes, whatever their source."""
     digest = hashlib.sha256(json.dumps(list(classes)).encode())
     for name in (*SPLITS, *sorted(splits.keys() - set(SPLITS))):
         digest.update(f"\n{name}".encode())

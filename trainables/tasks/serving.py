@@ -1,4 +1,4 @@
-"""Which task kinds a model family serves: those whose head it can build."""
+"""The task kinds that a model family serves: those whose head it can build."""
 
 from __future__ import annotations
 

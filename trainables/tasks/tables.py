@@ -1,8 +1,8 @@
 """Tables from files: JSON lines, CSV, TSV and Parquet.
 
-CSV, TSV and Parquet are read by `datasets`, streamed, so that nothing is written. JSON lines are read here:
-`datasets` takes a text that looks like a date for a date, and a field that is not there for null.
-CSV and TSV hold text alone under a line of names; a TSV has no quoting; an empty cell is null.
+CSV, TSV and Parquet are streamed by `datasets`, so that nothing is written to disk. JSON lines are read here, because
+`datasets` turns texts that look like dates into dates, and missing fields into null.
+CSV and TSV hold only text below a header line; TSV has no quoting; an empty cell is null.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ SUFFIXES = (*JSON_LINES, *DELIMITED, PARQUET)
 
 @dataclass(frozen=True)
 class Table:
-    """A split's records with their numbers: the line in JSON lines, the row under the names elsewhere."""
+    """A split's records with their numbers: line numbers in JSON lines, elsewhere row numbers below the header."""
 
     path: str
     """The file, or the name of the split."""
     field: str
-    """The config's field that names it."""
+    """The config field that names it."""
     records: list[tuple[int, Record]]
 
 
-def read_table(path: str, field: str, found: Findings) -> Table:
-    """All records of a file, `field` of the config; what is wrong with the file as a whole goes to `found`."""
+def read_table(path: str, field: str, findings: Findings) -> Table:
+    """All records of the file at `path`, which the config names in `field`; errors go to `findings`."""
     try:
-        records = list(_records(path, field, found))
+        records = list(_records(path, field, findings))
     except FileNotFoundError:
-        found.add(field, path, "there is no such file")
+        findings.add(field, path, "there is no such file")
         return Table(path, field, [])
     except (OSError, ValueError, csv.Error) as error:  # pandas, pyarrow and the decoder raise subclasses of ValueError
-        found.add(field, path, f"it cannot be read: {' '.join(str(error).split())}")
+        findings.add(field, path, f"it cannot be read: {' '.join(str(error).split())}")
         return Table(path, field, [])
-    if not records and not found.about(field):
-        found.add(field, path, "it has no rows, and a split needs one")
+    if not records and not findings.about(field):
+        findings.add(field, path, "it has no rows, and a split needs one")
     return Table(path, field, records)
 
 
-def _records(path: str, field: str, found: Findings) -> Iterator[tuple[int, Record]]:
+def _records(path: str, field: str, findings: Findings) -> Iterator[tuple[int, Record]]:
     suffix = Path(path).suffix.lower()
     if suffix in JSON_LINES:
-        return _json_lines(path, field, found)
+        return _json_lines(path, field, findings)
     if suffix in DELIMITED:
         return enumerate(_delimited(path, *DELIMITED[suffix]), start=1)
     if suffix == PARQUET:
@@ -66,7 +66,7 @@ def _records(path: str, field: str, found: Findings) -> Iterator[tuple[int, Reco
     raise ValueError(f"its name has to end in {', '.join(SUFFIXES)}")
 
 
-def _json_lines(path: str, field: str, found: Findings) -> Iterator[tuple[int, Record]]:
+def _json_lines(path: str, field: str, findings: Findings) -> Iterator[tuple[int, Record]]:
     with open(path, encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -74,12 +74,14 @@ def _json_lines(path: str, field: str, found: Findings) -> Iterator[tuple[int, R
             try:
                 record = json.loads(line)
             except json.JSONDecodeError as error:
-                found.add(field, path, "each line has to be a JSON object", f"line {number}: {error.msg}")
+                findings.add(field, path, "each line has to be a JSON object", f"line {number}: {error.msg}")
                 continue
             if isinstance(record, dict):
                 yield number, record
             else:
-                found.add(field, path, "each line has to be a JSON object", f"line {number}: {type(record).__name__}")
+                findings.add(
+                    field, path, "each line has to be a JSON object", f"line {number}: {type(record).__name__}"
+                )
 
 
 def _delimited(path: str, separator: str, quoting: Quoting) -> Iterator[Record]:
@@ -102,8 +104,8 @@ def _delimited(path: str, separator: str, quoting: Quoting) -> Iterator[Record]:
 def _stream(kind: str, path: str, **options: Any) -> Iterator[Record]:
     import datasets
 
-    datasets.utils.logging.set_verbosity(logging.CRITICAL)  # what it would log is raised too
-    with tempfile.TemporaryDirectory() as cache:  # streamed data is not cached, but the folder is made
+    datasets.utils.logging.set_verbosity(logging.CRITICAL)  # it logs only what it also raises
+    with tempfile.TemporaryDirectory() as cache:  # streamed data is not cached, yet the folder is created
         yield from datasets.load_dataset(
             kind, data_files=glob.escape(path), split="train", streaming=True, cache_dir=cache, **options
         )

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 
 def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer of at most `vocab_size` entries (byte_bpe: at least the 256 bytes); the same texts give the same.
+    """A tokenizer of at most `vocab_size` entries (byte_bpe: at least the 256 bytes), the same for the same texts.
 
-    byte_bpe gives every text back exactly, and writes a number alike with a space before it and without (a family
-    with a split pattern: its NFC form, digit by digit); word
-    splits at white space, punctuation and digits, does not keep where the spaces were, and raises InputError for
-    a family without an unknown token.
+    byte_bpe reproduces every text exactly, and encodes a number alike with and without a space before it; for a
+    family with a split pattern it reproduces the NFC form, and encodes each digit alone. word splits at white space,
+    punctuation and digits, loses the places of the spaces, and raises InputError for a family without an unknown token.
     """
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
@@ -36,7 +35,7 @@ def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str
         tokenizer.post_processor = TemplateProcessing(
             single=family.template_single, pair=family.template_pair, special_tokens=ids
         )
-    # Without this, what plain transformers tokenises for a model that knows no segments would name them.
+    # Without this, plain transformers would pass segments to models that take none.
     segments = ["token_type_ids"] if family.has_segments else []
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

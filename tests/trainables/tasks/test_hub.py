@@ -330,7 +330,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     url = f"http://127.0.0.1:{served.server_address[1]}"
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", url)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    hub._ask.cache_clear()
+    hub._resolve.cache_clear()
     yield url
     served.shutdown()
     served.server_close()

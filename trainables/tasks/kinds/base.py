@@ -1,7 +1,7 @@
-"""What a task kind is: the head that its models have, and how a task of it is read, encoded, predicted and scored.
+"""What a task kind is: the head of its models, and how its tasks are read, encoded, predicted and scored.
 
 One file per kind, one entry in `trainables.tasks.kinds.KINDS`; one contract suite runs over all of them. Importing a
-kind loads no torch: what it needs of a model it asks of a `Predictor`.
+kind loads no torch: a `Predictor` runs the model for it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ R = TypeVar("R", bound=Row)
 
 
 class Predictor(Protocol):
-    """A model in eval mode, asked batch by batch."""
+    """A model in eval mode, run batch by batch."""
 
     def outputs(self, examples: Sequence[Example]) -> list[NDArray[np.floating]]:
-        """What a head with labels gives for each example: [C], or [N, C] at its N labelled tokens."""
+        """The outputs of a head with labels per example: [C], or [N, C] at the example's N labelled tokens."""
         ...
 
     def texts(self, prompts: Sequence[Example]) -> list[str]:
-        """What the model writes after each prompt, by the task's beams and lengths."""
+        """The text that the model generates after each prompt, with the task's beams and lengths."""
         ...
 
     def log_likelihoods(self, examples: Sequence[Example]) -> list[float]:
@@ -45,23 +45,23 @@ class Predictor(Protocol):
 
 
 class Kind(ABC, Generic[R]):
-    """One task kind."""
+    """One task kind, whose rows are of class R."""
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
-    """What `score` gives; of each, more is better. The first is the main one where the task names none."""
+    """The keys of `score`; higher is better for each. The first is the default main metric."""
     head_name: ClassVar[HeadName]
-    """What stands on the blocks of its models."""
+    """The head of its models."""
     loss: ClassVar[LossName] = "cross_entropy"
-    """What a model learns by: cross entropy and KL divergence, or the squared errors in place of both."""
+    """The loss of its models: cross entropy and KL divergence, or squared errors in place of both."""
     row: ClassVar[type[Row]]
-    """Its rows' class."""
+    """The class of its rows."""
     cut_at: ClassVar[Literal["left", "right"]] = "right"
-    """The end of an input that is lost where it is too long."""
+    """The side on which inputs that are too long are cut."""
     generates: ClassVar[bool] = False
-    """Whether its answers are generated, of `task.max_new_tokens` at most."""
+    """Whether its answers are generated, with at most `task.max_new_tokens` tokens."""
     remark: ClassVar[str] = ""
-    """What a student's model card says of its answers."""
+    """A note on the answers for a student's model card."""
 
     def head(self, classes: Sequence[str]) -> Head:
         """The head of the models of a task with these classes."""
@@ -72,23 +72,23 @@ class Kind(ABC, Generic[R]):
         return task.metric or self.metrics[0]
 
     def check(self, task: TaskConfig) -> list[Problem]:
-        """Fields of the config that a task of this kind lacks; paths relative to the task."""
+        """Problems with the config of a task of this kind, with paths relative to the task."""
         return []
 
-    def classes(self, task: TaskConfig, train: Table, found: Findings) -> tuple[str, ...]:
-        """The names of the classes; empty for a kind without."""
+    def classes(self, task: TaskConfig, train: Table, findings: Findings) -> tuple[str, ...]:
+        """The names of the classes; empty for a kind without classes."""
         return ()
 
     @abstractmethod
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[R]:
-        """The rows of one record; what is wrong with it goes to `record.found`, and what is read then is not used."""
+        """The rows of one record; its errors go to `record.findings`, and then its rows are not used."""
 
     def fault(self, row: R, classes: Sequence[str]) -> str | None:
-        """What is wrong with a row that was not read from a table: `the label 3; it has 3 classes`."""
+        """What is wrong with a generated row, such as `the label 3; it has 3 classes`; None where it is valid."""
         return None
 
     def split_fault(self, rows: Sequence[R]) -> str | None:
-        """What is wrong with the rows of a split as a whole, of which each is right: what would be right."""
+        """What valid rows lack as a split, such as labels that differ; None where they lack nothing."""
         return None
 
     @abstractmethod
@@ -97,40 +97,40 @@ class Kind(ABC, Generic[R]):
 
     @abstractmethod
     def encode(self, rows: Sequence[R], codec: Codec) -> list[Example]:
-        """One example with labels a row, to learn from and to measure the loss on; no input is empty."""
+        """One labelled example per row, for training and for measuring the loss; no input is empty."""
 
     @abstractmethod
     def predict(self, rows: Sequence[R], codec: Codec, model: Predictor) -> list[Any]:
-        """What the model answers to each row, in the form that `score` takes."""
+        """The model's answer to each row, in the form that `score` takes."""
 
     def shown(self, predicted: Sequence[Any], names: Sequence[str]) -> list[Any]:
-        """Predictions as plain transformers gives them; `names` are those that the model has for its classes."""
+        """Predictions as plain transformers gives them; `names` are the model's names of its classes."""
         return list(predicted)
 
     @abstractmethod
     def references(self, rows: Sequence[R]) -> list[Any]:
-        """What is right for each row: what a metric of a person's own takes beside the predictions."""
+        """The right answer to each row, which a plug-in's metric takes beside the predictions."""
 
     @abstractmethod
     def score(self, rows: Sequence[R], predicted: Sequence[Any], classes: Sequence[str] = ()) -> dict[str, float]:
-        """The metrics of predictions for rows, the first one first; `classes` of the task, empty where it has none."""
+        """The metrics of predictions for rows, the first of `metrics` first; `classes` may be empty."""
 
     @abstractmethod
     def chance(self, rows: Sequence[R], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of a model that knows nothing."""
 
     def signature(self) -> str | None:
-        """What has to stand beside the main metric so that it can be compared."""
+        """How the main metric was computed, where its values are comparable only with this information."""
         return None
 
     def tokens_per_answer(self, task: TaskConfig) -> int:
-        """The most tokens that a model reads and writes to answer one row: what a plan's cost counts."""
+        """The most tokens that a model reads and generates to answer one row, for the cost in a plan."""
         return task.max_length
 
     @abstractmethod
     def pipeline(self, form: Form) -> str | None:
-        """The task of the `transformers.pipeline` that runs a student; None: transformers 5 has none for it."""
+        """The task of the `transformers.pipeline` that runs a student; None where transformers 5 has none."""
 
     @abstractmethod
     def usage(self, task: TaskConfig, form: Form, folder: str) -> list[str]:
-        """Three lines that use a student in plain transformers; `folder` is quoted."""
+        """Three lines of code that run a student in plain transformers; `folder` is a quoted path."""

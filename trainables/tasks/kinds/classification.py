@@ -33,9 +33,9 @@ class Classification(SequenceKind[ClassificationRow]):
     row = ClassificationRow
     verb = "classify"
 
-    def classes(self, task: TaskConfig, train: Table, found: Findings) -> tuple[str, ...]:
-        """Those of the config, else those of the training split; empty where there are none to be had."""
-        return training_classes(task, train, [value_at(record, task.label) for _, record in train.records], found)
+    def classes(self, task: TaskConfig, train: Table, findings: Findings) -> tuple[str, ...]:
+        """The classes that the config names, else those of the training split; empty where neither gives any."""
+        return training_classes(task, train, [value_at(record, task.label) for _, record in train.records], findings)
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[ClassificationRow]:
         value = record.value(task.label, "label")
@@ -43,7 +43,7 @@ class Classification(SequenceKind[ClassificationRow]):
         return [ClassificationRow(read_texts(task, record), label)]
 
     def fault(self, row: ClassificationRow, classes: Sequence[str]) -> str | None:
-        """A label out of range."""
+        """Reports a label out of range."""
         if type(row.label) is int and 0 <= row.label < len(classes):
             return None
         return f"the label {row.label!r}; it has {len(classes)} classes"
@@ -63,20 +63,20 @@ class Classification(SequenceKind[ClassificationRow]):
     def score(
         self, rows: Sequence[ClassificationRow], predicted: Sequence[int], classes: Sequence[str] = ()
     ) -> dict[str, float]:
-        """Accuracy; F1, of class 1 where there are two (MRPC's, QQP's), else the mean over the classes; and Matthews'
-        correlation (CoLA's), -1 to 1, which is 0 where all predictions or all labels are one class."""
+        """Accuracy; F1 of class 1 for two classes (as for MRPC and QQP), else its mean over the classes; and Matthews'
+        correlation (as for CoLA), -1 to 1, which is 0 where all predictions or all labels are one class."""
         from sklearn.metrics import f1_score, matthews_corrcoef
 
         labels = self.references(rows)
         num_right = sum(p == label for p, label in zip(predicted, labels, strict=True))
         average: Any = "binary" if len(classes) == 2 else "macro"
         f1 = f1_score(labels, predicted, average=average, zero_division=0)  # pyright: ignore[reportArgumentType]: stubs say str
-        are_alike = len({*labels, *predicted}) == 1  # of which scikit-learn warns
+        are_alike = len({*labels, *predicted}) == 1  # scikit-learn would warn
         matthews = 0.0 if are_alike else matthews_corrcoef(labels, predicted)
         return {"accuracy": num_right / len(labels), "f1": float(f1), "matthews_correlation": float(matthews)}
 
     def chance(self, rows: Sequence[ClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
-        """Those of a model that always says the commonest class."""
+        """The metrics of a model that always predicts the commonest class."""
         labels = self.references(rows)
         commonest = max(sorted(set(labels)), key=labels.count)
         return self.score(rows, [commonest] * len(rows), classes)

@@ -1,4 +1,4 @@
-"""Generation: a source and what it may become; sacreBLEU."""
+"""Generation: a source and its reference texts, scored by sacreBLEU."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GenerationRow(Row):
-    """A source and what it may become; the first reference is trained on."""
+    """A source and its references, of which the first is trained on."""
 
     source: str
     references: tuple[str, ...]
 
 
 class Generation(LanguageModelKind[GenerationRow]):
-    """An encoder-decoder writes the target; a decoder goes on from source and separator."""
+    """An encoder-decoder generates the target; a decoder continues the source and the separator."""
 
     name = "generation"
     generates = True
@@ -41,14 +41,14 @@ class Generation(LanguageModelKind[GenerationRow]):
         return [GenerationRow(_source(task.source, record), references)]
 
     def fault(self, row: GenerationRow, classes: Sequence[str]) -> str | None:
-        """Nothing to compare with."""
+        """Reports a row without references."""
         return None if row.references else "no references; at least one"
 
     def texts(self, row: GenerationRow) -> Iterable[str]:
         return (row.source, *row.references)
 
     def encode(self, rows: Sequence[GenerationRow], codec: Codec) -> list[Example]:
-        """Each side cut to `task.max_length` tokens, or the whole of a decoder's text; the end is never cut."""
+        """Source and target are cut to `task.max_length` tokens each, a decoder's text as a whole; the end stays."""
         targets = [row.references[0] for row in rows]
         if codec.form == "decoder":
             return _continuations(_sources(rows, codec), targets, codec)
@@ -61,7 +61,7 @@ class Generation(LanguageModelKind[GenerationRow]):
         return examples
 
     def prompts(self, rows: Sequence[GenerationRow], codec: Codec) -> list[Example]:
-        """What a model generates from: the source; for a decoder start and separator too, which are never cut."""
+        """The inputs of generation: the source, for a decoder with start and separator, which are never cut."""
         sources = _sources(rows, codec)
         if codec.form == "decoder":
             start, separator = codec.start, codec.bare([codec.task.separator])[0]
@@ -70,7 +70,7 @@ class Generation(LanguageModelKind[GenerationRow]):
         return [{"input_ids": ids} for ids in codec.inputs(sources)]
 
     def predict(self, rows: Sequence[GenerationRow], codec: Codec, model: Predictor) -> list[str]:
-        """The text that the model gives for each row's source."""
+        """The text that the model generates from each row's source."""
         return model.texts(self.prompts(rows, codec))
 
     def references(self, rows: Sequence[GenerationRow]) -> list[tuple[str, ...]]:
@@ -80,7 +80,7 @@ class Generation(LanguageModelKind[GenerationRow]):
     def score(
         self, rows: Sequence[GenerationRow], predicted: Sequence[str], classes: Sequence[str] = ()
     ) -> dict[str, float]:
-        """sacreBLEU on all references (0 to 100), and the share that is exactly one of its references (0 to 1)."""
+        """sacreBLEU on all references (0 to 100), and the share of texts that equal a reference (0 to 1)."""
         references = self.references(rows)
         num_exact = sum(text in refs for text, refs in zip(predicted, references, strict=True))
         return {"bleu": bleu(predicted, references)[0], "exact_match": num_exact / len(predicted)}
@@ -89,7 +89,7 @@ class Generation(LanguageModelKind[GenerationRow]):
         return dict.fromkeys(self.metrics, 0.0)
 
     def signature(self) -> str | None:
-        """sacreBLEU's."""
+        """The signature of sacreBLEU."""
         return bleu(["a"], [["a"]])[1]
 
     def sample(self, task: TaskConfig, form: Form) -> str:
@@ -97,7 +97,7 @@ class Generation(LanguageModelKind[GenerationRow]):
 
 
 def bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, str]:
-    """Corpus BLEU and the signature that says how it was counted; examples may differ in their references."""
+    """Corpus BLEU and its signature; examples may differ in their number of references."""
     import sacrebleu
 
     most = max(map(len, references))
@@ -114,7 +114,7 @@ def _sources(rows: Sequence[GenerationRow], codec: Codec) -> list[str]:
 def _continuations(sources: Sequence[str], targets: Sequence[str], codec: Codec) -> list[Example]:
     """Start, source, separator, target and end as one text; only target and end are labels.
 
-    What does not fit is cut from the source, then from the target, never from start, separator and end.
+    What does not fit is cut from the source, then from the target; start, separator and end are never cut.
     """
     start, separator, end = codec.start, codec.bare([codec.task.separator])[0], [codec.eos]
     examples: list[Example] = []
@@ -127,7 +127,7 @@ def _continuations(sources: Sequence[str], targets: Sequence[str], codec: Codec)
 
 
 def _source(name: str, record: Fields) -> str:
-    """A text; or triples, written as `subject : relation : object | …`."""
+    """A text, or triples joined as `subject : relation : object | …`."""
     value = record.value(name, "source")
     if isinstance(value, str):
         return value
@@ -139,7 +139,7 @@ def _source(name: str, record: Fields) -> str:
 
 
 def _references(name: str, record: Fields) -> tuple[str, ...]:
-    """One text, or a list of at least one."""
+    """One text, or a list of at least one text."""
     value = record.value(name, "target")
     references = [value] if isinstance(value, str) else value
     if isinstance(references, list) and references and all(isinstance(text, str) for text in references):

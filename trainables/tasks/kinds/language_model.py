@@ -1,4 +1,4 @@
-"""What the kinds share whose models read and write tokens: their head, their cost, their use in plain transformers."""
+"""What kinds with language models share: their head, their cost and their use in plain transformers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class LanguageModelKind(Kind[R]):
-    """A decoder goes on from a prompt; beside an encoder it writes an answer of its own."""
+    """A decoder-only model continues a prompt; an encoder-decoder generates an answer."""
 
     head_name: ClassVar[HeadName] = "language_model"
 
     def sample(self, task: TaskConfig, form: Form) -> str:
-        """What a person gives a saved student in place of a row."""
+        """An input for a saved student, in place of a row."""
         return task.prefix + "your text"
 
     def tokens_per_answer(self, task: TaskConfig) -> int:
-        """One prompt, and each new token of each beam."""
+        """The prompt, and every new token of every beam."""
         return task.max_length + task.num_beams * task.max_new_tokens
 
     def pipeline(self, form: Form) -> str | None:

@@ -1,8 +1,8 @@
-"""Multiple choice by log-likelihood: the choice that the model finds likeliest after the context.
+"""Multiple choice by log-likelihood: the answer is the likeliest choice after the context.
 
-The convention of lm-evaluation-harness (`output_type: multiple_choice`): a choice follows the context after one
-space, its score is the sum of log p over its tokens, and the normalised one is that by its number of characters.
-A model learns the right choice as a completion of the context, from the tokens that are scored and no others.
+It follows lm-evaluation-harness (`output_type: multiple_choice`): a choice follows the context after one space; its
+score is the sum of log p over its tokens, and its normalised score divides the sum by its number of characters.
+A model is trained on the right choice as a completion of the context, only on the tokens that are scored.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from trainables.config import TaskConfig
 
 DELIMITER = " "
-"""Between context and choice."""
+"""The text between context and choice."""
 NUM_CHOICES = 4
-"""Of a question, for a plan's cost."""
+"""The number of choices per question that a plan's cost assumes."""
 
 
 @dataclass(frozen=True)
 class MultipleChoiceRow(Row):
-    """A context, what may follow it, and the index of what does."""
+    """A context, its possible continuations, and the index of the right one."""
 
     context: str
     choices: tuple[str, ...]
@@ -37,7 +37,7 @@ class MultipleChoiceRow(Row):
 
 
 class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
-    """Zero-shot: the model sees the context and one choice at a time."""
+    """The model reads the context with one choice at a time."""
 
     name = "multiple_choice"
     metrics = ("accuracy", "accuracy_norm")
@@ -52,7 +52,7 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
         return [MultipleChoiceRow(context, tuple(choices), _label(task, record, marks))]
 
     def fault(self, row: MultipleChoiceRow, classes: Sequence[str]) -> str | None:
-        """Too few choices, or a label out of range."""
+        """Reports too few choices, or a label out of range."""
         num_choices = len(row.choices)
         if num_choices < 2:
             return f"{num_choices} choices; 2 or more are needed"
@@ -62,13 +62,13 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
         return (row.context, *row.choices)
 
     def encode(self, rows: Sequence[MultipleChoiceRow], codec: Codec) -> list[Example]:
-        """The right choices. What does not fit `task.max_length` is cut from the context's start."""
+        """The right choices. What exceeds `task.max_length` is cut from the start of the context."""
         return self._encode(rows, [[row.choices[row.label]] for row in rows], codec)
 
     def predict(self, rows: Sequence[MultipleChoiceRow], codec: Codec, model: Predictor) -> list[list[float]]:
         """The log-likelihood of each choice of each row, in nats."""
-        found = iter(model.log_likelihoods(self._encode(rows, [row.choices for row in rows], codec)))
-        return [[next(found) for _ in row.choices] for row in rows]
+        sums = iter(model.log_likelihoods(self._encode(rows, [row.choices for row in rows], codec)))
+        return [[next(sums) for _ in row.choices] for row in rows]
 
     def references(self, rows: Sequence[MultipleChoiceRow]) -> list[int]:
         """The index of each row's right choice."""
@@ -77,7 +77,7 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
     def score(
         self, rows: Sequence[MultipleChoiceRow], predicted: Sequence[Sequence[float]], classes: Sequence[str] = ()
     ) -> dict[str, float]:
-        """The share of rows whose likeliest choice is right: by the plain sums, and by the sum per character."""
+        """The share of rows whose likeliest choice is right, by the sums and by the sums per character."""
         plain = normalised = 0
         for row, sums in zip(rows, predicted, strict=True):
             per_character = [total / max(len(choice), 1) for total, choice in zip(sums, row.choices, strict=True)]
@@ -86,11 +86,11 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
         return {"accuracy": plain / len(rows), "accuracy_norm": normalised / len(rows)}
 
     def chance(self, rows: Sequence[MultipleChoiceRow], classes: Sequence[str] = ()) -> dict[str, float]:
-        """One in the number of choices."""
+        """The mean of 1 / (number of choices) over the rows."""
         return dict.fromkeys(self.metrics, sum(1 / len(row.choices) for row in rows) / len(rows))
 
     def tokens_per_answer(self, task: TaskConfig) -> int:
-        """A pass for each choice."""
+        """One pass per choice."""
         return NUM_CHOICES * task.max_length
 
     def _encode(

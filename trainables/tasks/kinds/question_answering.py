@@ -1,6 +1,6 @@
-"""Conversational question answering, as in CoQA (Reddy et al., 2019): a story, and questions that follow on.
+"""Conversational question answering, as in CoQA (Reddy et al., 2019): a story, and successive questions.
 
-One row a question. The prompt holds the story and the earlier questions with their gold answers, as
+There is one row per question. The prompt holds the story and the earlier questions with their gold answers, as
 lm-evaluation-harness writes them; answers are compared by the official normalisation of SQuAD and CoQA.
 """
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QuestionRow(Row):
-    """A question with what was said before it; the first answer is trained on, any of them is right."""
+    """A question with its story and earlier turns; the first answer is trained on, and each of them is right."""
 
     story: str
     history: tuple[tuple[str, str], ...]
-    """The earlier questions, each with its answer."""
+    """The earlier questions with their answers."""
     question: str
     answers: tuple[str, ...]
 
 
 class QuestionAnswering(LanguageModelKind[QuestionRow]):
-    """Prompt, then answer and end. What does not fit is cut from the story's start."""
+    """The model completes the prompt with the answer. What does not fit is cut from the start of the story."""
 
     name = "question_answering"
     generates = True
     metrics = ("exact_match", "f1")
     row = QuestionRow
     cut_at = "left"
-    remark = "The answer is the first line of what is written."
+    remark = "The answer is the first line of the generated text."
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[QuestionRow]:
-        """Every question of the story, the last one with its own answer like the others."""
+        """One row for every question of the story."""
         story = record.text(task.story, "story")
         questions = record.texts(task.questions, "questions")
         answers = _answers(task.answers, record)
@@ -56,40 +56,40 @@ class QuestionAnswering(LanguageModelKind[QuestionRow]):
             sort = "as many answers as questions are needed"
             record.wrong("answers", task.answers, sort, f"{len(answers)} for {len(questions)} questions")
             return []
-        turns = [(question, given[0]) for question, given in zip(questions, answers, strict=True)]
+        turns = [(question, references[0]) for question, references in zip(questions, answers, strict=True)]
         return [
             QuestionRow(story, tuple(turns[:number]), questions[number], answers[number])
             for number in range(len(questions))
         ]
 
     def fault(self, row: QuestionRow, classes: Sequence[str]) -> str | None:
-        """Nothing to compare with."""
+        """Reports a row without answers."""
         return None if row.answers else "no answers; at least one"
 
     def texts(self, row: QuestionRow) -> Iterable[str]:
-        """Story and earlier turns are those of other rows too: a story's first question gives it, once."""
+        """The question and its answers, with the story at its first question, so that each text counts once."""
         return (*(() if row.history else (row.story,)), row.question, *row.answers)
 
     def encode(self, rows: Sequence[QuestionRow], codec: Codec) -> list[Example]:
         return completions(_prompts(rows, codec), [f" {row.answers[0]}" for row in rows], codec, end=True)
 
     def predict(self, rows: Sequence[QuestionRow], codec: Codec, model: Predictor) -> list[str]:
-        """The first line that the model writes after each prompt."""
+        """The first line that the model generates after each prompt."""
         texts = model.texts(prompts_alone(_prompts(rows, codec), codec))
         return [text.strip().partition("\n")[0].strip() for text in texts]
 
     def references(self, rows: Sequence[QuestionRow]) -> list[tuple[str, ...]]:
-        """All right answers of each row."""
+        """The right answers of each row."""
         return [row.answers for row in rows]
 
     def score(
         self, rows: Sequence[QuestionRow], predicted: Sequence[str], classes: Sequence[str] = ()
     ) -> dict[str, float]:
-        """Exact match and F1 of words (0 to 1), each against the nearest of a row's answers."""
+        """Exact match and F1 of words (0 to 1), each for the best of a row's answers."""
         pairs = list(zip(self.references(rows), predicted, strict=True))
         return {
-            "exact_match": sum(max(exact_match(answer, text) for answer in given) for given, text in pairs) / len(rows),
-            "f1": sum(max(word_f1(answer, text) for answer in given) for given, text in pairs) / len(rows),
+            "exact_match": sum(max(exact_match(answer, text) for answer in right) for right, text in pairs) / len(rows),
+            "f1": sum(max(word_f1(answer, text) for answer in right) for right, text in pairs) / len(rows),
         }
 
     def chance(self, rows: Sequence[QuestionRow], classes: Sequence[str] = ()) -> dict[str, float]:
@@ -104,38 +104,38 @@ def _prompts(rows: Sequence[QuestionRow], codec: Codec) -> list[str]:
 
 
 def prompt(row: QuestionRow) -> str:
-    """Story, earlier questions with their answers, and the question, ending in `A:`."""
+    """The story, the earlier questions with their answers, and the question; it ends in `A:`."""
     turns = "".join(f"Q: {question}\n\nA: {answer}\n\n" for question, answer in row.history)
     return f"{row.story}\n\n{turns}Q: {row.question}\n\nA:"
 
 
 def normalised(text: str) -> str:
-    """Lower case, without punctuation and articles, words one space apart (the official evaluation's)."""
+    """A text in lower case, without punctuation, articles and extra spaces, as in the official evaluation."""
     bare = "".join(character for character in text.lower() if character not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
 
 
 def exact_match(answer: str, text: str) -> float:
-    """1 where both are the same once normalised, else 0."""
+    """1 where both texts are equal after normalisation, else 0."""
     return float(normalised(answer) == normalised(text))
 
 
 def word_f1(answer: str, text: str) -> float:
-    """F1 of the normalised words as bags; where one side has none, 1 if both have none, else 0."""
-    wanted, given = normalised(answer).split(), normalised(text).split()
-    if not wanted or not given:
-        return float(wanted == given)
-    num_common = (Counter(wanted) & Counter(given)).total()
-    return 2 * num_common / (len(wanted) + len(given))
+    """F1 of the bags of normalised words; where a text has no words, 1 if neither has any, else 0."""
+    reference, words = normalised(answer).split(), normalised(text).split()
+    if not reference or not words:
+        return float(reference == words)
+    num_common = (Counter(reference) & Counter(words)).total()
+    return 2 * num_common / (len(reference) + len(words))
 
 
 def _answers(name: str, record: Fields) -> list[tuple[str, ...]]:
-    """The answers to each question: a list with a text, or a list of references, for each."""
+    """The answers to each question, from a list with one text, or one list of references, per question."""
     value: Any = record.value(name, "answers")
     if value is None:
         return []
-    given = [[item] if isinstance(item, str) else item for item in value] if isinstance(value, list) else []
-    if given and all(isinstance(one, list) and one and all(isinstance(text, str) for text in one) for one in given):
-        return [tuple(one) for one in given]
+    lists = [[item] if isinstance(item, str) else item for item in value] if isinstance(value, list) else []
+    if lists and all(isinstance(each, list) and each and all(isinstance(text, str) for text in each) for each in lists):
+        return [tuple(each) for each in lists]
     record.wrong("answers", name, "a list with a text, or a list of texts, for each question is needed", brief(value))
     return []

@@ -1,4 +1,4 @@
-"""Regression: one text or a pair, and a number, such as how like two sentences are (STS-B)."""
+"""Regression: one text or a pair, and a number, such as the similarity of two sentences (STS-B)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class RegressionRow(SequenceRow):
 
 
 class Regression(SequenceKind[RegressionRow]):
-    """One number for each text or pair, learnt by squared errors: to the label in place of cross entropy, and to the
-    teacher's number in place of KL. The numbers are those of the data, neither scaled nor cut to a range."""
+    """One number per text or pair, learnt by squared errors: from the label in place of cross entropy, and from the
+    teacher's number in place of KL. The data's numbers are neither scaled nor clipped."""
 
     name = "regression"
     metrics = ("pearson", "spearman")
@@ -39,7 +39,7 @@ class Regression(SequenceKind[RegressionRow]):
     verb = "rate"
 
     def head(self, classes: Sequence[str]) -> Head:
-        """One output."""
+        """A head with one output."""
         return Head(self.head_name, (OUTPUT,), self.loss)
 
     def check(self, task: TaskConfig) -> list[Problem]:
@@ -52,16 +52,16 @@ class Regression(SequenceKind[RegressionRow]):
         return [RegressionRow(read_texts(task, record), _number(task.label, record))]
 
     def fault(self, row: RegressionRow, classes: Sequence[str]) -> str | None:
-        """A label that is no finite number."""
+        """Reports a label that is not a finite number."""
         return None if _is_number(row.label) else f"the label {row.label!r}; a finite number is needed"
 
     def split_fault(self, rows: Sequence[RegressionRow]) -> str | None:
-        """One number for all rows, as where -1 stands for labels that are not public: no correlation is defined."""
+        """Reports equal labels in all rows, such as -1 for hidden labels, with which no correlation is defined."""
         labels = {row.label for row in rows}
         return None if len(labels) > 1 else f"labels that differ are needed; all are {labels.pop():g}"
 
     def predict(self, rows: Sequence[RegressionRow], codec: Codec, model: Predictor) -> list[float]:
-        """The number that the model gives each row."""
+        """The model's number for each row."""
         return [float(output_1[0]) for output_1 in model.outputs(self.encode(rows, codec))]
 
     def references(self, rows: Sequence[RegressionRow]) -> list[float]:
@@ -75,19 +75,19 @@ class Regression(SequenceKind[RegressionRow]):
         from scipy.stats import pearsonr, spearmanr
 
         labels = self.references(rows)
-        if len(set(labels)) < 2 or len(set(predicted)) < 2:  # no correlation is defined: nothing is told apart
+        if len(set(labels)) < 2 or len(set(predicted)) < 2:  # no correlation is defined
             return dict.fromkeys(self.metrics, 0.0)
         pearson: Any = pearsonr(predicted, labels)
         spearman: Any = spearmanr(predicted, labels)
         return {"pearson": float(pearson.statistic), "spearman": float(spearman.statistic)}
 
     def chance(self, rows: Sequence[RegressionRow], classes: Sequence[str] = ()) -> dict[str, float]:
-        """Those of a model that gives every row the same number."""
+        """The metrics of a model that gives every row the same number."""
         return dict.fromkeys(self.metrics, 0.0)
 
 
 def _number(name: str, record: Fields) -> float:
-    """A number, or a text of one, as CSV has it; 0 where there is none, which is then found."""
+    """A number, also as text, as in CSV; 0, after recording a finding, where there is none."""
     value = record.value(name, "label")
     try:
         number = float(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What the kinds share whose models give one answer to one text or a pair: its reading, its encoding, its pipeline."""
+"""What kinds with one answer per text or pair share: reading, encoding and the pipeline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SequenceRow(Row):
-    """One text or a pair, and what is right for it."""
+    """One text or a pair, and its label."""
 
     texts: tuple[str, ...]
     label: float
@@ -31,12 +31,12 @@ S = TypeVar("S", bound=SequenceRow)
 
 
 class SequenceKind(Kind[S]):
-    """An encoder, with a decoder behind it or not, reads a pair as its tokenizer joins it, an encoder alone with its
-    segments; a decoder reads it as one text, joined by the separator."""
+    """An encoder or encoder-decoder reads a pair as its tokenizer joins it, and an encoder also reads the segments; a
+    decoder-only model reads one text, joined by the separator."""
 
     head_name: ClassVar[HeadName] = "sequence_classification"
     verb: ClassVar[str]
-    """What a student does with a text: the name of the pipeline in the lines that use it."""
+    """What a student does with a text, used as the pipeline's name in the lines of code."""
 
     def check(self, task: TaskConfig) -> list[Problem]:
         return [] if task.text else [Problem("text", f"got null; {self.name} needs one field or a pair")]
@@ -45,7 +45,7 @@ class SequenceKind(Kind[S]):
         return row.texts
 
     def encode(self, rows: Sequence[S], codec: Codec) -> list[Example]:
-        """Cut to `task.max_length` tokens, the longer text of a pair first."""
+        """Texts are cut to `task.max_length` tokens, the longer text of a pair first."""
         texts = [row.texts for row in rows]
         if codec.form == "decoder":
             texts = [(codec.task.separator.join(pair),) for pair in texts]
@@ -74,11 +74,11 @@ class SequenceKind(Kind[S]):
     def usage(self, task: TaskConfig, form: Form, folder: str) -> list[str]:
         texts = ["your text", "the other text"][: len(task.text or ())]
         is_pair = len(texts) == 2 and form != "decoder"
-        given = {"text": texts[0], "text_pair": texts[1]} if is_pair else task.separator.join(texts)
+        inputs = {"text": texts[0], "text_pair": texts[1]} if is_pair else task.separator.join(texts)
         return [
             "from transformers import pipeline",
             f'{self.verb} = pipeline("text-classification", model={folder}, truncation=True)',
-            f"print({self.verb}({json.dumps(given, ensure_ascii=False)}))",
+            f"print({self.verb}({json.dumps(inputs, ensure_ascii=False)}))",
         ]
 
 

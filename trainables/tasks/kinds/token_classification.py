@@ -1,7 +1,7 @@
 """Token classification: words, and a class for each of them, such as the tags of entities (CoNLL-2003).
 
-A model reads the words of a row as one text, a space between two. A word's class is learnt and predicted at the first
-token that begins in it, so that a pipeline, which is given the text, predicts at the same places.
+A model reads the words of a row as one text, joined by spaces. A word's class is learnt and predicted at the first
+token that begins in it, so that a pipeline, which reads the text, predicts at the same tokens.
 """
 
 from __future__ import annotations
@@ -28,43 +28,43 @@ if TYPE_CHECKING:
     from trainables.families.base import Form
 
 TAG = re.compile(r"O|[BIES]-.+")
-"""A tag of an entity: the schemes IOB1, IOB2, IOE and IOBES."""
+"""An entity tag in the schemes IOB1, IOB2, IOE and IOBES."""
 OUTSIDE = "O"
 UNREAD = -1
-"""What is predicted for a word that the model does not read: it was cut off, or its tokenizer leaves nothing of it."""
+"""The prediction for a word that the model does not read, because it was cut off or has no tokens."""
 
 
 @dataclass(frozen=True)
 class TokenClassificationRow(Row):
-    """Words, and the index of the class of each."""
+    """Words, and the index of each word's class."""
 
     words: tuple[str, ...]
     labels: tuple[int, ...]
 
 
 class TokenClassification(Kind[TokenClassificationRow]):
-    """Loss terms are over the first tokens of words alone; hidden terms over all real tokens, as in every kind."""
+    """Loss terms cover the first tokens of words; hidden terms cover all real tokens, as in every kind."""
 
     name = "token_classification"
     metrics = ("f1", "accuracy")
     head_name = "token_classification"
     row = TokenClassificationRow
-    remark = "A word has the class that is predicted at its first token."
+    remark = "The class of a word is the one predicted at its first token."
 
     def check(self, task: TaskConfig) -> list[Problem]:
         if task.text and len(task.text) == 1:
             return []
-        given = ", ".join(task.text) if task.text else "null"
-        return [Problem("text", f"got {given}; {self.name} needs one field, which holds the words")]
+        fields = ", ".join(task.text) if task.text else "null"
+        return [Problem("text", f"got {fields}; {self.name} needs one field, which holds the words")]
 
-    def classes(self, task: TaskConfig, train: Table, found: Findings) -> tuple[str, ...]:
-        """Those of the config, else those of the training split; for entity F1 they are tags of entities."""
+    def classes(self, task: TaskConfig, train: Table, findings: Findings) -> tuple[str, ...]:
+        """The classes that the config names, else those of the training split; entity F1 needs entity tags."""
         values = [label for _, record in train.records for label in _split(value_at(record, task.label))]
-        classes = training_classes(task, train, values, found)
+        classes = training_classes(task, train, values, findings)
         others = [name for name in classes if not TAG.fullmatch(name)]
         if others and self.main_metric(task) == self.metrics[0]:
             needed = "f1 needs tags of entities, such as O, B-PER and I-PER: name them here, or give metric: accuracy"
-            found.add("classes", _few(others), needed, "" if task.classes else train.path)
+            findings.add("classes", _few(others), needed, "" if task.classes else train.path)
         return classes
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[TokenClassificationRow]:
@@ -83,7 +83,7 @@ class TokenClassification(Kind[TokenClassificationRow]):
         return [TokenClassificationRow(tuple(words), indices)]
 
     def fault(self, row: TokenClassificationRow, classes: Sequence[str]) -> str | None:
-        """No words, labels that are fewer or more, or one out of range."""
+        """Reports no words, a wrong number of labels, or a label out of range."""
         if not row.words or len(row.labels) != len(row.words):
             return f"{len(row.words)} words and {len(row.labels)} labels; one or more words, each with a label"
         wrong = [label for label in row.labels if type(label) is not int or not 0 <= label < len(classes)]
@@ -93,7 +93,7 @@ class TokenClassification(Kind[TokenClassificationRow]):
         return (" ".join(row.words),)
 
     def encode(self, rows: Sequence[TokenClassificationRow], codec: Codec) -> list[Example]:
-        """Cut to `task.max_length` tokens; positions that are no first token of a word are ignored."""
+        """Texts are cut to `task.max_length` tokens; positions other than first tokens of words are ignored."""
         return [
             _example(row, *each) for row, each in zip(rows, encoded([row.words for row in rows], codec), strict=True)
         ]
@@ -119,7 +119,7 @@ class TokenClassification(Kind[TokenClassificationRow]):
     def score(
         self, rows: Sequence[TokenClassificationRow], predicted: Sequence[Sequence[int]], classes: Sequence[str] = ()
     ) -> dict[str, float]:
-        """F1 of entities over all rows, as conlleval counts it, where the classes are their tags; accuracy of words.
+        """F1 of entities over all rows, as conlleval computes it, where the classes are entity tags; accuracy of words.
 
         A word that is not read is in no entity, and never right.
         """
@@ -131,11 +131,11 @@ class TokenClassification(Kind[TokenClassificationRow]):
             return accuracy
         names = {UNREAD: OUTSIDE, **dict(enumerate(classes))}
         right = [[names[label] for label in row.labels] for row in rows]
-        given = [[names[label] for label in labels] for labels in predicted]
-        return {"f1": entity_f1(right, given), **accuracy}
+        answers = [[names[label] for label in labels] for labels in predicted]
+        return {"f1": entity_f1(right, answers), **accuracy}
 
     def chance(self, rows: Sequence[TokenClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
-        """Those of a model that gives every word the commonest class."""
+        """The metrics of a model that gives every word the commonest class."""
         counts = Counter(label for row in rows for label in row.labels)
         commonest = max(sorted(counts), key=counts.__getitem__)
         return self.score(rows, [[commonest] * len(row.words) for row in rows], classes)
@@ -170,12 +170,12 @@ def _example(row: TokenClassificationRow, ids: list[int], firsts: Firsts) -> Exa
 
 
 def _split(value: Any) -> list[Any]:
-    """A list, or the parts of a text between its spaces; empty for anything else."""
+    """A list, or the words of a text; empty for anything else."""
     return value.split() if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
 
 
 def _list(name: str, field: str, record: Fields, needed: str) -> list[Any]:
-    """The parts of a value, of which there is at least one; empty where there is none, which is then found."""
+    """The items of a field's list or text; empty, after recording a finding, where there are none."""
     value = record.value(name, field)
     parts = _split(value)
     if value is not None and not parts:
