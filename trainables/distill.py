@@ -21,7 +21,7 @@ from trainables.loop import Metrics, Report, Training, check_finite, measure, sh
 from trainables.objective import Distillation
 from trainables.probe import Measurement, Probe
 from trainables.seeds import generator, stream
-from trainables.strategies import Mapping, Stack
+from trainables.strategies import Stack, StateMapping
 from trainables.targets import LiveTargets
 from trainables.tasks.codec import Example
 from trainables.tasks.kinds import KINDS
@@ -39,10 +39,10 @@ class Outcome:
     signature: str | None
     num_steps: int
     best_step: int
-    mapping: dict[str, Mapping]
+    mapping: dict[str, StateMapping]
 
 
-def map_stacks(config: TrialConfig, family: Family, teacher_blocks: dict[str, int]) -> dict[str, Mapping]:
+def map_stacks(config: TrialConfig, family: Family, teacher_blocks: dict[str, int]) -> dict[str, StateMapping]:
     """The mapping of each stack, each drawn from its own stream of the cell's seed."""
     return {
         name: config.strategy.mapping(

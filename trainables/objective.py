@@ -20,7 +20,7 @@ from trainables.heads import Head
 from trainables.loop import Batch, Metrics
 from trainables.losses import IGNORED
 from trainables.official import CLEAN, Quirks
-from trainables.strategies import Mapping
+from trainables.strategies import StateMapping
 from trainables.student import Student
 from trainables.targets import LiveTargets
 
@@ -33,7 +33,7 @@ class Distillation:
     head: Head
     student: Student
     targets: LiveTargets
-    mappings: dict[str, Mapping]
+    mappings: dict[str, StateMapping]
     config: LossConfig
     quirks: Quirks = CLEAN
 

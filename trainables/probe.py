@@ -22,7 +22,7 @@ from trainables.families import Family
 from trainables.families.base import Outputs
 from trainables.families.states import forward
 from trainables.losses import hidden_sum
-from trainables.strategies import Mapping
+from trainables.strategies import StateMapping
 from trainables.student import Student
 from trainables.targets import LiveTargets
 from trainables.tasks.batches import collate
@@ -78,7 +78,7 @@ class Probe:
         """Root mean square of each teacher state over the probe's real tokens."""
         return state_rms(self.teacher)
 
-    def measure(self, student: Student, mappings: dict[str, Mapping]) -> Measurement:
+    def measure(self, student: Student, mappings: dict[str, StateMapping]) -> Measurement:
         """Angles, RMS and hidden losses of a student in eval mode, in fp32 whatever the training's dtype."""
         assert not student.training
         with torch.no_grad():
@@ -106,7 +106,7 @@ class Probe:
             seen, wanted = (without_logits(each, self.device) for each in pair)
             yield seen, wanted
 
-    def _angles(self, stack: str, student: Student, outputs: list[Outputs], mapping: Mapping) -> AngleStatistics:
+    def _angles(self, stack: str, student: Student, outputs: list[Outputs], mapping: StateMapping) -> AngleStatistics:
         """An untrained projection gives no direction: its state counts as not a number, and is left out."""
         num_student, num_teacher = len(outputs[0].states[stack]), len(self.teacher[0].states[stack])
         statistics = AngleStatistics(num_student, num_teacher)

@@ -15,10 +15,10 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
-Mapping = dict[int, int]
+StateMapping = dict[int, int]
 """Student state -> the teacher state that it is matched to; empty without matching."""
 
-State = Annotated[int, Field(ge=0)]
+StateNumber = Annotated[int, Field(ge=0)]
 
 
 class Stack(NamedTuple):
@@ -61,7 +61,7 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
     def check(self, stack: Stack) -> None:
         """Raises ValueError where the parameters are impossible for this stack."""
 
-    def mapping(self, stack: Stack, rng: random.Random, *, match_embeddings: bool) -> Mapping:
+    def mapping(self, stack: Stack, rng: random.Random, *, match_embeddings: bool) -> StateMapping:
         """The mapping of one stack; `match_embeddings` is the default where the strategy does not set its own.
 
         Raises ValueError where the strategy is impossible for this stack.
@@ -99,7 +99,7 @@ class NoMatching(Strategy, frozen=True):
     def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
         return []
 
-    def mapping(self, stack: Stack, rng: random.Random, *, match_embeddings: bool) -> Mapping:
+    def mapping(self, stack: Stack, rng: random.Random, *, match_embeddings: bool) -> StateMapping:
         return {}
 
 
@@ -125,7 +125,7 @@ class AllToOne(Strategy, frozen=True):
     """Every matched student state, including the embeddings, is matched to one teacher state."""
 
     kind: Literal["all_to_one"] = "all_to_one"
-    teacher_state: State | None = Field(default=None, description="null: the middle state, such as 6 of 12.")
+    teacher_state: StateNumber | None = Field(default=None, description="null: the middle state, such as 6 of 12.")
 
     def check(self, stack: Stack) -> None:
         if self.teacher_state is not None and self.teacher_state > stack.num_teacher:
@@ -163,7 +163,7 @@ class Custom(Strategy, frozen=True):
     """An explicit list of the teacher states of student blocks 1 to n, for all stacks or per stack."""
 
     kind: Literal["custom"] = "custom"
-    states: list[State] | dict[str, list[State]]
+    states: list[StateNumber] | dict[str, list[StateNumber]]
 
     def check_stacks(self, names: Collection[str]) -> None:
         others = [name for name in self.states if name not in names] if isinstance(self.states, dict) else []

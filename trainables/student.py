@@ -20,7 +20,7 @@ from trainables.families.base import Family
 from trainables.families.draws import seeded
 from trainables.families.states import stacks_of
 from trainables.seeds import stream
-from trainables.strategies import Mapping
+from trainables.strategies import StateMapping
 
 PROJECTIONS = "projections.safetensors"
 
@@ -42,7 +42,7 @@ class Student(nn.Module):
             return hidden
         return self.projections.get_submodule(f"{stack}.{state}")(hidden)
 
-    def comparable(self, state: int, mapping: Mapping) -> bool:
+    def comparable(self, state: int, mapping: StateMapping) -> bool:
         """Whether a state can be compared with the teacher's: it has the same width, or a trained projection."""
         is_trained = all(parameter.requires_grad for parameter in self.projections.parameters())
         return not self.projections or (is_trained and state in mapping)

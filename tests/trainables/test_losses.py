@@ -33,7 +33,7 @@ from trainables.losses import (
     whole_layernorm,
 )
 from trainables.objective import Distillation
-from trainables.strategies import Mapping
+from trainables.strategies import StateMapping
 from trainables.targets import LiveTargets
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -375,7 +375,7 @@ def test_the_hidden_term_is_the_mean_over_all_pairs_of_all_stacks(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
     """Not their sum, and not the mean of the stacks' means: the stacks have different numbers of pairs here."""
-    mappings: dict[str, Mapping] = {"encoder": {0: 0, 1: 5, 3: 2}, "decoder": {2: 6, 3: 1}}
+    mappings: dict[str, StateMapping] = {"encoder": {0: 0, 1: 5, 3: 2}, "decoder": {2: 6, 3: 1}}
     mappings = {stack: mappings[stack] for stack in setting.family.stacks}
     student = make(setting, teacher, init="random")
     objective = Distillation(
@@ -408,7 +408,7 @@ def test_a_batch_without_a_label_has_a_hidden_term_alone(
     if "token_labels" not in batch:
         return
     batch = {**batch, "token_labels": torch.full_like(batch["token_labels"], IGNORED)}
-    mappings: dict[str, Mapping] = {stack: {1: 2} for stack in setting.family.stacks}
+    mappings: dict[str, StateMapping] = {stack: {1: 2} for stack in setting.family.stacks}
     targets = LiveTargets(setting.family, teacher)
     objective = Distillation(setting.family, setting.head, make(setting, teacher), targets, mappings, LossConfig())
     terms = objective.terms(batch, objective.totals(batch))
@@ -421,7 +421,7 @@ def test_a_batch_without_a_label_has_a_hidden_term_alone(
 def test_the_hidden_term_of_no_pairs_is_zero(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
-    mappings: dict[str, Mapping] = {stack: {} for stack in setting.family.stacks}
+    mappings: dict[str, StateMapping] = {stack: {} for stack in setting.family.stacks}
     targets = LiveTargets(setting.family, teacher)
     objective = Distillation(setting.family, setting.head, make(setting, teacher), targets, mappings, LossConfig())
     terms = objective.terms(batch, objective.totals(batch))

@@ -12,7 +12,7 @@ from tests.trainables.families.settings import Setting
 from tests.trainables.test_student import make
 from trainables.families.states import forward
 from trainables.probe import Probe, without_logits
-from trainables.strategies import Mapping
+from trainables.strategies import StateMapping
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def probe(setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]) 
     return probe
 
 
-def mapped(setting: Setting, mapping: Mapping) -> dict[str, Mapping]:
+def mapped(setting: Setting, mapping: StateMapping) -> dict[str, StateMapping]:
     return dict.fromkeys(setting.family.stacks, mapping)
 
 

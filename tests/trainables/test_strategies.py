@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from trainables.config import read_strategy
 from trainables.seeds import generator
-from trainables.strategies import STRATEGIES, Mapping, Stack, Strategy, even_blocks
+from trainables.strategies import STRATEGIES, Stack, StateMapping, Strategy, even_blocks
 
 quick = settings(deadline=None)
 
 
 def mapping(
     strategy: Any, num_teacher: int, num_student: int, *, seed: int = 0, name: str = "encoder", embeddings: bool = False
-) -> Mapping:
+) -> StateMapping:
     """A mapping as a cell draws it."""
     drawn: Strategy = read_strategy(strategy)
     stack = Stack(name, num_teacher, num_student)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.tasks.findings import Findings
-from trainables.tasks.tables import Record
+from trainables.tasks.tables import TableRecord
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 ABSENT = object()
@@ -22,7 +22,7 @@ class Fields:
 
     path: str
     number: int
-    record: Record
+    record: TableRecord
     findings: Findings
 
     def wrong(self, field: str, name: str, sort: str, shown: str = "") -> None:

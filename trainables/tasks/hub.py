@@ -23,7 +23,7 @@ from trainables.tasks.tables import Table
 if TYPE_CHECKING:
     from trainables.config import Hub, TaskConfig
 
-Part = tuple[str, range]
+SplitPart = tuple[str, range]
 """A split of the data set and the indices of its rows, from 0."""
 
 LOCAL = "give a folder with a copy of the data set instead, or files of your own in task.files"
@@ -97,7 +97,7 @@ def _loaded(hub: Hub, revision: str | None) -> Generator[Mapping[str, Any], None
         yield loaded
 
 
-def choose(lengths: Mapping[str, int], specs: Mapping[str, str]) -> dict[str, list[Part]]:
+def choose(lengths: Mapping[str, int], specs: Mapping[str, str]) -> dict[str, list[SplitPart]]:
     """The rows of each split of the task, for a data set with splits of these lengths.
 
     `specs` maps task splits to splits of the data set or to slices in the notation of `datasets` (`train[-2000:]`,
@@ -106,7 +106,7 @@ def choose(lengths: Mapping[str, int], specs: Mapping[str, str]) -> dict[str, li
     """
     all_specs = {name: name for name in SPLITS} | dict(specs)
     problems: list[Problem] = []
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, list[SplitPart]] = {}
     for name, spec in all_specs.items():
         try:
             parts[name] = _parts(spec, lengths)
@@ -129,7 +129,7 @@ def choose(lengths: Mapping[str, int], specs: Mapping[str, str]) -> dict[str, li
     return parts
 
 
-def _parts(spec: str, lengths: Mapping[str, int]) -> list[Part]:
+def _parts(spec: str, lengths: Mapping[str, int]) -> list[SplitPart]:
     import datasets
 
     try:
@@ -142,9 +142,9 @@ def _parts(spec: str, lengths: Mapping[str, int]) -> list[Part]:
     ]
 
 
-def _runs(pairs: list[tuple[str, int]]) -> list[Part]:
+def _runs(pairs: list[tuple[str, int]]) -> list[SplitPart]:
     """Consecutive rows joined to ranges, in their order."""
-    runs: list[Part] = []
+    runs: list[SplitPart] = []
     for split, row in pairs:
         if runs and runs[-1][0] == split and runs[-1][1].stop == row:
             runs[-1] = (split, range(runs[-1][1].start, row + 1))
@@ -153,7 +153,7 @@ def _runs(pairs: list[tuple[str, int]]) -> list[Part]:
     return runs
 
 
-def _table(name: str, parts: list[Part], splits: Mapping[str, Any], findings: Findings) -> Table:
+def _table(name: str, parts: list[SplitPart], splits: Mapping[str, Any], findings: Findings) -> Table:
     """The records of a split, numbered by their row in the data set's split, from 1."""
     field = f"splits.{name}"
     records = [

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from trainables.tasks.findings import Findings
 
-Record = dict[str, Any]
+TableRecord = dict[str, Any]
 Quoting = Literal[0, 3]
 """csv.QUOTE_MINIMAL or csv.QUOTE_NONE."""
 
@@ -37,7 +37,7 @@ class Table:
     """The file, or the name of the split."""
     field: str
     """The config field that names it."""
-    records: list[tuple[int, Record]]
+    records: list[tuple[int, TableRecord]]
 
 
 def read_table(path: str, field: str, findings: Findings) -> Table:
@@ -55,7 +55,7 @@ def read_table(path: str, field: str, findings: Findings) -> Table:
     return Table(path, field, records)
 
 
-def _records(path: str, field: str, findings: Findings) -> Iterator[tuple[int, Record]]:
+def _records(path: str, field: str, findings: Findings) -> Iterator[tuple[int, TableRecord]]:
     suffix = Path(path).suffix.lower()
     if suffix in JSON_LINES:
         return _json_lines(path, field, findings)
@@ -66,7 +66,7 @@ def _records(path: str, field: str, findings: Findings) -> Iterator[tuple[int, R
     raise ValueError(f"its name has to end in {', '.join(SUFFIXES)}")
 
 
-def _json_lines(path: str, field: str, findings: Findings) -> Iterator[tuple[int, Record]]:
+def _json_lines(path: str, field: str, findings: Findings) -> Iterator[tuple[int, TableRecord]]:
     with open(path, encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -84,7 +84,7 @@ def _json_lines(path: str, field: str, findings: Findings) -> Iterator[tuple[int
                 )
 
 
-def _delimited(path: str, separator: str, quoting: Quoting) -> Iterator[Record]:
+def _delimited(path: str, separator: str, quoting: Quoting) -> Iterator[TableRecord]:
     import datasets
 
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -101,7 +101,7 @@ def _delimited(path: str, separator: str, quoting: Quoting) -> Iterator[Record]:
     )
 
 
-def _stream(kind: str, path: str, **options: Any) -> Iterator[Record]:
+def _stream(kind: str, path: str, **options: Any) -> Iterator[TableRecord]:
     import datasets
 
     datasets.utils.logging.set_verbosity(logging.CRITICAL)  # it logs only what it also raises

@@ -201,7 +201,7 @@ def test_a_folder_may_name_its_configurations(tmp_path: Path) -> None:
 LENGTHS = {"train": 10, "validation": 4, "test": 3}
 
 
-def rows_of(parts: list[hub.Part]) -> list[tuple[str, int]]:
+def rows_of(parts: list[hub.SplitPart]) -> list[tuple[str, int]]:
     return [(split, row) for split, rows in parts for row in rows]
 
 
@@ -219,7 +219,7 @@ def test_a_split_is_that_of_its_own_name() -> None:
     ],
 )  # fmt: skip
 def test_train_is_without_what_the_others_take(
-    asked: dict[str, str], train: range, validation: hub.Part, test: hub.Part
+    asked: dict[str, str], train: range, validation: hub.SplitPart, test: hub.SplitPart
 ) -> None:
     assert hub.choose(LENGTHS, asked) == {"train": [("train", train)], "validation": [validation], "test": [test]}
 
