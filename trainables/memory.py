@@ -1,15 +1,15 @@
-"""The GPU memory that a trial needs, computed from the shapes of its models without torch.
+"""What a trial holds in the memory of its GPU, by arithmetic on the shape of its models; no torch.
 
-The estimate is an upper bound: activations follow from the tensors that a block keeps for its backward pass, and are 1
-to 1.75 times what torch keeps. It leaves out fragmentation in the allocator, and the key and value cache of generation,
-which is smaller than a training step.
+An estimate from above, which a test holds within 15% of what was measured on a GPU. Activations are counted by the
+tensors that a block keeps for its backward pass where attention is fused, as it is on a GPU: no kernel keeps weights of
+pairs of tokens. A trial is at its height at one of three times: at the end of a forward pass, at the end of a backward
+pass, or in the test with the best model. Not counted: what the allocator loses between tensors, and the key and value
+cache of generation, which is smaller than a training step.
 
-A micro-batch counts with padding: its examples times `task.max_length` tokens in each stack.
+T tokens of a micro-batch, padding included: its examples times `task.max_length`, in each stack.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from trainables.config import TrainConfig, TrialConfig
 from trainables.device import Dtype
@@ -29,119 +29,146 @@ from trainables.families.counts import (
 from trainables.heads import Head
 
 Bytes = dict[str, int]
-"""The bytes of each part, by name."""
+"""What is held, by name."""
 
 WEIGHT = 4
-"""Bytes of a weight: weights are kept in fp32, and autocast computes with bf16 copies. Only frozen linear layers are
-kept in bf16, where a trial computes in it."""
+"""Weights are held in fp32, and autocast computes with copies in bf16, but for those of frozen linear layers: where a
+trial computes in bf16 they are held so."""
 COPY = 2
-"""Bytes of a weight in bf16."""
+WORKSPACE = 2**27
+"""cuBLAS's workspaces, which torch's allocator holds, and what it rounds up."""
 CUDA = 3 * 2**29
-"""Bytes of CUDA's context, cuBLAS's workspace and the kernels."""
-ACTIVATION: dict[Dtype, int] = {"fp32": 4, "bf16": 3}
-"""Bytes of an element that is kept for the backward pass; under autocast some are in bf16 and some in fp32."""
+"""CUDA's context and the kernels, and `WORKSPACE`."""
 OPTIMIZER = {"adamw": 8, "adafactor": 0}
-"""Bytes per trained weight: AdamW's two moments in fp32; Adafactor keeps only a row and a column per matrix."""
-STUDENT_LOGITS, TEACHER_LOGITS = 8, 4
-"""Copies of the logits in fp32 at the peak of a step: a student's KL and CE need log-softmaxes of both models, and
-gradients; a teacher that is trained needs those of CE alone."""
+"""Of a trained weight: AdamW's two moments in fp32; Adafactor's are a row and a column of each matrix."""
+STUDENT_LOGITS, TEACHER_LOGITS = 8, 3
+"""Copies of the logits, in fp32, at the height of a step: both models' own, CE's log-softmax, and of KL two of them,
+the teacher's exponentials, the differences and their products; a teacher that is trained has its own, the selected
+ones and CE's log-softmax."""
 
 
 def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
-    """A student with its teacher, at the peak of a step or with the best student loaded for the test."""
+    """A student beside its teacher: the parts at the time at which they need most together."""
     assert config.dtype != "auto"
     model, task, train = config.model, config.task, config.train
     small = student_shape(family, shape, model.student_blocks, model.student_width)
-    student = count(family, small, head).total
-    trained, adapters, halved = student, 0, 0
+    counts = count(family, small, head)
+    trained, adapters, halved = counts.total - counts.embeddings * train.freeze_embeddings, 0, 0
     if model.student_lora:
         halved = _held(family, small, config, head, is_trained=True)
         trained = adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
     projections = _projections(family, shape, small)
     length, examples = task.max_length, train.batch_size
-    step = {
-        "bf16 copies": _copies(family, small, config.dtype, adapters),
+    forward = {
+        "bf16 copies": _copies(family, small, config.dtype, head, adapters),
         "activations": examples * activations(family, small, length, config.dtype, train),
-        "teacher states": examples * _teacher_states(family, shape, small, length),
+        "states": examples * (_states(family, shape, length) + _student_states(family, shape, small, length, config)),
         "logits": examples * _logits(family, shape, head, length) * STUDENT_LOGITS,
+    }
+    learning = _learning(trained + projections, 0 if adapters else _table(family, small, head, train), train, forward)
+    tested = {
+        "optimizer": learning["optimizer"],
+        "best student": _ready(family, small, config, head),
+        "states": examples * _states(family, small, length),
+        "logits": examples * _logits(family, small, head, length),
     }
     return {
         "teacher": _ready(family, shape, config, head),
-        "student": (student + adapters + projections) * WEIGHT - halved * (WEIGHT - COPY),
-        **_learning(trained + projections, train),
-        **_peak(step, {"best student": _ready(family, small, config, head)}),
+        "student": (counts.total + adapters + projections) * WEIGHT - halved * (WEIGHT - COPY),
+        **_higher(learning, tested),
         "CUDA": CUDA,
     }
 
 
 def of_teacher(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
-    """A teacher that is trained, or one that is used as it is and measured."""
-    assert config.dtype != "auto"
-    task, train = config.task, config.model.finetune
-    weights = count(family, shape, head).total
+    """A teacher being made, or a ready one being measured."""
     ready = _ready(family, shape, config, head)
+    train = config.model.finetune
     if train is None:
         return {"teacher": ready, "CUDA": CUDA}
-    trained, adapters, halved = weights, 0, 0
+    learning = of_learning_teacher(config, train, family, shape, head)
+    tested = {
+        "teacher": learning["teacher"],
+        "optimizer": learning["optimizer"],
+        "best teacher": ready,
+        "states": train.batch_size * _states(family, shape, config.task.max_length),
+        "logits": train.batch_size * _logits(family, shape, head, config.task.max_length),
+        "CUDA": CUDA,
+    }
+    return _higher(learning, tested)
+
+
+def of_learning_teacher(config: TrialConfig, train: TrainConfig, family: Family, shape: Shape, head: Head) -> Bytes:
+    """A teacher being trained, before the best one is loaded beside it for the test."""
+    assert config.dtype != "auto"
+    counts = count(family, shape, head)
+    trained, adapters, halved = counts.total - counts.embeddings * train.freeze_embeddings, 0, 0
     if config.model.teacher_lora:
         halved = _held(family, shape, config, head, is_trained=True)
         trained = adapters = lora(family, shape, config.model.teacher_lora.r, config.model.teacher_lora.targets)
-    step = {
-        "bf16 copies": _copies(family, shape, config.dtype, adapters),
-        "activations": train.batch_size * activations(family, shape, task.max_length, config.dtype, train),
-        "logits": train.batch_size * _logits(family, shape, head, task.max_length) * TEACHER_LOGITS,
+    length, examples = config.task.max_length, train.batch_size
+    # A checkpointed block keeps its input, which is the state.
+    states = 0 if train.gradient_checkpointing else _states(family, shape, length)
+    forward = {
+        "bf16 copies": _copies(family, shape, config.dtype, head, adapters),
+        "activations": examples * activations(family, shape, length, config.dtype, train),
+        "states": examples * states,
+        "logits": examples * _logits(family, shape, head, length) * TEACHER_LOGITS,
     }
     return {
-        "teacher": (weights + adapters) * WEIGHT - halved * (WEIGHT - COPY),
-        **_learning(trained, train),
-        **_peak(step, {"best teacher": ready}),
+        "teacher": (counts.total + adapters) * WEIGHT - halved * (WEIGHT - COPY),
+        **_learning(trained, 0 if adapters else _table(family, shape, head, train), train, forward),
         "CUDA": CUDA,
     }
 
 
 def activations(family: Family, shape: Shape, length: int, dtype: Dtype, train: TrainConfig) -> int:
-    """Bytes that the blocks of all stacks keep for the backward pass of one example.
+    """Bytes that the blocks of all stacks keep for the backward pass, for one example.
 
-    With gradient checkpointing every block keeps its input, and the block that is computed again keeps everything.
+    With gradient checkpointing a block keeps its input, and the one that is computed again all of its own.
     """
     total = 0
     for stack, depth in family.num_blocks(shape).items():
-        per_block = length * (
-            _token_elements(family, shape, stack) * ACTIVATION[dtype]
-            + _pair_elements(family, shape, stack, length) * WEIGHT
-        )
+        whole = length * _token_bytes(family, shape, stack, length, dtype)
         if train.gradient_checkpointing:
-            total += depth * length * family.width(shape) * WEIGHT + per_block
+            total += depth * length * family.width(shape) * WEIGHT + whole
         else:
-            total += depth * per_block
+            total += depth * whole
     return total
 
 
-def _token_elements(family: Family, shape: Shape, stack: str) -> int:
-    """Elements that one block keeps per token.
+def _token_bytes(family: Family, shape: Shape, stack: str, length: int, dtype: Dtype) -> int:
+    """Bytes that one block keeps of a token.
 
-    Attention keeps 4 widths (input, norm, residual), 6 query widths (queries and what follows from them) and 2 key
-    widths (keys and values). The feed-forward part keeps 3 widths, and 2 of its inner widths, or 4 with a gate.
+    `each` is the size of what linear layers take and give: under autocast each of them has its input cast anew, so
+    that queries, keys and values have three inputs. Every part has the norm's input in fp32, the mask of its dropout,
+    and 2 bytes per width of slack. An RMSNorm keeps what it normed too, and the norms of heads keep their inputs. A
+    bias of relative positions is kept for each pair of tokens.
     """
-    sizes = stack_sizes(family, shape, stack)
-    attention = 4 * sizes.width + 6 * sizes.inner + 2 * sizes.keys
-    feed_forward = 3 * sizes.width + (4 if is_gated(family, shape) else 2) * sizes.ffn
+    sizes, layout = stack_sizes(family, shape, stack), layout_of(family)
+    each, num_inputs = (COPY, 3) if dtype == "bf16" else (WEIGHT, 1)
+    around = (WEIGHT + (0 if layout.norm_biases else WEIGHT) + 2) * sizes.width
+    attention = num_inputs * each * sizes.width + each * 2 * (sizes.inner + sizes.keys) + around
+    if family.form == "decoder":  # rotated queries and keys, and keys and values that are repeated for each query
+        attention += each * 2 * sizes.inner
+    if layout.relative_field:
+        attention += each * sizes.heads * length
+    if layout.norms_heads:
+        attention += (WEIGHT + each) * (sizes.inner + sizes.keys)
+    num_inputs, num_inner = (min(num_inputs, 2), 4) if is_gated(family, shape) else (1, 2)
+    feed_forward = num_inputs * each * sizes.width + (num_inner * each + 1) * sizes.ffn + around
     return attentions(family, stack) * attention + feed_forward
 
 
-def _pair_elements(family: Family, shape: Shape, stack: str, length: int) -> int:
-    """Elements that one block keeps per token for its pairs with all tokens, in fp32.
+def _learning(trained: int, table: int, train: TrainConfig, forward: Bytes) -> Bytes:
+    """Gradients, the optimizer's state, and at the end of a forward pass what it keeps.
 
-    They are the weights, the weights after dropout, and the dropout mask; a fused kernel keeps only the mask.
+    Activations are freed while gradients are made. That of the LM head (`table`: its trained parameters) is made while
+    all of them are held, and those of earlier micro-batches are there all the while.
     """
-    key = layout_of(family).attention_dropout
-    is_fused = key is not None and not shape.get(*key)
-    each = 1 if is_fused else 3 * stack_sizes(family, shape, stack).heads
-    return attentions(family, stack) * each * length
-
-
-def _learning(trained: int, train: TrainConfig) -> Bytes:
-    return {"gradients": trained * WEIGHT, "optimizer": trained * OPTIMIZER[train.optimizer]}
+    early = trained if train.accumulation > 1 else table
+    optimizer = {"optimizer": trained * OPTIMIZER[train.optimizer]}
+    return {**optimizer, **_higher({"gradients": early * WEIGHT, **forward}, {"gradients": trained * WEIGHT})}
 
 
 def _ready(family: Family, shape: Shape, config: TrialConfig, head: Head) -> int:
@@ -151,21 +178,23 @@ def _ready(family: Family, shape: Shape, config: TrialConfig, head: Head) -> int
 
 
 def _held(family: Family, shape: Shape, config: TrialConfig, head: Head, *, is_trained: bool) -> int:
-    """Parameters that are kept in bf16 where a trial freezes all that it may; it always trains a head with labels."""
+    """Parameters held in bf16 where all that a trial may freeze is frozen; it always trains a head with labels."""
     if config.dtype == "fp32":
         return 0
     is_head_trained = is_trained and head.has_labels
     return bf16_parameters(family, shape) + (0 if is_head_trained else count(family, shape, head).head)
 
 
-def _copies(family: Family, shape: Shape, dtype: Dtype, adapters: int) -> int:
-    """Bytes of autocast's copies of the blocks' linear layers, which the backward pass needs.
+def _copies(family: Family, shape: Shape, dtype: Dtype, head: Head, adapters: int) -> int:
+    """What autocast makes of the blocks' linear layers and the LM head, and the backward pass needs.
 
-    Beside adapters, layers that are kept in bf16 need no copy.
+    Beside adapters there is none of a layer that is held in bf16.
     """
     if dtype == "fp32":
         return 0
-    return COPY * adapters + COPY * sum(
+    is_table_held = adapters and count(family, shape, head).head
+    table = 0 if head.has_labels or is_table_held else _vocabulary_table(family, shape, head)
+    return COPY * (adapters + table) + COPY * sum(
         depth * each.inputs * each.outputs
         for stack, depth in family.num_blocks(shape).items()
         for each in block_linears(family, shape, stack)
@@ -173,15 +202,33 @@ def _copies(family: Family, shape: Shape, dtype: Dtype, adapters: int) -> int:
     )
 
 
-def _teacher_states(family: Family, shape: Shape, student: Shape, length: int) -> int:
-    """Bytes of all states of the teacher, and of three tensors of its width per matched pair, for one example."""
-    depths = family.num_blocks(student)
-    states = sum(depth + 1 + 3 * (depths[stack] + 1) for stack, depth in family.num_blocks(shape).items())
-    return states * length * family.width(shape) * WEIGHT
+def _table(family: Family, shape: Shape, head: Head, train: TrainConfig) -> int:
+    """Parameters of the LM head, where it is trained."""
+    is_tied = not count(family, shape, head).head
+    return 0 if head.has_labels or (is_tied and train.freeze_embeddings) else _vocabulary_table(family, shape, head)
+
+
+def _vocabulary_table(family: Family, shape: Shape, head: Head) -> int:
+    return outputs_per_token(family, shape, head) * family.width(shape)
+
+
+def _states(family: Family, shape: Shape, length: int) -> int:
+    """All states of a pass, for one example."""
+    return sum(depth + 1 for depth in family.num_blocks(shape).values()) * length * family.width(shape) * WEIGHT
+
+
+def _student_states(family: Family, shape: Shape, student: Shape, length: int, config: TrialConfig) -> int:
+    """The student's states, what every matched pair keeps in the teacher's width, and one pair's distance.
+
+    A pair keeps the difference; where states are normed, both sides of it too.
+    """
+    num_pairs = sum(depth + 1 for depth in family.num_blocks(student).values())
+    each = 1 if config.losses.hidden_norm == "none" else 3
+    return _states(family, student, length) + (each * num_pairs + 3) * length * family.width(shape) * WEIGHT
 
 
 def _logits(family: Family, shape: Shape, head: Head, length: int) -> int:
-    """Bytes of one copy of the logits of one example; those of one label per text are negligible."""
+    """One copy of the logits of one example; those of a whole text are nothing beside the rest."""
     return length * outputs_per_token(family, shape, head) * WEIGHT
 
 
@@ -191,6 +238,6 @@ def _projections(family: Family, shape: Shape, student: Shape) -> int:
     return 0 if width == teacher_width else num_states * width * teacher_width
 
 
-def _peak(*phases: Mapping[str, int]) -> Bytes:
-    """The parts of the phase that needs most memory."""
-    return dict(max(phases, key=lambda parts: sum(parts.values())))
+def _higher(*times: Bytes) -> Bytes:
+    """What is held at the time that needs most."""
+    return max(times, key=lambda parts: sum(parts.values()))

@@ -100,7 +100,6 @@ BART = Family(
         biases=ATTENTION | FEED_FORWARD,
         unused_positions=2,
         norms_embeddings=True,
-        attention_dropout=("attention_dropout", 0.0),
         ties_head="unless_said",
     ),
     match_embeddings=True,

@@ -9,7 +9,6 @@ LAYOUT = Layout(
     biases=ATTENTION | FEED_FORWARD,
     segments_field="type_vocab_size",
     norms_embeddings=True,
-    attention_dropout=("attention_probs_dropout_prob", 0.1),
     ties_head="unless_said",
 )
 

@@ -96,7 +96,6 @@ def decoder(
             key_heads_field="num_key_value_heads",
             norms_heads=norms_heads,
             norms_end=True,
-            attention_dropout=("attention_dropout", 0.0),
             ties_head="if_said",
         ),
         match_embeddings=False,

@@ -67,6 +67,6 @@ DISTILBERT = Family(
         "ffn.lin1",
         "ffn.lin2",
     ),
-    layout=replace(LAYOUT, segments_field=None, attention_dropout=("attention_dropout", 0.1)),
+    layout=replace(LAYOUT, segments_field=None),
     match_embeddings=True,
 )

@@ -47,8 +47,5 @@ class Layout:
     """Whether a norm follows each stack's embeddings."""
     norms_end: bool = False
     """Whether a norm follows each stack's last block."""
-    attention_dropout: tuple[str, float] | None
-    """The config key of the attention dropout, and its default in transformers: where it is 0, a fused kernel keeps no
-    weights of token pairs. None: transformers has no fused kernel for the family."""
     ties_head: Literal["always", "unless_said", "if_said"]
     """Whether the LM head is the embedding table, given `tie_word_embeddings` in the config."""

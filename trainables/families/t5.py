@@ -70,7 +70,6 @@ T5 = Family(
         head_field="d_kv",
         relative_field="relative_attention_num_buckets",
         norms_end=True,
-        attention_dropout=None,
         ties_head="always",
     ),
     match_embeddings=True,

@@ -20,7 +20,7 @@ _HELP = {
     "optimizer": "{train}.optimizer: adafactor",
     "activations": "{train}.gradient_checkpointing: true, or a smaller {train}.batch_size with accumulation",
     "logits": "a smaller {train}.batch_size with accumulation",
-    "teacher states": "a smaller {train}.batch_size with accumulation",
+    "states": "a smaller {train}.batch_size with accumulation",
 }
 
 
