@@ -59,8 +59,9 @@ class Environment(CodeVersion, frozen=True):
 
     @classmethod
     def of_worker(cls, code: CodeVersion) -> Environment:
-        """The driver's code on this machine."""
-        return Environment(**dict(code), host=host(), cpu=cpu(), gpus=gpus())
+        """The driver's code on this machine, whatever else `code` says of the driver's own."""
+        known = {name: getattr(code, name) for name in CodeVersion.model_fields}
+        return Environment(**known, host=host(), cpu=cpu(), gpus=gpus())
 
 
 class SweepEnvironment(Environment, frozen=True):

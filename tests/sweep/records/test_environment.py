@@ -63,3 +63,12 @@ def test_describing_imports_no_engine() -> None:
     code = "import sys; from sweep.records import environment; environment.describe(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not {"torch", "transformers", "ray", "mlflow"} & set(done.stdout.split())
+
+
+def test_a_worker_is_a_machine_of_its_own() -> None:
+    """A driver's whole environment may stand for its code: the worker's host takes the place of the driver's."""
+    driver = environment.describe().model_copy(update={"host": "driver", "cpu": "driver's"})
+    worker = environment.Environment.of_worker(driver)
+    assert (worker.host, worker.cpu) == (environment.host(), environment.cpu())
+    assert worker.source_hash == driver.source_hash
+    assert "python" not in type(worker).model_fields
