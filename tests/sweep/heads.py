@@ -130,7 +130,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with (folder / name / "large").open("wb") as file:
             file.truncate(UPLOAD_LIMIT_BYTES + 1)
     # What workers write into their records shows which source they have: the uploaded, or the installed one.
-    with (folder / "sweep" / "environment.py").open("a") as file:
+    with (folder / "sweep" / "records" / "environment.py").open("a") as file:
         file.write('\n\ndef host() -> str:\n    return "the-uploaded-source"\n')
     tiny = {"name": "tiny", "base": base("bert"), "axes": {"strategy": ["forward", "none"]}, "resources": {"cpus": 2}}
     (folder / "tiny.yaml").write_text(json.dumps(tiny))

@@ -93,7 +93,7 @@ def test_a_sweep_that_does_not_name_it_does_not_know_it(tmp_path: Path) -> None:
     (line,) = lines(tmp_path, "base.strategy=last")
     assert line.startswith("base.strategy: got 'last'; no strategy 'last'")
     (line,) = lines(tmp_path, "axes.strategy.leave_out=[0]")
-    assert line.startswith("axes.strategy.leave_out: got an axis that is no field")
+    assert line.startswith("axes.strategy.leave_out: got an axis that is not a field")
 
 
 def test_what_is_wrong_with_plugins_is_said_beside_the_rest(tmp_path: Path) -> None:
