@@ -1,7 +1,6 @@
 """Named random streams: every draw of a cell depends on (seed, name) alone, so that no draw affects another.
 
-Names in use: `start`, `init`, `data/<epoch>`, `dropout`, `lora`, `projection`,
-`strategy/<stack>`, `teacher` (its dropout).
+Names in use: `start`, `init`, `data/<epoch>`, `dropout`, `lora`, `projection`, `strategy/<stack>`.
 """
 
 from __future__ import annotations
