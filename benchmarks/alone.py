@@ -14,7 +14,7 @@ from benchmarks.setting import Setting, make, start, train
 from benchmarks.shapes import shapes
 from benchmarks.timing import WARM_UP, flops_per_step, matmul_peak, per_step
 from trainables.device import Dtype
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 
 STEPS = {"bert-base": 45, "t5-base": 25, "bart-large": 25, "qwen3-8b": 11}
 PROFILED = 4
@@ -54,14 +54,15 @@ def _alone(run: Run, name: str, dtype: Dtype) -> dict[str, Any]:
     setting = make(shapes(dry=run.dry)[name], dtype, num_examples=NUM_EXAMPLES)
     if setting.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    in_teacher: list[float] = []
-    ends = train(setting, num_steps, lambda *_: in_teacher.append(setting.objective.targets.seconds))
+    targets, in_teacher = setting.targets, list[float]()
+    assert targets is not None
+    ends = train(setting, num_steps, lambda *_: in_teacher.append(targets.watch.read()))
     timed = per_step(ends)
     step = timed["ms_per_step"] / 1000
     examples = setting.recipe.batch_size * setting.recipe.accumulation
     flops = flops_per_step(setting, num_steps)
     peak = run.results().get("card", {}).get("card", {}).get(f"{dtype}_tflops")
-    teacher = (in_teacher[-1] - in_teacher[WARM_UP - 1]) / (num_steps - WARM_UP)
+    teacher = sum(in_teacher[WARM_UP:]) / (num_steps - WARM_UP)
     return {
         **({"share_of_peak": flops / step / peak / 1e12} if peak else {}),
         "share_of_step_in_teacher": teacher / step,

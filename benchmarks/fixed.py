@@ -19,9 +19,8 @@ from benchmarks.setting import PAD_ID, Setting, make
 from benchmarks.shapes import shapes
 from trainables.device import autocast, move
 from trainables.families.states import forward
-from trainables.loop import Batch
 from trainables.student import Student
-from trainables.tasks.batches import collate
+from trainables.tasks.batches import Batch, collate
 
 LENGTH = 64
 REPEATS = 20

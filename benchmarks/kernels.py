@@ -15,7 +15,7 @@ from benchmarks.run import Measured, Run
 from benchmarks.setting import make, start, train
 from benchmarks.shapes import shapes
 from benchmarks.timing import per_step, seconds
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 
 REPEATS = 20
 Around = Callable[[], AbstractContextManager[Any]]

@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
+from benchmarks.clock import clock
 from benchmarks.run import Measured, Run
 from benchmarks.setting import make, train
 from benchmarks.shapes import shapes
-from trainables.device import clock
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 
 NUMBERS = (1, 2, 4)
 SECONDS = 4.0

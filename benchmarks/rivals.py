@@ -14,13 +14,13 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 
 from benchmarks.alone import NUM_EXAMPLES, STEPS
+from benchmarks.clock import clock
 from benchmarks.run import Measured, Run
 from benchmarks.setting import PAD_ID, start, teacher_of
 from benchmarks.shapes import Shape, shapes
 from benchmarks.timing import per_step
 from trainables import student
 from trainables.config import TrialConfig
-from trainables.device import clock
 from trainables.distill import map_stacks
 from trainables.losses import IGNORED
 from trainables.tasks.batches import collate

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,18 +11,22 @@ import transformers
 from torch import nn
 from transformers import PreTrainedModel
 
+from benchmarks.clock import clock
 from benchmarks.shapes import Shape
 from trainables import device as devices
 from trainables import frozen, official, student
+from trainables.cell import map_stacks
+from trainables.clock import Clock
 from trainables.config import TrainConfig, TrialConfig
-from trainables.distill import map_stacks
+from trainables.draws import Draws
 from trainables.families import Family, adapters
-from trainables.finetune import FromLabels
-from trainables.loop import Metrics, Objective, Training
-from trainables.objective import Distillation
+from trainables.learner import Learner
+from trainables.loop import Lockstep
+from trainables.metrics import Metrics, Report
+from trainables.objective import Distillation, FromLabels, Objective
 from trainables.seeds import stream
 from trainables.student import Student
-from trainables.targets import LiveTargets
+from trainables.targets import Targets
 from trainables.tasks.codec import Example
 
 PAD_ID = 0
@@ -42,6 +45,8 @@ class Trainable:
     module: nn.Module
     objective: Objective
     examples: list[Example]
+    targets: Targets | None
+    """The teacher, where there is one."""
 
     @property
     def dtype(self) -> devices.Dtype:
@@ -88,9 +93,11 @@ def make(shape: Shape, dtype: devices.Dtype, *, num_examples: int, full: bool = 
     frozen.hold(model.requires_grad_(False), dtype)
     mappings = map_stacks(config, family, family.num_blocks(model.config.to_dict()))
     quirks = official.quirks(family.name, config.losses)
-    objective = Distillation(family, shape.head(), small, LiveTargets(family, model), mappings, config.losses, quirks)
+    objective = Distillation(family, shape.head(), small, mappings, config.losses, quirks)
+    mapped = {stack: set(mapping.values()) for stack, mapping in mappings.items()}
+    targets = Targets(family, model, mapped, quirks.last_state_normed)
     examples = shape.examples(num_examples, full=full)
-    return Setting(config, config.train, device, family, small, objective, examples, model)
+    return Setting(config, config.train, device, family, small, objective, examples, targets, model)
 
 
 def make_teacher(shape: Shape, dtype: devices.Dtype, *, num_examples: int) -> Trainable:
@@ -105,7 +112,25 @@ def make_teacher(shape: Shape, dtype: devices.Dtype, *, num_examples: int) -> Tr
     if recipe.gradient_checkpointing:
         student.checkpoint_blocks(model, "model.finetune")
     objective = FromLabels(family, shape.head(), model)
-    return Trainable(config, recipe, device, family, model, objective, shape.examples(num_examples, full=True))
+    return Trainable(config, recipe, device, family, model, objective, shape.examples(num_examples, full=True), None)
+
+
+def _learner(
+    trained: Trainable, config: TrainConfig, objective: Objective, module: nn.Module, report: Report
+) -> Learner:
+    return Learner(
+        config=config,
+        num_steps=199,
+        objective=objective,
+        module=module,
+        draws=Draws(stream(trained.config.seed, "dropout"), trained.device),
+        device=trained.device,
+        dtype=trained.dtype,
+        report=report,
+        evaluated=lambda step, measures: 0.0,
+        save_best=lambda: None,
+        checkpoint=lambda step: None,
+    )
 
 
 class _Enough(Exception):
@@ -113,34 +138,42 @@ class _Enough(Exception):
 
 
 def train(
-    trained: Trainable, num_steps: int, each: Callable[[int, Metrics], None] = lambda step, metrics: None
+    trained: Trainable,
+    num_steps: int,
+    each: Callable[[int, Metrics], None] = lambda step, metrics: None,
+    others: Sequence[Student] = (),
 ) -> list[float]:
     """Takes steps with the project's own loop, at most 199; the time at the end of each, in seconds.
 
-    `each` is told what was measured at a step. Nothing is evaluated or saved.
+    `each` is told what was measured at a step. Nothing is evaluated or saved. `others`: further students of the cohort.
     """
     ends: list[float] = []
 
     def report(step: int, metrics: Metrics) -> None:
-        ends.append(devices.clock(trained.device))
+        ends.append(clock(trained.device))
         each(step, metrics)
         if step == num_steps:
             raise _Enough
 
     never = {"max_steps": 199, "evaluate_every": NEVER, "checkpoint_minutes": NEVER}
-    training = Training(
-        config=trained.recipe.model_copy(update=never),
+    config = trained.recipe.model_copy(update=never)
+    learners = [_learner(trained, config, trained.objective, trained.module, report)]
+    for other in others:
+        assert isinstance(trained.objective, Distillation)
+        objective = replace(trained.objective, student=other)
+        learners.append(_learner(trained, config, objective, other, lambda step, metrics: None))
+    unused: Any = None
+    training = Lockstep(
+        learners=learners,
+        config=config,
         seed=trained.config.seed,
-        module=trained.module,
-        objective=trained.objective,
         examples=trained.examples,
         pad_id=PAD_ID,
         device=trained.device,
         dtype=trained.dtype,
-        report=report,
-        evaluate=lambda step: 0.0,
-        save_best=lambda: None,
-        checkpoint=Path("never.pt"),
+        targets=trained.targets,
+        validation=unused,
+        clock=Clock(),
     )
     try:
         training.run()

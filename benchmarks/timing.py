@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.clock import clock
 from benchmarks.setting import Trainable, train
-from trainables.device import clock
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 
 WARM_UP = 5
 """Steps that are not timed: kernels are loaded, and the allocator learns its sizes."""

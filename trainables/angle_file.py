@@ -68,6 +68,23 @@ class History:
             for arrays in earlier.values():
                 arrays.pop("histogram", None)
 
+    def arrays(self) -> Arrays:
+        """All measurements, named by the index of the step, the stack and the statistic."""
+        return {
+            f"{number}/{stack}/{name}": array
+            for number, stacks in enumerate(self._measured)
+            for stack, arrays in stacks.items()
+            for name, array in arrays.items()
+        }
+
+    def restore(self, steps: list[int], arrays: Arrays) -> None:
+        """Continues from the `arrays` of these steps."""
+        self.steps = list(steps)
+        self._measured = [{} for _ in steps]
+        for key, array in arrays.items():
+            number, stack, name = key.split("/")
+            self._measured[int(number)].setdefault(stack, {})[name] = array
+
     def save(self, path: Path) -> None:
         """Writes the file."""
         arrays: dict[str, Any] = {f"axes/{name}": np.array(axes) for name, axes in AXES.items()}

@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from trainables import checkpoints, frozen, student
 from trainables import device as devices
-from trainables import frozen, losses, student
+from trainables.checkpoints import Checkpoints
+from trainables.clock import Clock, Seconds
 from trainables.config import FromScratch, ModelConfig, TaskConfig, TrainConfig
-from trainables.evaluate import Evaluator
-from trainables.families import FAMILIES, Family, adapters, making, states
-from trainables.heads import Head
-from trainables.loop import Batch, Metrics, Report, Training, check_finite, measure, shown
+from trainables.draws import Draws
+from trainables.evaluate import Evaluator, Questions, tested
+from trainables.families import FAMILIES, Family, adapters, making
+from trainables.learner import Learner
+from trainables.loop import Lockstep
+from trainables.member import Outcome
+from trainables.metrics import Metrics, Report, shown
+from trainables.objective import FromLabels
 from trainables.seeds import stream
-from trainables.tasks.codec import Example
+from trainables.state import State
+from trainables.steps import Schedule
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data, Row
 from trainables.tasks.tokenizer import train_tokenizer
+from trainables.validation import Measures, Validation
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FromLabels:
-    """The objective of a teacher: cross entropy, or the squared error, over the labels of the accumulated batch."""
-
-    family: Family
-    head: Head
-    model: PreTrainedModel
-
-    def totals(self, batch: Batch) -> Metrics:
-        return {"labels": float(losses.num_labels(states.aligned_labels(self.family, batch)))}
-
-    def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
-        outputs = states.forward(self.family, self.model, batch)
-        ce = losses.LOSSES[self.head.loss].to_labels(outputs.logits, outputs.labels) / max(totals["labels"], 1.0)
-        return {"loss": ce, "loss_ce": ce.detach()}
 
 
 def texts(rows: list[Row], kind: str) -> Iterator[str]:
@@ -66,17 +53,6 @@ def start(
     return loaded, tokenizer
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a teacher; its model lies in `<folder>/model`, but for a ready one."""
-
-    metrics: Metrics
-    main_metric: str
-    signature: str | None
-    num_steps: int
-    best_step: int
-
-
 class Teacher:
     """A teacher being made, or a ready one being measured."""
 
@@ -89,12 +65,12 @@ class Teacher:
         report: Report,
         dtype: devices.Dtype,
         num_threads: int,
+        kept: Checkpoints | None,
     ) -> None:
-        self.train = config.finetune
+        self.train, self.clock = config.finetune, Clock()
         self.seed = self.train.seed if self.train else 0
-        self.data, self.task, self.folder, self.report = data, task, folder, report
+        self.data, self.task, self.folder, self.report, self.checkpoints = data, task, folder, report, kept
         self.dtype: devices.Dtype = dtype
-        self.started = time.perf_counter()
         self.device = devices.start_clean(num_threads, stream(self.seed, "start"))
         logger.info("the data has %s", data)
         logger.info("the teacher is made on %s in %s with %d threads", self.device, dtype, num_threads)
@@ -107,77 +83,101 @@ class Teacher:
         if self.train is None:
             model.requires_grad_(False)
         self.model = devices.place(frozen.hold(model, dtype), self.device).eval()
-        pad: Any = self.tokenizer.pad_token_id
-        self.pad_id: int = pad
         self.batch_size = self.train.batch_size if self.train else 32
         self.evaluator = Evaluator(self.family, task, self.tokenizer, self.device, dtype, self.batch_size, data.classes)
-        self.eval_rows = data.validation[: task.num_eval]
-        self.eval_examples = self._encode(self.eval_rows)
-        self.objective = FromLabels(self.family, self.head, self.model)
+        self._validation = data.validation[: task.num_eval]
         self.last: Metrics = {}
 
     def run(self) -> Outcome:
         """Trains where there is something to train, and measures on validation and test. Raises NotFinite."""
+        seconds, model = Seconds(), self.model
         num_steps, best_step, best = 0, 0, {}
-        model = self.model
         if self.train:
-            training = self._training(self.train)
-            training.run()
-            num_steps, best_step = training.schedule.num_steps, training.best_step
-            best = {f"best/{self.evaluator.main_metric}": training.best}
-            best_model = making.load(self.family, str(self.folder / "model"), None, self.head, seed=self.seed)
+            learner = self._trained(self.train, seconds)
+            num_steps, best_step = learner.num_steps, learner.best_step
+            best = {f"best/{self.evaluator.main_metric}": learner.best}
+            best_model = making.load(self.family, str(self._best), None, self.head, seed=self.seed)
             model = devices.place(frozen.hold(best_model.requires_grad_(False), self.dtype), self.device).eval()
         else:
-            measured = self.evaluator(model, self.eval_rows)
+            validation = Questions(self.evaluator, self._validation)
+            measured = validation.score(validation.predict(model))
             best = {f"best/{self.evaluator.main_metric}": measured[self.evaluator.main_metric]}
         logger.info("the teacher is tested")
-        answers = self.evaluator.answers(model, self.data)
+        tests = self.evaluator.tests(self.data)
+        predictions = {split: questions.predict(model) for split, questions in tests.items()}
+        self.clock.stretch([seconds])
         metrics = {
             **best,
-            **self.evaluator.test(answers, self.data),
-            "seconds/total": time.perf_counter() - self.started,
+            **tested(tests, predictions),
+            "seconds/total": seconds.total,
         }
         self.report(num_steps, metrics)
         return Outcome(
             {**self.last, **metrics}, self.evaluator.main_metric, self.evaluator.signature(), num_steps, best_step
         )
 
-    def _training(self, config: TrainConfig) -> Training:
+    def _trained(self, config: TrainConfig, seconds: Seconds) -> Learner:
+        """Trains the model as a cohort of one without a teacher. Raises the error that stopped it."""
         if config.freeze_embeddings:
             student.freeze_embeddings(self.family, self.model)
         if config.gradient_checkpointing:
             student.checkpoint_blocks(self.model, "model.finetune")
-        return Training(
+        learner = Learner(
             config=config,
-            seed=self.seed,
+            num_steps=Schedule.of(config, len(self.data.train)).num_steps,
+            objective=FromLabels(self.family, self.head, self.model),
             module=self.model,
-            objective=self.objective,
-            examples=self._encode(self.data.train),
-            pad_id=self.pad_id,
+            draws=Draws(stream(self.seed, "dropout"), self.device),
             device=self.device,
             dtype=self.dtype,
             report=self.report,
-            evaluate=self._evaluate,
+            evaluated=self._evaluated,
             save_best=self._save_best,
-            checkpoint=self.folder / "last.pt",
+            checkpoint=lambda _step: self._checkpoint(learner),
+            seconds=seconds,
         )
+        self._resume(learner)
+        Lockstep(
+            learners=[learner],
+            config=config,
+            seed=self.seed,
+            examples=self.evaluator.encode(self.data.train),
+            pad_id=self.evaluator.pad_id,
+            device=self.device,
+            dtype=self.dtype,
+            targets=None,
+            validation=Validation(self.evaluator, self._validation),
+            clock=self.clock,
+        ).run()
+        if learner.error:
+            raise learner.error
+        return learner
 
-    def _encode(self, rows: list[Row]) -> list[Example]:
-        return KINDS[self.task.kind].encode(rows, self.evaluator.codec())
-
-    def _evaluate(self, step: int) -> float:
-        task = self.evaluator(self.model, self.eval_rows)
-        with devices.autocast(self.device, self.dtype):
-            terms = measure(self.objective, self.eval_examples, self.pad_id, self.batch_size, self.device)
-        check_finite(step, terms)
-        self.last = {f"eval/{name}": value for name, value in {**terms, **task}.items()}
+    def _evaluated(self, step: int, measures: Measures) -> float:
+        self.last = {f"eval/{name}": value for name, value in {**measures.terms, **measures.task}.items()}
         logger.info("evaluation at step %d: %s", step, shown(self.last))
         self.report(step, self.last)
-        return task[self.evaluator.main_metric]
+        return measures.task[self.evaluator.main_metric]
 
     def _save_best(self) -> None:
-        adapters.save(self.model, self.folder / "model")
-        self.tokenizer.save_pretrained(self.folder / "model")
+        adapters.save(self.model, self._best)
+        self.tokenizer.save_pretrained(self._best)
+
+    @property
+    def _best(self) -> Path:
+        return self.folder / "model"
+
+    def _checkpoint(self, learner: Learner) -> None:
+        if self.checkpoints:
+            state = State.joined({"learner": learner.state(), "measured": State(facts=self.last)})
+            checkpoints.save(self.checkpoints, learner.step, state, self._best)
+
+    def _resume(self, learner: Learner) -> None:
+        state = checkpoints.latest(self.checkpoints, self._best) if self.checkpoints else None
+        if state:
+            learner.restore(state.part("learner"))
+            self.last = state.part("measured").facts
+            logger.info("the teacher continues from the checkpoint of step %d", learner.step)
 
 
 def run(
@@ -188,6 +188,10 @@ def run(
     report: Report,
     dtype: devices.Dtype,
     num_threads: int = 1,
+    kept: Checkpoints | None = None,
 ) -> Outcome:
-    """Makes a teacher into `folder` (model/), or measures a ready one. Raises NotFinite."""
-    return Teacher(config, task, data, folder, report, dtype, num_threads).run()
+    """Makes a teacher into `folder` (model/), or measures a ready one. Raises NotFinite.
+
+    `kept`: the checkpoints that it continues from and adds to; None: it starts anew and saves none.
+    """
+    return Teacher(config, task, data, folder, report, dtype, num_threads, kept).run()

@@ -1,4 +1,5 @@
-"""The loss of a student, CE + KL T^2 + hidden MSE (paper, equations 1 to 4), clean or with the public code's quirks.
+"""The objectives of training: that of a teacher, and that of a student, which is CE + KL T^2 + hidden MSE (paper,
+equations 1 to 4), clean or with the public code's quirks.
 
 In a regression the squared errors to label and teacher stand for CE and KL.
 
@@ -8,21 +9,64 @@ B batch, T tokens, E teacher width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from trainables import losses
 from trainables.config import LossConfig
 from trainables.families import Family, states
 from trainables.families.base import Outputs
 from trainables.heads import Head
-from trainables.loop import Batch, Metrics
 from trainables.losses import IGNORED
+from trainables.metrics import Metrics
 from trainables.official import CLEAN, Quirks
 from trainables.strategies import StateMapping
 from trainables.student import Student
-from trainables.targets import LiveTargets
+from trainables.tasks.batches import Batch
+
+
+class Objective(Protocol):
+    """The loss of one model."""
+
+    @property
+    def model(self) -> PreTrainedModel: ...
+
+    def totals(self, batch: Batch) -> Metrics:
+        """The positions that each term of a micro-batch is summed over; the same for all models of a cohort."""
+        ...
+
+    def forward(self, batch: Batch) -> Outputs:
+        """One forward pass of the model."""
+        ...
+
+    def terms(self, batch: Batch, seen: Outputs, wanted: Outputs | None, totals: Metrics) -> dict[str, Tensor]:
+        """`loss` and its parts for one micro-batch, each divided by the totals of the accumulated batch.
+
+        `seen` are the outputs of the model, `wanted` those of its teacher; None: it has no teacher.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FromLabels:
+    """The objective of a teacher: cross entropy, or the squared error, over the labels of the accumulated batch."""
+
+    family: Family
+    head: Head
+    model: PreTrainedModel
+
+    def totals(self, batch: Batch) -> Metrics:
+        return {"labels": float(losses.num_labels(states.aligned_labels(self.family, batch)))}
+
+    def forward(self, batch: Batch) -> Outputs:
+        return states.forward(self.family, self.model, batch, kept=dict.fromkeys(self.family.stacks, ()))
+
+    def terms(self, batch: Batch, seen: Outputs, wanted: Outputs | None, totals: Metrics) -> dict[str, Tensor]:
+        ce = losses.LOSSES[self.head.loss].to_labels(seen.logits, seen.labels) / max(totals["labels"], 1.0)
+        return {"loss": ce, "loss_ce": ce.detach()}
 
 
 @dataclass(frozen=True)
@@ -32,26 +76,28 @@ class Distillation:
     family: Family
     head: Head
     student: Student
-    targets: LiveTargets
     mappings: dict[str, StateMapping]
     config: LossConfig
     quirks: Quirks = CLEAN
+
+    @property
+    def model(self) -> PreTrainedModel:
+        return self.student.model
 
     def totals(self, batch: Batch) -> Metrics:
         """How many positions of a micro-batch each term is over (`ce`, `kl`, each stack), and `micro_batches`: 1."""
         return {name: float(mask.sum()) for name, mask in self.counted(batch).items()} | {"micro_batches": 1.0}
 
-    def terms(self, batch: Batch, totals: Metrics) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> Outputs:
+        """One forward pass of the student."""
+        return states.forward(self.family, self.student.model, batch, final_norm=self.quirks.last_state_normed)
+
+    def terms(self, batch: Batch, seen: Outputs, wanted: Outputs | None, totals: Metrics) -> dict[str, Tensor]:
         """`loss`, `loss_ce`, `loss_kl` (T^2 included) and `loss_hidden`, unweighted but for `loss`.
 
         A term over nothing, such as one over words that were all cut off, is 0.
         """
-        seen = states.forward(self.family, self.student.model, batch, final_norm=self.quirks.last_state_normed)
-        wanted = self.targets(
-            batch,
-            final_norm=self.quirks.last_state_normed,
-            dropout=self.quirks.teacher_dropout and self.student.training,
-        )
+        assert wanted is not None
         counted = self.counted(batch)
         divisors = {name: self._divisor(name, mask, totals) for name, mask in counted.items()}
         ce = losses.LOSSES[self.head.loss].to_labels(seen.logits, seen.labels) / divisors["ce"]

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainables.config import TrainConfig
+from trainables.state import State
 
 Groups = list[dict[str, Any]]
 
@@ -55,3 +56,23 @@ def make(groups: Groups, config: TrainConfig) -> torch.optim.Optimizer:
         relative_step=False,
         warmup_init=False,
     )
+
+
+def state(optimizer: torch.optim.Optimizer) -> State:
+    """The state of an optimiser: values per parameter, and the parameter groups."""
+    whole = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    for number, values in whole["state"].items():
+        facts[str(number)] = {name: value for name, value in values.items() if not isinstance(value, Tensor)}
+        tensors |= {f"{number}/{name}": value for name, value in values.items() if isinstance(value, Tensor)}
+    return State(tensors, {"parameters": facts, "groups": whole["param_groups"]})
+
+
+def restore(optimizer: torch.optim.Optimizer, state: State) -> None:
+    """Restores the state of an optimiser of the same parameters in the same order."""
+    values = {int(number): dict(facts) for number, facts in state.facts["parameters"].items()}
+    for key, tensor in state.tensors.items():
+        number, _, name = key.partition("/")
+        values[int(number)][name] = tensor
+    optimizer.load_state_dict({"state": values, "param_groups": state.facts["groups"]})

@@ -24,7 +24,7 @@ from trainables.families.states import forward
 from trainables.losses import hidden_sum
 from trainables.strategies import StateMapping
 from trainables.student import Student
-from trainables.targets import LiveTargets
+from trainables.targets import Targets
 from trainables.tasks.batches import collate
 from trainables.tasks.codec import Example
 
@@ -68,7 +68,7 @@ class Probe:
         device: torch.device,
     ) -> None:
         self.family, self.device = family, device
-        targets = LiveTargets(family, teacher)
+        targets = Targets(family, teacher)
         chosen = examples[:PROBE_EXAMPLES]
         starts = range(0, len(chosen), batch_size)
         self.batches = [devices.move(collate(chosen[i : i + batch_size], pad_id), device) for i in starts]

@@ -1,6 +1,7 @@
 """Named random streams: every draw of a cell depends on (seed, name) alone, so that no draw affects another.
 
-Names in use: `start`, `init`, `data/<epoch>`, `dropout`, `lora`, `projection`, `strategy/<stack>`.
+Names in use: `start`, `init`, `data/<epoch>`, `dropout`, `lora`, `projection`,
+`strategy/<stack>`, `teacher` (its dropout).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from sweep.tracking.tracking import Tracking
 from trainables.errors import NotFinite
 
 if TYPE_CHECKING:
-    from trainables.loop import Metrics, Report
+    from trainables.metrics import Metrics, Report
 
 logger = logging.getLogger(__name__)
 

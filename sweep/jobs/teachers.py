@@ -19,7 +19,7 @@ from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
 
 if TYPE_CHECKING:
-    from trainables.loop import Report
+    from trainables.metrics import Report
 
 
 def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:

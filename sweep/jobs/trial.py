@@ -20,7 +20,7 @@ from sweep.tracking.runs import RunSpec
 from trainables.tasks.rows import Data
 
 if TYPE_CHECKING:
-    from trainables.loop import Report
+    from trainables.metrics import Report
 
 
 def train_cell(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
@@ -33,7 +33,7 @@ def train_cell(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
     assert teacher_result is not None
 
     def compute(attempt: Attempt, report: Report) -> CellResult:
-        outcome = distill.run(cell.config, rows, teacher_path, attempt.folder, report, context.num_threads)
+        outcome = distill.run_one(cell.config, rows, teacher_path, attempt.folder, report, context.num_threads)
         result = CellResult(
             **attempts.shared(outcome, attempt, context),
             cell=cell.fingerprint,

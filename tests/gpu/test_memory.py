@@ -20,9 +20,11 @@ from benchmarks.setting import PAD_ID, Trainable, make, make_teacher, teacher_of
 from benchmarks.shapes import SHAPES, shapes
 from trainables import frozen, memory, student
 from trainables.device import autocast, move
+from trainables.families.base import Outputs
 from trainables.families.states import forward
-from trainables.loop import Batch, Metrics, Objective
-from trainables.tasks.batches import collate
+from trainables.metrics import Metrics
+from trainables.objective import Objective
+from trainables.tasks.batches import Batch, collate
 
 NUM_STEPS = 3
 MOST = 1.15
@@ -46,18 +48,25 @@ def peak() -> int:
 
 
 class Counting:
-    """An objective that notes what is allocated at the end of its forward pass."""
+    """An objective that notes what is allocated between the start of a step and the end of its forward pass."""
 
     def __init__(self, objective: Objective, parts: dict[str, int]) -> None:
         self.objective, self.parts = objective, parts
 
+    @property
+    def model(self) -> PreTrainedModel:
+        return self.objective.model
+
     def totals(self, batch: Batch) -> Metrics:
+        self.before = allocated()
         return self.objective.totals(batch)
 
-    def terms(self, batch: Batch, totals: Metrics) -> dict[str, torch.Tensor]:
-        before = allocated()
-        terms = self.objective.terms(batch, totals)
-        self.parts["kept by the forward pass"] = allocated() - before
+    def forward(self, batch: Batch) -> Outputs:
+        return self.objective.forward(batch)
+
+    def terms(self, batch: Batch, seen: Outputs, wanted: Outputs | None, totals: Metrics) -> dict[str, torch.Tensor]:
+        terms = self.objective.terms(batch, seen, wanted, totals)
+        self.parts["kept by the forward pass"] = allocated() - self.before
         return terms
 
 

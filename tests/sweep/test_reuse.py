@@ -23,7 +23,7 @@ from sweep.tracking.runs import RunSpec
 from tests.sweep.tiny import Unwatched, base
 from trainables import distill, finetune
 from trainables.config import TrialConfig
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 from trainables.tasks import read
 
 # The second cell ends in an exception within its second step.
@@ -149,7 +149,7 @@ class Bench:
         reported: list[tuple[int, Metrics]] = []
         folder = self.folder / name
         folder.mkdir()
-        distill.run(
+        distill.run_one(
             self.config,
             self.data,
             self.folder / "model",

@@ -17,7 +17,7 @@ from trainables import distill, finetune
 from trainables.builtin import MODELS, TASKS
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 from trainables.official import OFFICIAL
 from trainables.recipe import RECIPE
 from trainables.tasks import read
@@ -117,7 +117,7 @@ def losses(config: TrialConfig) -> Losses:
         teacher, folder = Path(name, "teacher"), Path(name, "cell")
         folder.mkdir()
         data = save_teacher(config, teacher)
-        distill.run(config, data, teacher, folder, report)
+        distill.run_one(config, data, teacher, folder, report)
     assert len(steps) == NUM_STEPS
     return {loss: [step[loss] for step in steps] for loss in LOSSES}
 

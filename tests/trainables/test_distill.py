@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from tests.trainables.golden import config, save_teacher
 from trainables import distill
 from trainables.angle_file import Angles, read
 from trainables.errors import NotFinite
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 
 TRAIN = {"max_steps": 5, "batch_size": 2, "accumulation": 2, "learning_rate": 1e-2, "evaluate_every": 0.5}
 STEPS = [0, 2, 4, 5]
@@ -34,7 +33,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, Metr
         if angles:
             reported[step] = angles
 
-    distill.run(trial, data, folder / "teacher", folder / "made", report)
+    distill.run_one(trial, data, folder / "teacher", folder / "made", report)
     return folder / "made", reported
 
 
@@ -43,21 +42,8 @@ def test_a_student_that_its_last_step_breaks_is_not_finite(tmp_path: Path) -> No
     data = save_teacher(trial, tmp_path / "teacher")
     (tmp_path / "made").mkdir()
     with pytest.raises(NotFinite, match=r"^not finite at step 1: loss nan, "):
-        distill.run(trial, data, tmp_path / "teacher", tmp_path / "made", lambda step, metrics: None)
+        distill.run_one(trial, data, tmp_path / "teacher", tmp_path / "made", lambda step, metrics: None)
     assert not (tmp_path / "made" / "student").exists()
-
-
-def test_checkpoints_are_of_the_whole_cell_and_none_is_of_its_end(tmp_path: Path) -> None:
-    """Projections are in it, and so is what the optimiser and the random generator have come to."""
-    for name, minutes in (("often", 1e-9), ("never", 60)):
-        trial = config("bert", "forward, narrow", train={**TRAIN, "checkpoint_minutes": minutes})
-        data = save_teacher(trial, tmp_path / "teacher")
-        (tmp_path / name).mkdir()
-        distill.run(trial, data, tmp_path / "teacher", tmp_path / name, lambda step, metrics: None)
-    checkpoint = torch.load(tmp_path / "often" / "last.pt")
-    assert checkpoint["step"] == TRAIN["max_steps"] - 1
-    assert {f"projections.encoder.{state}.weight" for state in range(4)} <= checkpoint["module"].keys()
-    assert not (tmp_path / "never" / "last.pt").exists()
 
 
 def pooled(values: np.ndarray, angles: Angles, index: int) -> float:

@@ -21,7 +21,8 @@ from trainables.config import LoraConfig, TrialConfig
 from trainables.families import FAMILIES, adapters, making
 from trainables.families.states import forward
 from trainables.heads import LANGUAGE_MODEL
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
+from trainables.student import Student
 from trainables.tasks import read
 
 CPU = torch.device("cpu")
@@ -136,7 +137,7 @@ def trial(family: str, dtype: str, lora: dict[str, Any] | None = None) -> TrialC
 def cell(given: TrialConfig, folder: Path) -> Journal:
     data, journal = save_teacher(given, folder / "teacher"), Journal()
     (folder / "cell").mkdir()
-    distill.run(given, data, folder / "teacher", folder / "cell", journal)
+    distill.run_one(given, data, folder / "teacher", folder / "cell", journal)
     return journal
 
 
@@ -170,12 +171,12 @@ def test_a_saved_student_is_the_trained_one_in_fp32(save: str, tmp_path: Path, m
     given = trial("qwen3", "bf16", {"student": {**LORA, "save": save}})
     batch = {"input_ids": torch.arange(6, 14)[None], "attention_mask": torch.ones(1, 8, dtype=torch.long)}
 
-    def kept(student: distill.student.Student, folder: Path) -> None:
+    def kept(student: Student, folder: Path) -> None:
         with torch.no_grad():
             trained.append(student.model(**batch).logits)
         adapters.save(student.model, folder, student.form)
 
-    monkeypatch.setattr(distill.student.Student, "save", kept)
+    monkeypatch.setattr(Student, "save", kept)
     cell(given, tmp_path)
     folder = tmp_path / "cell" / "student"
     for file in folder.glob("*.safetensors"):
@@ -192,7 +193,14 @@ def test_a_teacher_through_adapters_trains_on_a_base_in_bf16(tmp_path: Path) -> 
     for dtype in ("bf16", "fp32"):
         given, journal = trial("qwen3", dtype, {"teacher": LORA}), Journal()
         made = finetune.Teacher(
-            given.model, given.task, read(given.task), tmp_path / dtype, journal, devices.resolve_dtype(dtype, 0), 1
+            given.model,
+            given.task,
+            read(given.task),
+            tmp_path / dtype,
+            journal,
+            devices.resolve_dtype(dtype, 0),
+            1,
+            None,
         )
         assert bool(in_bf16(made.model)) == (dtype == "bf16")
         made.run()

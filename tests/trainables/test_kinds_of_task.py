@@ -15,7 +15,7 @@ from tests.trainables.tasks.kinds.settings import SETTINGS
 from trainables import distill, finetune
 from trainables.builtin import MODELS
 from trainables.config import TrialConfig
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 from trainables.own_metrics import METRICS as METRICS_OF_PLUGINS
 from trainables.own_metrics import Metric
 from trainables.tasks import read
@@ -73,7 +73,7 @@ def test_a_teacher_and_its_student(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     made = finetune.run(config.model, config.task, data, tmp_path / "teacher", report, "fp32")
     (tmp_path / "cell").mkdir()
-    done = distill.run(config, data, tmp_path / "teacher" / "model", tmp_path / "cell", report)
+    done = distill.run_one(config, data, tmp_path / "teacher" / "model", tmp_path / "cell", report)
 
     for outcome in (made, done):
         assert outcome.main_metric == KINDS[kind].metrics[0]

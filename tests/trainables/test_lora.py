@@ -19,7 +19,7 @@ from trainables import distill, finetune
 from trainables.config import TrialConfig
 from trainables.errors import InputError
 from trainables.families import FAMILIES, adapters, making
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 from trainables.tasks import read
 from trainables.tasks.kinds import KINDS
 
@@ -53,7 +53,7 @@ def cell(given: TrialConfig, folder: Path) -> tuple[distill.Outcome, Journal]:
     data = save_teacher(given, folder / "teacher")
     (folder / "cell").mkdir()
     journal = Journal()
-    return distill.run(given, data, folder / "teacher", folder / "cell", journal), journal
+    return distill.run_one(given, data, folder / "teacher", folder / "cell", journal), journal
 
 
 class Made(NamedTuple):
@@ -122,7 +122,7 @@ def test_a_teacher_through_adapters_is_plain(teacher: tuple[TrialConfig, Path]) 
 def test_a_cell_under_it_with_adapters_of_its_own(teacher: tuple[TrialConfig, Path], tmp_path: Path) -> None:
     given, folder = teacher
     data, journal = read(given.task), Journal()
-    outcome = distill.run(given, data, folder / "model", tmp_path, journal)
+    outcome = distill.run_one(given, data, folder / "model", tmp_path, journal)
     assert all(map(math.isfinite, outcome.metrics.values()))
     assert journal.of("train/loss_hidden")[-1] < journal.of("train/loss_hidden")[0]
     assert (tmp_path / "student" / "adapter_config.json").exists()

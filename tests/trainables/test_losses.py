@@ -34,7 +34,6 @@ from trainables.losses import (
 )
 from trainables.objective import Distillation
 from trainables.strategies import StateMapping
-from trainables.targets import LiveTargets
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 NORMS: list[HiddenNorm] = ["none", "l2", "layernorm"]
@@ -371,6 +370,11 @@ def test_micro_batches_of_different_lengths_give_the_gradient_of_one_batch(term:
 # Pairs
 
 
+def terms_of(objective: Distillation, teacher: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    wanted = forward(objective.family, teacher, batch)
+    return objective.terms(batch, objective.forward(batch), wanted, objective.totals(batch))
+
+
 def test_the_hidden_term_is_the_mean_over_all_pairs_of_all_stacks(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
@@ -382,11 +386,10 @@ def test_the_hidden_term_is_the_mean_over_all_pairs_of_all_stacks(
         setting.family,
         setting.head,
         student,
-        LiveTargets(setting.family, teacher),
         mappings,
         LossConfig(ce=0.5, kl=2.0, hidden=7.0),
     )
-    terms = {name: term.item() for name, term in objective.terms(batch, objective.totals(batch)).items()}
+    terms = {name: term.item() for name, term in terms_of(objective, teacher, batch).items()}
 
     mine, theirs = forward(setting.family, student.model, batch), forward(setting.family, teacher, batch)
     pairs = [
@@ -409,9 +412,8 @@ def test_a_batch_without_a_label_has_a_hidden_term_alone(
         return
     batch = {**batch, "token_labels": torch.full_like(batch["token_labels"], IGNORED)}
     mappings: dict[str, StateMapping] = {stack: {1: 2} for stack in setting.family.stacks}
-    targets = LiveTargets(setting.family, teacher)
-    objective = Distillation(setting.family, setting.head, make(setting, teacher), targets, mappings, LossConfig())
-    terms = objective.terms(batch, objective.totals(batch))
+    objective = Distillation(setting.family, setting.head, make(setting, teacher), mappings, LossConfig())
+    terms = terms_of(objective, teacher, batch)
     assert (terms["loss_ce"].item(), terms["loss_kl"].item()) == (0, 0)
     assert terms["loss_hidden"].item() > 0
     terms["loss"].backward()
@@ -422,9 +424,8 @@ def test_the_hidden_term_of_no_pairs_is_zero(
     setting: Setting, teacher: PreTrainedModel, batch: dict[str, Tensor]
 ) -> None:
     mappings: dict[str, StateMapping] = {stack: {} for stack in setting.family.stacks}
-    targets = LiveTargets(setting.family, teacher)
-    objective = Distillation(setting.family, setting.head, make(setting, teacher), targets, mappings, LossConfig())
-    terms = objective.terms(batch, objective.totals(batch))
+    objective = Distillation(setting.family, setting.head, make(setting, teacher), mappings, LossConfig())
+    terms = terms_of(objective, teacher, batch)
     assert terms["loss_hidden"].item() == 0
     assert terms["loss"].item() == pytest.approx((terms["loss_ce"] + terms["loss_kl"]).item(), rel=1e-6)
 

@@ -6,7 +6,7 @@ B batch, T tokens, E width, V vocabulary.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,10 +20,11 @@ from trainables.families import FAMILIES, Family
 from trainables.families.base import Outputs
 from trainables.families.states import aligned_labels, token_masks
 from trainables.heads import LANGUAGE_MODEL, Head
-from trainables.loop import Batch, summed
 from trainables.losses import IGNORED
+from trainables.metrics import summed
 from trainables.objective import Distillation
 from trainables.official import CLEAN, OFFICIAL, Quirks, check, quirks
+from trainables.tasks.batches import Batch
 from trainables.tasks.kinds import KINDS
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -109,8 +110,6 @@ class Case:
     normed: float = 1.0
     training: bool = True
     zero_token: bool = False
-    dropout: list[bool] = field(default_factory=list)
-    """Whether the teacher was asked for dropout, at each micro-batch."""
 
 
 ONE = Case()
@@ -133,17 +132,17 @@ def terms(name: str, found: Quirks, case: Case = ONE) -> dict[str, float]:
     model, teacher = Given(states, logits, case.normed, config), Given(teacher_states, torch.zeros_like(logits))
     batches = [batch_of(family, only) for only in case.micro]
 
-    def targets(batch: Batch, *, final_norm: bool, dropout: bool) -> Outputs:
-        case.dropout.append(dropout)
-        return shown(family, teacher, batch, final_norm=final_norm)
-
     student = SimpleNamespace(model=model, training=case.training, project=lambda _stack, _state, x: x)
     mappings = {stack: {1: 1, 2: 2} for stack in family.stacks}
-    stand_ins: Any = student, targets
-    objective = Distillation(family, LANGUAGE_MODEL, *stand_ins, mappings, LossConfig(hidden_norm=norm), found)
+    stand_ins: Any = student, mappings
+    objective = Distillation(family, LANGUAGE_MODEL, *stand_ins, LossConfig(hidden_norm=norm), found)
     totals = summed([objective.totals(batch) for batch in batches])
-    parts = [objective.terms(batch, totals) for batch in batches]
-    return summed([{key: value.item() for key, value in part.items()} for part in parts])
+    parts: list[dict[str, float]] = []
+    for batch in batches:
+        wanted = shown(family, teacher, batch, final_norm=found.last_state_normed)
+        part = objective.terms(batch, objective.forward(batch), wanted, totals)
+        parts.append({key: value.item() for key, value in part.items()})
+    return summed(parts)
 
 
 # Both semantics by hand. Clean: a mean over width (4), real tokens or labels of the step, and pairs.
@@ -309,17 +308,6 @@ def test_an_evaluation_does_not_add_up_its_batches() -> None:
     found = terms("qwen3", OFFICIAL["qwen3"].quirks, replace(TWO, training=False))
     assert found["loss_hidden"] == pytest.approx((35 / 36 + 4 / 3) / 2, rel=1e-6)
     assert found["loss_kl"] == pytest.approx((20 / 36 + 2 / 3) / 2 * K, rel=1e-6)
-
-
-@pytest.mark.parametrize("name", OFFICIAL)
-def test_the_teachers_dropout_is_on_in_training_alone(name: str) -> None:
-    for training in (True, False):
-        case = replace(TWO, training=training, dropout=[])
-        terms(name, OFFICIAL[name].quirks, case)
-        assert case.dropout == [training and name in ("bart", "t5")] * 2
-        case.dropout.clear()
-        terms(name, CLEAN, case)
-        assert case.dropout == [False] * 2
 
 
 # State 0 is matched by default as in the paper, in both semantics

@@ -8,16 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from tests.trainables.families.settings import SETTINGS, Setting
 from tests.trainables.golden import FILE, NORMS, NUM_STEPS, SHAPES, Losses, config, losses, save_teacher
 from trainables import distill
+from trainables.cell import Cell
+from trainables.cohort import Cohort
 from trainables.config import LossConfig, TrialConfig
+from trainables.draws import Draws
 from trainables.heads import Head
-from trainables.loop import Metrics, Training
+from trainables.loop import Lockstep
+from trainables.metrics import Metrics
 from trainables.official import OFFICIAL, check
 from trainables.strategies import NoMatching
-from trainables.targets import LiveTargets
+from trainables.student import PROJECTIONS
+from trainables.targets import Targets
 from trainables.tasks.batches import epoch_order
 
 
@@ -34,14 +40,14 @@ def test_a_cell_under_each_semantics(family: str) -> None:
 def batches_of(cell: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
     """For each step of a cell, its micro-batches as example indices."""
     seen: list[list[list[int]]] = []
-    step = Training._step
+    step = Lockstep._step
 
-    def recorded(training: Training, number: int, indices: list[list[int]]) -> Metrics:
+    def recorded(training: Lockstep, number: int, indices: list[list[int]]) -> None:
         seen.append(indices)
-        return step(training, number, indices)
+        step(training, number, indices)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_step", recorded)
+        patch.setattr(Lockstep, "_step", recorded)
         losses(cell)
     return seen
 
@@ -59,30 +65,58 @@ def test_official_batches_are_drawn_at_random_whatever_the_strategy(monkeypatch:
 @pytest.mark.parametrize("setting", [each for each in SETTINGS if each.family.name in ("bart", "t5")], ids=str)
 def test_the_teachers_dropout_moves_its_targets_and_is_off_again(setting: Setting) -> None:
     teacher, batch = setting.teacher(), setting.batch()
-    targets = LiveTargets(setting.family, teacher)
-    still, shaken = targets(batch), targets(batch, dropout=True)
-    assert not torch.allclose(still.logits, shaken.logits, atol=1e-3)
+    targets, again = (Targets(setting.family, teacher, draws=Draws(3, torch.device("cpu"))) for _ in range(2))
+    still, shaken, anew = (
+        targets(batch).logits,
+        targets(batch, training=True).logits,
+        targets(batch, training=True).logits,
+    )
+    assert not any(torch.allclose(one, other, atol=1e-3) for one, other in ((still, shaken), (shaken, anew)))
     assert not teacher.training
-    assert torch.equal(targets(batch).logits, still.logits)
+    assert torch.equal(targets(batch).logits, still)
+    torch.rand(5)
+    assert torch.equal(again(batch, training=True).logits, shaken)
+
+
+@pytest.mark.parametrize(
+    ("family", "semantics", "has_dropout"),
+    [
+        ("bert", "official", False),
+        ("bart", "official", True),
+        ("t5", "official", True),
+        ("qwen3", "official", False),
+        ("bart", "clean", False),
+    ],
+)
+def test_whose_teachers_drop_out(family: str, semantics: str, has_dropout: bool, tmp_path: Path) -> None:
+    cell = config(family, "forward", losses={"semantics": semantics, "hidden_norm": NORMS[family]})
+    cohort = Cohort(cell, save_teacher(cell, tmp_path), tmp_path, 1)
+    cohort.begin([], 0)
+    assert (cohort.targets.draws is not None) == has_dropout
 
 
 @pytest.mark.parametrize(("semantics", "is_moved"), [("clean", True), ("official", False)])
 def test_projections_are_trained_and_saved_but_under_berts_quirk(
-    semantics: str, is_moved: bool, tmp_path: Path
+    semantics: str, is_moved: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = config("bert", "forward, narrow", losses={"semantics": semantics})
     data = save_teacher(cell, tmp_path / "teacher")
     (tmp_path / "cell").mkdir()
-    metrics: dict[str, float] = {}
-    made = distill.Cell(
-        cell, data, tmp_path / "teacher", tmp_path / "cell", lambda _step, found: metrics.update(found), 1
+    before: dict[str, Tensor] = {}
+    begin = Cell.begin
+
+    def begun(self: Cell) -> None:
+        before.update({name: tensor.clone() for name, tensor in self.student.projections.state_dict().items()})
+        begin(self)
+
+    monkeypatch.setattr(Cell, "begin", begun)
+    metrics: Metrics = {}
+    distill.run_one(
+        cell, data, tmp_path / "teacher", tmp_path / "cell", lambda _step, measured: metrics.update(measured)
     )
-    before = {name: tensor.clone() for name, tensor in made.student.projections.state_dict().items()}
-    made.run()
-    after = {name: tensor.clone() for name, tensor in made.student.projections.state_dict().items()}
-    assert all(torch.equal(before[name], after[name]) != is_moved for name in before)
-    saved = load_file(tmp_path / "cell" / "student" / "projections.safetensors")
-    assert all(torch.equal(before[name], saved[name]) != is_moved for name in before)
+    saved = load_file(tmp_path / "cell" / "student" / PROJECTIONS)
+    assert before.keys() == saved.keys()
+    assert all(torch.equal(tensor, saved[name]) != is_moved for name, tensor in before.items())
     assert ("angle/encoder/cos_mean" in metrics) == is_moved
 
 

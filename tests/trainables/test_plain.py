@@ -207,7 +207,7 @@ def made(case: Case, folder: Path) -> Made:
     )
     data = save_teacher(config, folder / "teacher")
     (folder / "cell").mkdir()
-    distill.run(config, data, folder / "teacher", folder / "cell", lambda step, metrics: None)
+    distill.run_one(config, data, folder / "teacher", folder / "cell", lambda step, metrics: None)
     return Made(case, config, data, folder / "cell")
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tests.trainables.golden import config, save_teacher
 from trainables import distill, finetune
 from trainables.config import TokenizerConfig
-from trainables.loop import Metrics
+from trainables.metrics import Metrics
 from trainables.tasks.rows import Data
 
 
@@ -71,6 +71,6 @@ def test_a_hub_id_is_loaded_at_the_commit_that_was_checked(tmp_path: Path, hub: 
     assert all(torch.equal(loaded[name], weights) for name, weights in wanted.items())
     vocabulary = json.loads((hub / CHECKED / "tokenizer.json").read_text())["model"]["vocab"]
     assert cell.tokenizer.get_vocab() == cell.plain_tokenizer.get_vocab() == vocabulary
-    measured = finetune.Teacher(trial.model, trial.task, data, tmp_path, lambda *_: None, "fp32", 1)
+    measured = finetune.Teacher(trial.model, trial.task, data, tmp_path, lambda *_: None, "fp32", 1, None)
     assert torch.equal(measured.model.state_dict()["classifier.weight"], wanted["classifier.weight"])
     assert measured.tokenizer.get_vocab() == vocabulary

@@ -101,7 +101,7 @@ def test_a_cell_under_a_padded_teacher(strategy: str, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("trainables.families.states.generate", generate)
     (tmp_path / "cell").mkdir()
-    outcome = distill.run(
+    outcome = distill.run_one(
         given, data, tmp_path / "teacher", tmp_path / "cell", lambda _, metrics: journal.update(metrics)
     )
     assert all(np.isfinite(value) for value in {**journal, **outcome.metrics}.values())

@@ -8,7 +8,7 @@ Shapes: B batch, T tokens, D width, V vocabulary, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,32 +17,44 @@ from transformers import PreTrainedModel
 
 from trainables.families.base import Family, Outputs
 
+Kept = Mapping[str, Collection[int]]
+"""Stack -> the numbers of the states to keep of a forward pass."""
+
 IGNORED = -100
 """The label of a position without a target."""
 
 
 @contextmanager
-def recorded(stacks: dict[str, nn.ModuleList]) -> Generator[dict[str, list[Tensor]], None, None]:
-    """Stack -> the states of the forward pass inside the context; the hooks are removed at its end."""
+def recorded(
+    stacks: dict[str, nn.ModuleList], kept: Kept | None = None
+) -> Generator[dict[str, list[Tensor]], None, None]:
+    """Stack -> the states of the forward pass inside the context; the hooks are removed at its end.
+
+    States that are not in `kept` are empty tensors; None keeps all of them.
+    """
     states: dict[str, list[Tensor]] = {name: [] for name in stacks}
 
-    def enter(seen: list[Tensor]) -> Any:
+    def add(name: str, state: Tensor) -> None:
+        is_kept = kept is None or len(states[name]) in kept[name]
+        states[name].append(state if is_kept else state.new_empty(0))
+
+    def enter(name: str) -> Any:
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            seen.append(args[0] if args else kwargs["hidden_states"])
+            add(name, args[0] if args else kwargs["hidden_states"])
 
         return hook
 
-    def leave(seen: list[Tensor]) -> Any:
+    def leave(name: str) -> Any:
         def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-            seen.append(output[0] if isinstance(output, tuple) else output)
+            add(name, output[0] if isinstance(output, tuple) else output)
 
         return hook
 
     handles: list[Any] = []
     try:
         for name, blocks in stacks.items():
-            handles.append(blocks[0].register_forward_pre_hook(enter(states[name]), with_kwargs=True))
-            handles += [block.register_forward_hook(leave(states[name])) for block in blocks]
+            handles.append(blocks[0].register_forward_pre_hook(enter(name), with_kwargs=True))
+            handles += [block.register_forward_hook(leave(name)) for block in blocks]
         yield states
     finally:
         for handle in handles:
@@ -81,8 +93,15 @@ def _is_written(batch: dict[str, Tensor]) -> bool:
     return "labels" in batch and batch["labels"].dim() == 2
 
 
-def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *, final_norm: bool = False) -> Outputs:
-    """One forward pass over a batch with labels, with every raw state of every stack.
+def forward(
+    family: Family,
+    model: PreTrainedModel,
+    batch: dict[str, Tensor],
+    *,
+    final_norm: bool = False,
+    kept: Kept | None = None,
+) -> Outputs:
+    """One forward pass over a batch with labels, with the raw states of every stack that are in `kept`; None: all.
 
     The model gets all other columns that the family reads. With `final_norm`, the last state of a stack is the one that
     transformers returns, after the stack's final norm.
@@ -94,12 +113,13 @@ def forward(family: Family, model: PreTrainedModel, batch: dict[str, Tensor], *,
         shift: Any = model.prepare_decoder_input_ids_from_labels
         inputs["decoder_input_ids"] = shift(batch["labels"])
     stacks = stacks_of(family, model)
-    with recorded(stacks) as states:
+    with recorded(stacks, kept) as states:
         outputs: Any = model(**inputs, output_hidden_states=final_norm)
     assert all(len(states[name]) == len(blocks) + 1 for name, blocks in stacks.items())
     if final_norm:
         for name, last in _last_states(family, outputs).items():
-            states[name][-1] = last
+            if kept is None or len(states[name]) - 1 in kept[name]:
+                states[name][-1] = last
     labels = aligned_labels(family, batch)
     all_logits: Tensor = outputs.logits
     logits = all_logits[:, :-1] if family.form == "decoder" and _is_written(batch) else all_logits

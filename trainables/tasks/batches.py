@@ -1,4 +1,4 @@
-"""Padded batches of examples, and their order in an epoch.
+"""Padded batches of examples, their order in an epoch, and a split that is collated once.
 
 Shapes: B batch, T tokens.
 """
@@ -6,7 +6,8 @@ Shapes: B batch, T tokens.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,11 +15,14 @@ from torch import Tensor
 from trainables.seeds import generator
 from trainables.tasks.codec import IGNORED, Example
 
+Batch = dict[str, Tensor]
+T = TypeVar("T")
+
 POOL = 16
 """Batches per pool, within which examples of similar length are batched together."""
 
 
-def collate(examples: Sequence[Example], pad_id: int, *, left: bool = False) -> dict[str, Tensor]:
+def collate(examples: Sequence[Example], pad_id: int, *, left: bool = False) -> Batch:
     """Padded tensors [B, T] of int64: input_ids, attention_mask, token_type_ids where present, and labels.
 
     `labels` is [B] where each text has one label (fp32 for numbers), and [B, T'] with -100 at padding for target texts;
@@ -62,3 +66,31 @@ def epoch_order(
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     rng.shuffle(batches)
     return batches
+
+
+class Split:
+    """The examples of a split as batches on the host, padded once for all evaluations."""
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        pad_id: int,
+        batch_size: int,
+        *,
+        by_length: bool = True,
+        left: bool = False,
+    ) -> None:
+        """`by_length`: sorts examples from long to short, which reduces padding. `left`: as in `collate`."""
+        order = list(range(len(examples)))
+        if by_length:
+            order.sort(key=lambda i: (-len(examples[i]["input_ids"]), -len(examples[i].get("labels", ()))))
+        self.order = order
+        chosen = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        self.batches = [collate([examples[i] for i in indices], pad_id, left=left) for indices in chosen]
+
+    def restored(self, parts: Iterable[Sequence[T]]) -> list[T]:
+        """The results of all batches, one item per example, in the order of the examples."""
+        items = [item for part in parts for item in part]
+        places = {example: place for place, example in enumerate(self.order)}
+        assert len(items) == len(places)
+        return [items[places[example]] for example in range(len(places))]

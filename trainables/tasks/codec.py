@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Example = dict[str, list[Any]]
 """`input_ids`; `token_type_ids` for the form encoder; and one of: `label`, a list of one class index or one number;
-`token_labels`, a class index for each token of the input; `labels`, the tokens of the target text."""
+`token_labels`, a class index for each token of the input, beside `words`, the word of each labelled token; `labels`,
+the tokens of the target text."""
 
 IGNORED = -100
 """The label of a position without a target, in `labels` and `token_labels`."""

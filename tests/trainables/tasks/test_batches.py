@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.tasks.batches import collate, epoch_order
+from trainables.tasks.batches import Split, collate, epoch_order
 
 
 def test_classification_batches():
@@ -78,3 +78,25 @@ def test_the_order_is_golden():
     lengths = [3, 1, 2, 1, 3, 2, 1]
     assert epoch_order(lengths, 2, seed=7, epoch=1) == [[6, 1], [2, 4], [3, 5], [0]]
     assert epoch_order(lengths, 2, seed=7, epoch=1, at_random=True) == [[6, 5], [1, 4], [3, 2], [0]]
+
+
+examples = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 4)), max_size=12)
+
+
+@given(lengths=examples, batch_size=st.integers(1, 5), by_length=st.booleans())
+def test_a_split_gives_back_what_its_batches_give_in_the_order_of_its_examples(
+    lengths: list[tuple[int, int]], batch_size: int, by_length: bool
+) -> None:
+    rows = [{"input_ids": [index] * n, "labels": [7] * m} for index, (n, m) in enumerate(lengths, start=1)]
+    split = Split(rows, 0, batch_size, by_length=by_length)
+    assert [len(batch["input_ids"]) for batch in split.batches[:-1]] == [batch_size] * (len(split.batches) - 1)
+    firsts = [batch["input_ids"][:, 0].tolist() for batch in split.batches]
+    assert split.restored(firsts) == list(range(1, len(rows) + 1))
+    seen = [int(ids.count_nonzero()) for batch in split.batches for ids in batch["input_ids"]]
+    wanted = [n for n, _ in lengths]
+    assert seen == (sorted(wanted, reverse=True) if by_length else wanted)
+
+
+def test_a_split_for_prompts_is_padded_on_the_left():
+    (batch,) = Split([{"input_ids": [5, 6]}, {"input_ids": [7]}], 0, 2, left=True).batches
+    assert batch["input_ids"].tolist() == [[5, 6], [0, 7]]

@@ -1,14 +1,14 @@
 """What a task kind is: the head of its models, and how its tasks are read, encoded, predicted and scored.
 
 One file per kind, one entry in `trainables.tasks.kinds.KINDS`; one contract suite runs over all of them. Importing a
-kind loads no torch: a `Predictor` runs the model for it.
+kind loads no torch: it gives the questions for a model, and turns the model's answers into predictions.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from trainables.errors import Problem
 from trainables.heads import Head, HeadName, LossName
@@ -19,29 +19,19 @@ from trainables.tasks.rows import Row
 from trainables.tasks.tables import Table
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from trainables.config import TaskConfig
     from trainables.families.base import Form
 
 R = TypeVar("R", bound=Row)
 
 
-class Predictor(Protocol):
-    """A model in eval mode, run batch by batch."""
+Answer = Literal["outputs", "text", "log_likelihood"]
+"""What a model answers to one question.
 
-    def outputs(self, examples: Sequence[Example]) -> list[NDArray[np.floating]]:
-        """The outputs of a head with labels per example: [C], or [N, C] at the example's N labelled tokens."""
-        ...
-
-    def texts(self, prompts: Sequence[Example]) -> list[str]:
-        """The text that the model generates after each prompt, with the task's beams and lengths."""
-        ...
-
-    def log_likelihoods(self, examples: Sequence[Example]) -> list[float]:
-        """The sum of log p over the labels of each example, in nats."""
-        ...
+outputs: the outputs of a head with labels, in fp32 or wider: [C], or [N, C] at the N labelled tokens.
+text: the text that the model generates after a prompt, with the task's beams and lengths, without special tokens.
+log_likelihood: the sum of log p over the labels, in nats.
+"""
 
 
 class Kind(ABC, Generic[R]):
@@ -58,10 +48,15 @@ class Kind(ABC, Generic[R]):
     """The class of its rows."""
     cut_at: ClassVar[Literal["left", "right"]] = "right"
     """The side on which inputs that are too long are cut."""
-    generates: ClassVar[bool] = False
-    """Whether its answers are generated, with at most `task.max_new_tokens` tokens."""
+    answer: ClassVar[Answer]
+    """What its models answer."""
     remark: ClassVar[str] = ""
     """A note on the answers for a student's model card."""
+
+    @property
+    def generates(self) -> bool:
+        """Whether its answers are generated, with at most `task.max_new_tokens` tokens."""
+        return self.answer == "text"
 
     def head(self, classes: Sequence[str]) -> Head:
         """The head of the models of a task with these classes."""
@@ -99,9 +94,13 @@ class Kind(ABC, Generic[R]):
     def encode(self, rows: Sequence[R], codec: Codec) -> list[Example]:
         """One labelled example per row, for training and for measuring the loss; no input is empty."""
 
+    def questions(self, rows: Sequence[R], codec: Codec) -> list[Example]:
+        """The inputs for a model's answers, one or more per row; no input is empty."""
+        return self.encode(rows, codec)
+
     @abstractmethod
-    def predict(self, rows: Sequence[R], codec: Codec, model: Predictor) -> list[Any]:
-        """The model's answer to each row, in the form that `score` takes."""
+    def predict(self, rows: Sequence[R], questions: Sequence[Example], answers: Sequence[Any]) -> list[Any]:
+        """The prediction for each row, in the form that `score` takes, from the answers to all questions."""
 
     def shown(self, predicted: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """Predictions as plain transformers gives them; `names` are the model's names of its classes."""

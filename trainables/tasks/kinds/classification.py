@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainables.tasks.codec import Codec
+from trainables.tasks.codec import Example
 from trainables.tasks.fields import Fields, value_at
 from trainables.tasks.findings import Findings
-from trainables.tasks.kinds.base import Predictor
 from trainables.tasks.kinds.sequence import SequenceKind, SequenceRow, read_texts
 from trainables.tasks.labels import read_label, training_classes
 from trainables.tasks.tables import Table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from trainables.config import TaskConfig
 
 
@@ -48,9 +50,14 @@ class Classification(SequenceKind[ClassificationRow]):
             return None
         return f"the label {row.label!r}; it has {len(classes)} classes"
 
-    def predict(self, rows: Sequence[ClassificationRow], codec: Codec, model: Predictor) -> list[int]:
+    def predict(
+        self,
+        rows: Sequence[ClassificationRow],
+        questions: Sequence[Example],
+        answers: Sequence[NDArray[np.floating]],
+    ) -> list[int]:
         """The most probable class of each row."""
-        return [int(logits_C.argmax()) for logits_C in model.outputs(self.encode(rows, codec))]
+        return [int(logits_C.argmax()) for logits_C in answers]
 
     def shown(self, predicted: Sequence[int], names: Sequence[str]) -> list[str]:
         """The name of each class."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.tasks.codec import IGNORED, Codec, Example
 from trainables.tasks.fields import Fields, brief
-from trainables.tasks.kinds.base import Predictor
 from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
 
@@ -29,7 +28,7 @@ class Generation(LanguageModelKind[GenerationRow]):
     """An encoder-decoder generates the target; a decoder continues the source and the separator."""
 
     name = "generation"
-    generates = True
+    answer = "text"
     metrics = ("bleu", "exact_match")
     row = GenerationRow
 
@@ -55,12 +54,12 @@ class Generation(LanguageModelKind[GenerationRow]):
         labels: list[list[int]] = codec.tokenizer(
             text_target=targets, truncation=True, max_length=codec.task.max_length
         )["input_ids"]
-        examples = self.prompts(rows, codec)
+        examples = self.questions(rows, codec)
         for example, ids in zip(examples, labels, strict=True):
             example["labels"] = ids if ids[-1:] == [codec.eos] else [*ids[: codec.task.max_length - 1], codec.eos]
         return examples
 
-    def prompts(self, rows: Sequence[GenerationRow], codec: Codec) -> list[Example]:
+    def questions(self, rows: Sequence[GenerationRow], codec: Codec) -> list[Example]:
         """The inputs of generation: the source, for a decoder with start and separator, which are never cut."""
         sources = _sources(rows, codec)
         if codec.form == "decoder":
@@ -69,9 +68,9 @@ class Generation(LanguageModelKind[GenerationRow]):
             return [{"input_ids": start + ids[:room] + separator or [codec.eos]} for ids in codec.bare(sources)]
         return [{"input_ids": ids} for ids in codec.inputs(sources)]
 
-    def predict(self, rows: Sequence[GenerationRow], codec: Codec, model: Predictor) -> list[str]:
+    def predict(self, rows: Sequence[GenerationRow], questions: Sequence[Example], answers: Sequence[str]) -> list[str]:
         """The text that the model generates from each row's source."""
-        return model.texts(self.prompts(rows, codec))
+        return list(answers)
 
     def references(self, rows: Sequence[GenerationRow]) -> list[tuple[str, ...]]:
         """All references of each row."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from trainables.tasks.choices import FORMATS
 from trainables.tasks.codec import Codec, Example, completions
 from trainables.tasks.fields import Fields, brief
-from trainables.tasks.kinds.base import Predictor
 from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
 
@@ -40,6 +39,7 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
     """The model reads the context with one choice at a time."""
 
     name = "multiple_choice"
+    answer = "log_likelihood"
     metrics = ("accuracy", "accuracy_norm")
     row = MultipleChoiceRow
     cut_at = "left"
@@ -65,9 +65,15 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
         """The right choices. What exceeds `task.max_length` is cut from the start of the context."""
         return self._encode(rows, [[row.choices[row.label]] for row in rows], codec)
 
-    def predict(self, rows: Sequence[MultipleChoiceRow], codec: Codec, model: Predictor) -> list[list[float]]:
+    def questions(self, rows: Sequence[MultipleChoiceRow], codec: Codec) -> list[Example]:
+        """Every choice of every row."""
+        return self._encode(rows, [row.choices for row in rows], codec)
+
+    def predict(
+        self, rows: Sequence[MultipleChoiceRow], questions: Sequence[Example], answers: Sequence[float]
+    ) -> list[list[float]]:
         """The log-likelihood of each choice of each row, in nats."""
-        sums = iter(model.log_likelihoods(self._encode(rows, [row.choices for row in rows], codec)))
+        sums = iter(answers)
         return [[next(sums) for _ in row.choices] for row in rows]
 
     def references(self, rows: Sequence[MultipleChoiceRow]) -> list[int]:

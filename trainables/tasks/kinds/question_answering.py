@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.tasks.codec import Codec, Example, completions, prompts_alone
 from trainables.tasks.fields import Fields, brief
-from trainables.tasks.kinds.base import Predictor
 from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
 
@@ -39,7 +38,7 @@ class QuestionAnswering(LanguageModelKind[QuestionRow]):
     """The model completes the prompt with the answer. What does not fit is cut from the start of the story."""
 
     name = "question_answering"
-    generates = True
+    answer = "text"
     metrics = ("exact_match", "f1")
     row = QuestionRow
     cut_at = "left"
@@ -73,10 +72,12 @@ class QuestionAnswering(LanguageModelKind[QuestionRow]):
     def encode(self, rows: Sequence[QuestionRow], codec: Codec) -> list[Example]:
         return completions(_prompts(rows, codec), [f" {row.answers[0]}" for row in rows], codec, end=True)
 
-    def predict(self, rows: Sequence[QuestionRow], codec: Codec, model: Predictor) -> list[str]:
+    def questions(self, rows: Sequence[QuestionRow], codec: Codec) -> list[Example]:
+        return prompts_alone(_prompts(rows, codec), codec)
+
+    def predict(self, rows: Sequence[QuestionRow], questions: Sequence[Example], answers: Sequence[str]) -> list[str]:
         """The first line that the model generates after each prompt."""
-        texts = model.texts(prompts_alone(_prompts(rows, codec), codec))
-        return [text.strip().partition("\n")[0].strip() for text in texts]
+        return [text.strip().partition("\n")[0].strip() for text in answers]
 
     def references(self, rows: Sequence[QuestionRow]) -> list[tuple[str, ...]]:
         """The right answers of each row."""

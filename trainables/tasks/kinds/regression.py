@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from trainables.errors import Problem
 from trainables.heads import Head
-from trainables.tasks.codec import Codec
+from trainables.tasks.codec import Example
 from trainables.tasks.fields import Fields, brief
-from trainables.tasks.kinds.base import Predictor
 from trainables.tasks.kinds.sequence import SequenceKind, SequenceRow, read_texts
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from trainables.config import TaskConfig
 
 OUTPUT = "score"
@@ -60,9 +62,11 @@ class Regression(SequenceKind[RegressionRow]):
         labels = {row.label for row in rows}
         return None if len(labels) > 1 else f"labels that differ are needed; all are {labels.pop():g}"
 
-    def predict(self, rows: Sequence[RegressionRow], codec: Codec, model: Predictor) -> list[float]:
+    def predict(
+        self, rows: Sequence[RegressionRow], questions: Sequence[Example], answers: Sequence[NDArray[np.floating]]
+    ) -> list[float]:
         """The model's number for each row."""
-        return [float(output_1[0]) for output_1 in model.outputs(self.encode(rows, codec))]
+        return [float(output_1[0]) for output_1 in answers]
 
     def references(self, rows: Sequence[RegressionRow]) -> list[float]:
         """The number of each row."""

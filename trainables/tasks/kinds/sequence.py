@@ -11,7 +11,7 @@ from trainables.errors import Problem
 from trainables.heads import HeadName
 from trainables.tasks.codec import Codec, Example
 from trainables.tasks.fields import Fields
-from trainables.tasks.kinds.base import Kind
+from trainables.tasks.kinds.base import Answer, Kind
 from trainables.tasks.rows import Row
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class SequenceKind(Kind[S]):
     decoder-only model reads one text, joined by the separator."""
 
     head_name: ClassVar[HeadName] = "sequence_classification"
+    answer: ClassVar[Answer] = "outputs"
     verb: ClassVar[str]
     """What a student does with a text, used as the pipeline's name in the lines of code."""
 

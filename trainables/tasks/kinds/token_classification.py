@@ -17,13 +17,16 @@ from trainables.errors import Problem
 from trainables.tasks.codec import IGNORED, Codec, Example
 from trainables.tasks.fields import Fields, brief, value_at
 from trainables.tasks.findings import Findings
-from trainables.tasks.kinds.base import Kind, Predictor
+from trainables.tasks.kinds.base import Kind
 from trainables.tasks.labels import read_label, training_classes
 from trainables.tasks.rows import Row
 from trainables.tasks.tables import Table
 from trainables.tasks.words import Firsts, encoded
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from trainables.config import TaskConfig
     from trainables.families.base import Form
 
@@ -48,6 +51,7 @@ class TokenClassification(Kind[TokenClassificationRow]):
     name = "token_classification"
     metrics = ("f1", "accuracy")
     head_name = "token_classification"
+    answer = "outputs"
     row = TokenClassificationRow
     remark = "The class of a word is the one predicted at its first token."
 
@@ -98,15 +102,18 @@ class TokenClassification(Kind[TokenClassificationRow]):
             _example(row, *each) for row, each in zip(rows, encoded([row.words for row in rows], codec), strict=True)
         ]
 
-    def predict(self, rows: Sequence[TokenClassificationRow], codec: Codec, model: Predictor) -> list[list[int]]:
+    def predict(
+        self,
+        rows: Sequence[TokenClassificationRow],
+        questions: Sequence[Example],
+        answers: Sequence[NDArray[np.floating]],
+    ) -> list[list[int]]:
         """The most probable class of each word; -1 for a word that is not read."""
-        read = encoded([row.words for row in rows], codec)
-        outputs = model.outputs([_example(row, *each) for row, each in zip(rows, read, strict=True)])
-        answers: list[list[int]] = []
-        for row, (_, firsts), logits_NC in zip(rows, read, outputs, strict=True):
-            best = dict(zip(firsts, logits_NC.argmax(-1).tolist(), strict=True))
-            answers.append([best.get(word, UNREAD) for word in range(len(row.words))])
-        return answers
+        predicted: list[list[int]] = []
+        for row, question, logits_NC in zip(rows, questions, answers, strict=True):
+            best = dict(zip(question["words"], logits_NC.argmax(-1).tolist(), strict=True))
+            predicted.append([best.get(word, UNREAD) for word in range(len(row.words))])
+        return predicted
 
     def shown(self, predicted: Sequence[Sequence[int]], names: Sequence[str]) -> list[list[str | None]]:
         """The name of each word's class; null for a word that is not read."""
@@ -166,7 +173,7 @@ def _example(row: TokenClassificationRow, ids: list[int], firsts: Firsts) -> Exa
     labels = [IGNORED] * len(ids)
     for word, position in firsts.items():
         labels[position] = row.labels[word]
-    return {"input_ids": ids, "token_labels": labels}
+    return {"input_ids": ids, "token_labels": labels, "words": list(firsts)}
 
 
 def _split(value: Any) -> list[Any]:

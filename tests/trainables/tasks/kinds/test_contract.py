@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.trainables.tasks.kinds.settings import SETTINGS, Setting
 from tests.trainables.tasks.kinds.tokens import codec
@@ -29,28 +28,18 @@ def setting(request: pytest.FixtureRequest) -> Setting:
     return request.param
 
 
-class Scripted:
-    """A predictor that counts what it is asked, and answers with its own running number."""
-
-    def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        self.examples: list[Example] = []
-
-    def _numbers(self, examples: Sequence[Example]) -> list[int]:
-        self.examples += examples
-        return list(range(len(examples)))
-
-    def outputs(self, examples: Sequence[Example]) -> list[NDArray[np.floating]]:
-        return [
-            np.array(self.setting.outputs(number, sum(label != IGNORED for label in example.get("token_labels", []))))
-            for number, example in zip(self._numbers(examples), examples, strict=True)
-        ]
-
-    def texts(self, prompts: Sequence[Example]) -> list[str]:
-        return [f" {number} \nQ: and" for number in self._numbers(prompts)]
-
-    def log_likelihoods(self, examples: Sequence[Example]) -> list[float]:
-        return [float(number) for number in self._numbers(examples)]
+def numbered(setting: Setting, questions: Sequence[Example]) -> list[Any]:
+    """Answers that say the number of their question."""
+    match setting.kind.answer:
+        case "text":
+            return [f" {number} \nQ: and" for number in range(len(questions))]
+        case "log_likelihood":
+            return [float(number) for number in range(len(questions))]
+        case "outputs":
+            return [
+                np.array(setting.outputs(number, sum(label != IGNORED for label in each.get("token_labels", []))))
+                for number, each in enumerate(questions)
+            ]
 
 
 def test_every_kind_is_listed_has_a_setting_and_a_family() -> None:
@@ -100,12 +89,12 @@ def test_every_row_is_encoded(setting: Setting, family: str) -> None:
 
 @pytest.mark.parametrize(("setting", "family"), PAIRS, ids=str)
 def test_every_row_is_predicted_in_order(setting: Setting, family: str) -> None:
-    each, model = codec(family, setting.name, **setting.fields), Scripted(setting)
-    predicted = setting.kind.predict(setting.rows, each, model)
+    questions = setting.kind.questions(setting.rows, codec(family, setting.name, **setting.fields))
+    predicted = setting.kind.predict(setting.rows, questions, numbered(setting, questions))
     assert len(predicted) == len(setting.rows)
     numbers = [number for found in predicted for number in re.findall(r"\d+", str(found).replace(".0", ""))]
-    assert list(dict.fromkeys(numbers)) == [str(number) for number in range(len(model.examples))]
-    assert all(example["input_ids"] for example in model.examples)
+    assert list(dict.fromkeys(numbers)) == [str(number) for number in range(len(questions))]
+    assert all(question["input_ids"] for question in questions)
     assert len(setting.kind.references(setting.rows)) == len(setting.rows)
 
 

@@ -17,7 +17,7 @@ def test_an_encoder_decoder_reads_the_source_and_labels_the_first_reference(fami
     each = codec(family, "generation")
     row = GenerationRow("a b", ("c d", "e"))
     (example,) = KIND.encode([row], each)
-    (prompt,) = KIND.prompts([row], each)
+    (prompt,) = KIND.questions([row], each)
     assert words(each, example["input_ids"]) == source
     assert words(each, example["labels"]) == target
     assert prompt == {"input_ids": example["input_ids"]}
@@ -49,19 +49,23 @@ def test_a_decoder_goes_on_from_the_source_and_cuts_it_first(max_length, inputs,
 def test_a_decoders_text_begins_as_its_tokenizer_begins_it():
     each, narrow = (codec("llama", "generation", separator="h", max_length=length) for length in (128, 6))
     row = GenerationRow("a b c", ("d",))
-    (example,), (prompt,), (cut,) = KIND.encode([row], each), KIND.prompts([row], each), KIND.encode([row], narrow)
+    (example,), (prompt,), (cut,) = KIND.encode([row], each), KIND.questions([row], each), KIND.encode([row], narrow)
     assert words(each, example["input_ids"]) == "<s> a b c h d </s>"
     assert words(each, example["labels"]) == "_ _ _ _ _ d </s>"
     assert words(each, prompt["input_ids"]) == "<s> a b c h"
     assert words(each, cut["input_ids"]) == "<s> a b h d </s>"
-    (short,) = KIND.prompts([row], codec("llama", "generation", separator="h", max_length=3))
+    (short,) = KIND.questions([row], codec("llama", "generation", separator="h", max_length=3))
     assert words(each, short["input_ids"]) == "<s> a h"
 
 
 def test_a_decoder_is_asked_with_what_it_was_trained_on():
     each, narrow = codec("qwen3", "generation"), codec("qwen3", "generation", max_length=3)
     row = GenerationRow("a b c d", ("e f",))
-    (example,), (prompt,), (short,) = KIND.encode([row], each), KIND.prompts([row], each), KIND.prompts([row], narrow)
+    (example,), (prompt,), (short,) = (
+        KIND.encode([row], each),
+        KIND.questions([row], each),
+        KIND.questions([row], narrow),
+    )
     assert prompt["input_ids"] == example["input_ids"][: len(prompt["input_ids"])]
     assert words(each, prompt["input_ids"]) == "a b c d ="
     assert words(each, short["input_ids"]) == "a b ="
@@ -74,14 +78,14 @@ def test_a_prefix_stands_before_the_source(family, inputs):
     each = codec(family, "generation", prefix="Question: ")
     (example,) = KIND.encode([GenerationRow("a b", ("c",))], each)
     assert each.tokenizer.decode(example["input_ids"]).replace(" ", "") == inputs.replace(" ", "")
-    (prompt,) = KIND.prompts([GenerationRow("a b", ("c",))], each)
+    (prompt,) = KIND.questions([GenerationRow("a b", ("c",))], each)
     assert example["input_ids"][: len(prompt["input_ids"])] == prompt["input_ids"]
 
 
 def test_no_input_is_empty():
     each = codec("qwen3", "generation", separator="")
     row = GenerationRow("", ("c",))
-    (example,), (prompt,) = KIND.encode([row], each), KIND.prompts([row], each)
+    (example,), (prompt,) = KIND.encode([row], each), KIND.questions([row], each)
     assert words(each, example["input_ids"]) == "<|endoftext|> c <|endoftext|>"
     assert words(each, example["labels"]) == "_ c <|endoftext|>"
     assert prompt == {"input_ids": [each.eos]}

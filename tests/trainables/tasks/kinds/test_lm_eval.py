@@ -19,7 +19,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 from tests.trainables.families.settings import SETTINGS
 from trainables.config import TokenizerConfig
-from trainables.evaluate import Evaluator
+from trainables.evaluate import Evaluator, Questions
 from trainables.families import making
 from trainables.tasks import read
 from trainables.tasks.kinds import KINDS
@@ -100,8 +100,9 @@ def test_each_choice_has_the_likelihood_that_the_harness_gives_it(write: Any, fa
 
     # Batches of other sizes, so that padding differs too.
     evaluator = Evaluator(setting.family, task, tokenizer, torch.device("cpu"), "fp32", batch_size=5, classes=())
-    predicted = evaluator.predict(model, rows)
-    found = evaluator(model, rows)
+    questions = Questions(evaluator, rows)
+    predicted = questions.predict(model)
+    found = questions.score(predicted)
     backend: Any = "causal" if setting.family.form == "decoder" else "seq2seq"
     lm: Any = HFLM(pretrained=model, tokenizer=tokenizer, backend=backend, batch_size=3, device="cpu")
     wanted, metrics = judged(file, docs, lm)

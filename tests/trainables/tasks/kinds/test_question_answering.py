@@ -63,19 +63,11 @@ def test_the_answer_follows_story_and_history(family: str, inputs: str, labels: 
 def test_what_is_too_long_is_cut_from_the_story(family: str) -> None:
     each = codec(family, "question_answering", max_length=9)
     (example,) = KIND.encode([LAST], each)
-    asked: list[Any] = []
-
-    class Model:
-        def texts(self, prompts: Any) -> list[str]:
-            asked.extend(prompts)
-            return [" f g \nQ: more"]
-
-    model: Any = Model()
-    assert KIND.predict([LAST], each, model) == ["f g"]
+    assert KIND.predict([LAST], [], [" f g \nQ: more"]) == ["f g"]
     assert len(example["input_ids"]) <= 9
     assert "story" not in words(each, example["input_ids"])
     assert "f g" in words(each, example["labels"])
-    (prompt_ids,) = (words(each, ids["input_ids"]).replace("</s>", "").split() for ids in asked)
+    (prompt_ids,) = (words(each, ids["input_ids"]).replace("</s>", "").split() for ids in KIND.questions([LAST], each))
     assert prompt_ids[-2:] == ["A", ":"]
     begins = family in ("llama", "bart")
     assert ("<s>" == words(each, example["input_ids"]).split()[0] == prompt_ids[0]) == begins

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.trainables.tasks.kinds.tokens import codec, words
@@ -68,18 +69,11 @@ def test_a_word_with_a_space_and_one_of_nothing() -> None:
     assert [label for _, label in found] == [1, 3]
 
 
-class First:
-    """A predictor that gives every labelled token the class of its number among them, from 1."""
-
-    def outputs(self, examples: Any) -> list[Any]:
-        import numpy as np
-
-        return [np.eye(9)[1 : 1 + sum(label != IGNORED for label in each["token_labels"])] for each in examples]
-
-
 def test_words_that_are_cut_off_or_vanish_are_said_to_be_unread() -> None:
     bert = codec("bert", "token_classification", text=["words"], max_length=4)
-    found = KIND.predict([row(("a", 0), ("", 0), ("b", 0), ("c", 0), ("d", 0))], bert, First())  # type: ignore[arg-type]
+    asked = [row(("a", 0), ("", 0), ("b", 0), ("c", 0), ("d", 0))]
+    # Every labelled token is given the class of its number among them, from 1.
+    found = KIND.predict(asked, KIND.questions(asked, bert), [np.eye(9)[1:3]])
     assert found == [[1, -1, 2, -1, -1]]
     assert KIND.shown(found, TAGS) == [["B-PER", None, "I-PER", None, None]]
     # B-PER, then I-PER: one entity, whose second word was not read, is another one than the right one.

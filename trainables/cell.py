@@ -1,0 +1,178 @@
+"""One cell of a cohort: its student, its objective, its measurements and its artifacts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainables import checkpoints, frozen, plain, predictions, student
+from trainables import device as devices
+from trainables.angle_file import History
+from trainables.clock import Clock
+from trainables.cohort import Cohort
+from trainables.config import TrialConfig
+from trainables.draws import Draws
+from trainables.errors import raise_all
+from trainables.evaluate import tested
+from trainables.families import Family, lora, making
+from trainables.learner import Learner
+from trainables.member import Member, Outcome
+from trainables.metrics import Metrics, shown
+from trainables.objective import Distillation
+from trainables.probe import Measurement
+from trainables.seeds import generator, stream
+from trainables.state import State
+from trainables.strategies import Stack, StateMapping
+from trainables.validation import Measures
+
+logger = logging.getLogger(__name__)
+
+
+def map_stacks(config: TrialConfig, family: Family, teacher_blocks: dict[str, int]) -> dict[str, StateMapping]:
+    """The mapping of each stack, each drawn from its own stream of the cell's seed."""
+    return {
+        name: config.strategy.mapping(
+            Stack(name, num_blocks, config.model.student_blocks),
+            generator(config.seed, f"strategy/{name}"),
+            match_embeddings=family.match_embeddings,
+        )
+        for name, num_blocks in teacher_blocks.items()
+    }
+
+
+class Cell:
+    """A member of a cohort with its student."""
+
+    def __init__(self, member: Member, cohort: Cohort, num_steps: int) -> None:
+        """Builds the student on the cohort's device. Raises ValueError for a student that the teacher cannot have."""
+        config, family = member.config, cohort.family
+        self.config, self.cohort, self.report = config, cohort, member.report
+        self.folder, self.checkpoints = member.folder, member.checkpoints
+        self.mappings = map_stacks(config, family, cohort.teacher_blocks)
+        self.student = self._student()
+        rate = config.model.projection.learning_rate
+        self.learner = Learner(
+            config=config.train,
+            num_steps=num_steps,
+            objective=Distillation(family, cohort.head, self.student, self.mappings, config.losses, cohort.quirks),
+            module=self.student,
+            draws=Draws(stream(config.seed, "dropout"), cohort.device),
+            device=cohort.device,
+            dtype=cohort.dtype,
+            report=member.report,
+            evaluated=self._evaluated,
+            save_best=self._save_best,
+            checkpoint=self._checkpoint,
+            own_rates={} if rate is None else {"projections.": rate},
+        )
+        self.angles = History()
+        self.per_state: dict[str, dict[str, Any]] = {}
+        """Step -> the RMS and the hidden losses of the student's states."""
+        self.last: Metrics = {}
+
+    def _student(self) -> student.Student:
+        config, cohort, family = self.config, self.cohort, self.cohort.family
+        raise_all(lora.check(family, config.model, config.init))
+        made = student.build(family, cohort.teacher, config.model, config.init, config.seed)
+        plain.set_generation(made.model, config.task)
+        if config.train.freeze_embeddings:
+            student.freeze_embeddings(family, made.model)
+        if config.train.gradient_checkpointing:
+            student.checkpoint_blocks(made.model, "train")
+        if cohort.quirks.projections_fixed:
+            made.projections.requires_grad_(False)
+        # On the host, so that a GPU never has them in fp32.
+        frozen.hold(made.model, cohort.dtype)
+        cohort.weights.share(made)
+        return devices.place(made, cohort.device)
+
+    def begin(self) -> None:
+        """Restores the last checkpoint; without one, measures the untrained student on the probe."""
+        state = checkpoints.latest(self.checkpoints, self._best) if self.checkpoints else None
+        if state:
+            self._restore(state)
+            logger.info("the cell continues from the checkpoint of step %d", self.learner.step)
+        else:
+            self._keep(0, start := self.cohort.probe.measure(self.student, self.mappings))
+            self.report(0, start.metrics())
+
+    @property
+    def _best(self) -> Path:
+        return self.folder / "student"
+
+    def _checkpoint(self, step: int) -> None:
+        if self.checkpoints:
+            checkpoints.save(self.checkpoints, step, self._state(), self._best)
+
+    def _state(self) -> State:
+        angles = {name: torch.from_numpy(array) for name, array in self.angles.arrays().items()}
+        draws = self.cohort.targets.draws
+        return State.joined(
+            {
+                "learner": self.learner.state(),
+                "angles": State(angles, {"steps": self.angles.steps}),
+                "measured": State(facts={"per_state": self.per_state, "last": self.last}),
+                "teacher": draws.state() if draws else State(),
+            }
+        )
+
+    def _restore(self, state: State) -> None:
+        self.learner.restore(state.part("learner"))
+        angles, measured = state.part("angles"), state.part("measured").facts
+        self.angles.restore(angles.facts["steps"], {name: each.numpy() for name, each in angles.tensors.items()})
+        self.per_state, self.last = measured["per_state"], measured["last"]
+        if self.cohort.targets.draws:
+            self.cohort.targets.draws.restore(state.part("teacher"))
+
+    def _evaluated(self, step: int, measures: Measures) -> float:
+        measurement = self.cohort.probe.measure(self.student, self.mappings)
+        values = {f"eval/{name}": value for name, value in {**measures.terms, **measures.task}.items()}
+        self.last = values | measurement.metrics()
+        self._keep(step, measurement)
+        logger.info("evaluation at step %d: %s", step, shown(self.last))
+        self.report(step, self.last)
+        return measures.task[self.cohort.evaluator.main_metric]
+
+    def _keep(self, step: int, measurement: Measurement) -> None:
+        self.angles.add(step, measurement.arrays())
+        self.per_state[str(step)] = {"student_rms": measurement.student_rms, "hidden": measurement.hidden}
+
+    def _save_best(self) -> None:
+        self.student.save(self._best)
+        self.cohort.plain_tokenizer.save_pretrained(self._best)
+
+    def finish(self, clock: Clock) -> Outcome:
+        """Writes the artifacts, tests the best student and reports the final metrics. Raises what a metric raises."""
+        self.angles.save(self.folder / "angles.npz")
+        states = {"teacher_rms": self.cohort.probe.teacher_rms(), "steps": self.per_state}
+        (self.folder / "per_state.json").write_text(json.dumps(states, indent=1))
+        learner, evaluator = self.learner, self.cohort.evaluator
+        clock.stretch([learner.seconds])
+        test = self._test()
+        clock.stretch([learner.seconds], is_eval=True)
+        metrics = {f"best/{evaluator.main_metric}": learner.best, **test, **learner.seconds.metrics()}
+        self.report(learner.num_steps, metrics)
+        return Outcome(
+            metrics={**self.last, **metrics},
+            main_metric=evaluator.main_metric,
+            signature=evaluator.signature(),
+            num_steps=learner.num_steps,
+            best_step=learner.best_step,
+            mapping=self.mappings,
+        )
+
+    def _test(self) -> Metrics:
+        """The test metrics of the best student, loaded as a user loads it; writes its predictions."""
+        logger.info("the student of step %d is tested", self.learner.best_step)
+        cohort, path = self.cohort, str(self._best)
+        best = making.load(cohort.family, path, None, cohort.head, seed=0).requires_grad_(False)
+        devices.place(frozen.hold(best, cohort.dtype), cohort.device).eval()
+        answers = {split: questions.predict(best) for split, questions in cohort.tests.items()}
+        classes: Any = best.config.id2label or {}
+        names = [classes[index] for index in sorted(classes)]
+        predictions.write(self.folder, self.config.task.kind, answers, names)
+        return tested(cohort.tests, answers)

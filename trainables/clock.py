@@ -1,0 +1,39 @@
+"""The seconds of each member of a cohort; time that members share is divided evenly among them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+
+from trainables.metrics import Metrics
+
+
+@dataclass
+class Seconds:
+    """The seconds of one member."""
+
+    total: float = 0.0
+    targets: float = 0.0
+    """In the teacher's forward passes for training steps and evaluations."""
+    eval: float = 0.0
+    """In evaluations, including the test of the best student."""
+
+    def metrics(self) -> Metrics:
+        return {f"seconds/{name}": seconds for name, seconds in asdict(self).items()}
+
+
+@dataclass
+class Clock:
+    """A running clock, whose stretches of time are charged to members."""
+
+    last: float = field(default_factory=lambda: time.perf_counter())
+
+    def stretch(self, members: Collection[Seconds], *, is_eval: bool = False) -> float:
+        """Charges the time since the last stretch to these members, in equal shares."""
+        now = time.perf_counter()
+        seconds, self.last = now - self.last, now
+        for each in members:
+            each.total += seconds / len(members)
+            each.eval += seconds / len(members) if is_eval else 0.0
+        return seconds

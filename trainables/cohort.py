@@ -1,0 +1,100 @@
+"""What the students of a cohort share: device, teacher, tokenised data, validation, probe and tests.
+
+All students have the same `cohort_key` (trainables/sharing.py), so that each could use these objects alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from trainables import device as devices
+from trainables import frozen, official, plain
+from trainables.config import TrialConfig
+from trainables.draws import Draws
+from trainables.evaluate import Evaluator, Questions
+from trainables.families import FAMILIES, making
+from trainables.probe import Probe
+from trainables.seeds import stream
+from trainables.shared_weights import SharedWeights
+from trainables.strategies import StateMapping
+from trainables.targets import Targets
+from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Data
+from trainables.validation import Validation
+
+logger = logging.getLogger(__name__)
+
+
+class Cohort:
+    """A teacher and its data, loaded once for all students."""
+
+    def __init__(self, config: TrialConfig, data: Data, teacher: Path, num_threads: int) -> None:
+        """Loads the teacher on the host in fp32, from which students can be built; `config` is that of any cell."""
+        assert config.dtype != "auto"
+        self.dtype: devices.Dtype = config.dtype
+        self.seed, self.data = config.seed, data
+        self.device = devices.start_clean(num_threads, stream(config.seed, "start"))
+        logger.info("the data has %s", data)
+        logger.info("the cohort is computed on %s in %s with %d threads", self.device, self.dtype, num_threads)
+        self.family = FAMILIES[config.model.family]
+        self.head = KINDS[config.task.kind].head(data.classes)
+        path, revision = str(teacher), config.model.revision  # which transformers ignores where the path is a folder
+        self.plain_tokenizer = plain.tokenizer(path, revision, config.task)
+        self.evaluator = Evaluator(
+            self.family,
+            config.task,
+            making.load_tokenizer(path, revision),
+            self.device,
+            self.dtype,
+            config.train.batch_size,
+            data.classes,
+        )
+        self.quirks = official.quirks(self.family.name, config.losses)
+        self.teacher = making.load(self.family, path, revision, self.head, seed=config.seed).requires_grad_(False)
+        logger.info("the teacher is loaded from %s", teacher)
+        self.weights = SharedWeights()
+
+    @property
+    def teacher_blocks(self) -> dict[str, int]:
+        """Stack -> the teacher's blocks."""
+        return self.family.num_blocks(self.teacher.config.to_dict())
+
+    def begin(self, mappings: Iterable[Mapping[str, StateMapping]], kept_bytes: int) -> None:
+        """Moves the teacher to the device once all students are built, and prepares targets, validation and probe.
+
+        Only the teacher states in `mappings` are kept of each forward pass. `kept_bytes`: as in `Validation`.
+        """
+        # On the host, so that a GPU never holds it in fp32.
+        frozen.hold(self.teacher, self.dtype)
+        self.weights.share(self.teacher)
+        devices.place(self.teacher, self.device)
+        mapped: dict[str, set[int]] = {stack: set() for stack in self.family.stacks}
+        for mapping in mappings:
+            for stack, states in mapping.items():
+                mapped[stack] |= set(states.values())
+        draws = Draws(stream(self.seed, "teacher"), self.device) if self.quirks.teacher_dropout else None
+        self.targets = Targets(self.family, self.teacher, mapped, self.quirks.last_state_normed, draws)
+        task = self.evaluator.task
+        self.validation = Validation(
+            self.evaluator,
+            self.data.validation[: task.num_eval],
+            self.targets,
+            by_length=self.quirks == official.CLEAN,  # the public code's means depend on the batches
+            kept_bytes=kept_bytes,
+        )
+        self.probe = Probe(
+            self.family,
+            self.teacher,
+            self.validation.examples,
+            self.evaluator.pad_id,
+            self.evaluator.batch_size,
+            self.device,
+        )
+
+    @cached_property
+    def tests(self) -> dict[str, Questions]:
+        """Test split -> the questions for the best students."""
+        return self.evaluator.tests(self.data)
