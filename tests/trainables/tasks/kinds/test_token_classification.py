@@ -53,6 +53,7 @@ def test_each_word_of_a_known_vocabulary_is_one_token() -> None:
     assert example == {
         "input_ids": example["input_ids"],
         "token_labels": [IGNORED, 1, 2, 0, IGNORED],
+        "words": [0, 1, 2],
     }
 
 
