@@ -25,6 +25,7 @@ FLOORS = {
         "students",
         "jobs",
         "cluster",
+        "sweep_run",
         "conduct",
         "run ui",
         "cli",

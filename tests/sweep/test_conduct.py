@@ -199,10 +199,10 @@ def test_the_machine_is_watched_while_cells_are_made(
     seen: list[set[str]] = []
 
     def work(conductor: conduct.Conductor, *_: Any) -> None:
-        client, deadline = MlflowClient(conductor.tracking.uri), time.monotonic() + 20
-        while not client.get_run(conductor.parent).data.metrics and time.monotonic() < deadline:
+        client, deadline = MlflowClient(conductor.sweep_run.tracking.uri), time.monotonic() + 20
+        while not client.get_run(conductor.sweep_run.parent).data.metrics and time.monotonic() < deadline:
             time.sleep(0.1)
-        seen.append(set(client.get_run(conductor.parent).data.metrics))
+        seen.append(set(client.get_run(conductor.sweep_run.parent).data.metrics))
 
     monkeypatch.setattr(conduct.Conductor, "_compute", work)
     path = str(tmp_path / "sweep.yaml")

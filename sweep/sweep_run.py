@@ -1,0 +1,151 @@
+"""The run of a sweep in MLflow, and the runs of its cells and teachers, as long as the tracking store answers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from sweep.grid.cells import Cell
+from sweep.plan.states import Plan
+from sweep.records.environment import CodeVersion
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.report.results import ResultRow
+from sweep.report.usage import SavedStudent
+from sweep.spec.messages import shown
+from sweep.spec.passwords import hidden
+from sweep.spec.sweep import SweepConfig
+from sweep.students import published
+from sweep.tracking import tags, views
+from sweep.tracking.experiment import TrackingError
+from sweep.tracking.runs import RunSpec
+from sweep.tracking.tracking import Tracking
+from trainables.errors import InputError, Problem
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class SweepRun:
+    """The run of a sweep. Once the tracking store fails, `is_tracked` is false and nothing more is tracked."""
+
+    config: SweepConfig
+    plan: Plan
+    code: CodeVersion
+    storage: Storage
+    console: Console
+    parent: str = ""
+    """The id of the run in MLflow; empty until it is open."""
+    is_tracked: bool = True
+    publisher: published.Publisher | None = None
+
+    def __post_init__(self) -> None:
+        artifacts = f"{self.config.storage_url}/mlflow-artifacts" if self.storage.is_local else None
+        self.tracking = Tracking(self.config.tracking_url, self.config.name, artifacts)
+
+    def open(self, artifacts: Mapping[str, str]) -> None:
+        """Opens the run and its experiment, before any cell starts. `artifacts`: file name -> text.
+
+        Raises InputError if the tracking store fails and the config requires tracking.
+        """
+        description = f"Distillation sweep of {len(self.plan.cells)} cells and {len(self.plan.teacher_cells)} teachers."
+        try:
+            if self.config.register:
+                self._check_registry(self.config.register)
+            self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
+            self.tracking.tag_experiment(views.tags())
+        except TrackingError as error:
+            if self.config.tracking_required:
+                raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
+            self._stop_tracking(error)
+
+    def _check_registry(self, name: str) -> None:
+        """Raises InputError if no model registry answers, before anything is computed."""
+        try:
+            published.check_registry(self.tracking)
+        except TrackingError as error:
+            if not self.config.tracking_required:
+                raise
+            reason = f"no model registry answers at {hidden(self.config.tracking_url)}: {error}"
+            raise InputError([Problem("register", f"got {shown(name)}; {reason}")]) from None
+
+    def cell_run(self, cell: Cell) -> RunSpec:
+        return RunSpec.of_cell(cell, self.plan.labels[cell.fingerprint], self.parent, tags.of_code(self.code))
+
+    def teacher_run(self, cell: Cell) -> RunSpec:
+        return RunSpec.of_teacher(cell, self.plan.labels[cell.teacher_hash], self.parent, tags.of_code(self.code))
+
+    def system_metrics(self) -> contextlib.AbstractContextManager[Any]:
+        """Logs this machine's load to the run of the sweep while cells are computed."""
+        return self.tracking.system_metrics(self.parent) if self.is_tracked else contextlib.nullcontext()
+
+    def fill_missing(self) -> tuple[str, dict[str, str]]:
+        """Tracks the runs that are missing, from the records; returns the same as `ended_runs`."""
+        if not self.is_tracked:
+            return "", {}
+        records = Records(self.storage)
+        teacher_runs = [(self.teacher_run(cell), records.teacher(key)) for key, cell in self.plan.teacher_cells.items()]
+        cell_runs = [(self.cell_run(cell), records.cell(key)) for key, cell in self.plan.cells.items()]
+        try:
+            self.tracking.fill_missing(self.parent, [*teacher_runs, *cell_runs])
+        except TrackingError as error:
+            self._stop_tracking(error)
+        return self.ended_runs()
+
+    def ended_runs(self) -> tuple[str, dict[str, str]]:
+        """The id of the experiment, and cell fingerprint or teacher hash -> id of its ended run."""
+        if not self.is_tracked:
+            return "", {}
+        try:
+            runs = {identity: run_id for (identity, _), run_id in self.tracking.ended(self.parent).items()}
+            return self.tracking.experiment_id, runs
+        except TrackingError as error:
+            self._stop_tracking(error)
+            return "", {}
+
+    def finish(self, rows: Sequence[ResultRow]) -> None:
+        """Adds the table and the report to the run of the sweep, and ends it."""
+        if not self.is_tracked:
+            return
+        try:
+            for name in ("report.html", "results.csv"):
+                if file := self.storage.local(f"sweeps/{self.config.name}/{name}"):
+                    self.tracking.add_artifact(self.parent, file)
+            is_done = all(row.status == "done" for row in rows)
+            self.tracking.finish(self.parent, "FINISHED" if is_done else "FAILED")
+        except TrackingError as error:
+            self._stop_tracking(error)
+
+    def publish(self, student: SavedStudent, run_id: str) -> None:
+        """Logs the best student as an MLflow model, and registers it if the config says so."""
+        name, folder = self.config.register, Records(self.storage).cell(student.row.fingerprint).path("student")
+        if reason := published.why_not(folder, registering=name is not None):
+            self.console.print(Text(f"The best student is not logged to MLflow: {reason}"), soft_wrap=True)
+            return
+        assert folder is not None
+        try:
+            log = self.publisher.log if self.publisher else published.log
+            model_id = log(self.tracking, run_id, student, folder)
+            self.console.print(Text(f"The best student in MLflow: models:/{model_id}"), soft_wrap=True)
+            if name:
+                version = published.register(self.tracking, name, model_id, run_id, student)
+                self.console.print(Text(f"Registered: models:/{name}/{version}"), soft_wrap=True)
+        except TrackingError as error:
+            self._stop_tracking(error)
+
+    def interrupt(self) -> None:
+        """Ends the run of the sweep and the runs of its unfinished cells as interrupted."""
+        if self.parent:
+            with contextlib.suppress(TrackingError):
+                self.tracking.interrupt(self.parent)
+
+    def _stop_tracking(self, error: TrackingError) -> None:
+        logger.warning("tracking has stopped: %s", error)
+        self.console.print(Text(f"Tracking has stopped: {error}", style="red"))
+        self.is_tracked = False
