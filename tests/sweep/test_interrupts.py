@@ -46,7 +46,15 @@ runpy.run_module("sweep.run", run_name="__main__")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_another_interrupt_ends_at_once_and_without_a_traceback(code: str, number: signal.Signals) -> None:
     command = [sys.executable, "-c", code.format(number=number.value)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        # As at a terminal: what a shell puts into the background starts with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert ended.returncode == 130
     assert "Traceback" not in ended.stderr
     assert ended.stderr.endswith("\nInterrupted again: ended at once. The same command continues.\n")

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainables.golden import config, save_teacher
-from trainables import distill, finetune
+from trainables import finetune
+from trainables.cohort import Cohort
 from trainables.config import TokenizerConfig
 from trainables.metrics import Metrics
 from trainables.tasks.rows import Data
@@ -63,14 +64,13 @@ def test_a_hub_id_is_loaded_at_the_commit_that_was_checked(tmp_path: Path, hub: 
     ready = {"teacher": "org/name", "revision": CHECKED, "finetune": None}
     trial = trial.model_copy(update={"model": trial.model.model_copy(update=ready)})
 
-    (tmp_path / "cell").mkdir()
-    cell = distill.Cell(trial, data, Path("org/name"), tmp_path / "cell", lambda *_: None, 1)
+    cohort = Cohort(trial, data, Path("org/name"), 1)
     wanted = load_file(hub / CHECKED / "model.safetensors")
-    loaded = cell.targets.teacher.state_dict()
+    loaded = cohort.teacher.state_dict()
     assert loaded.keys() == wanted.keys()
     assert all(torch.equal(loaded[name], weights) for name, weights in wanted.items())
     vocabulary = json.loads((hub / CHECKED / "tokenizer.json").read_text())["model"]["vocab"]
-    assert cell.tokenizer.get_vocab() == cell.plain_tokenizer.get_vocab() == vocabulary
+    assert cohort.evaluator.tokenizer.get_vocab() == cohort.plain_tokenizer.get_vocab() == vocabulary
     measured = finetune.Teacher(trial.model, trial.task, data, tmp_path, lambda *_: None, "fp32", 1, None)
     assert torch.equal(measured.model.state_dict()["classifier.weight"], wanted["classifier.weight"])
     assert measured.tokenizer.get_vocab() == vocabulary
