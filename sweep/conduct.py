@@ -20,6 +20,7 @@ from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.plan import states
 from sweep.plan.checks import Checked
+from sweep.plan.cohorts import Cohorts
 from sweep.plan.states import Plan
 from sweep.records import environment, log
 from sweep.records.archive import Sweep
@@ -70,6 +71,7 @@ class Conductor:
         self.config = self.checked.config
         self.storage = Storage(self.config.storage_url)
         self.records = Records(self.storage)
+        self.resources = self.config.resources
         self.sweep_run = SweepRun(self.config, self.plan, self.environment, self.storage, self.console)
 
     def run(self) -> int:
@@ -81,7 +83,7 @@ class Conductor:
 
             work.check_families(self.plan.cells.values())
             self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.options.address))
-            gpus.check(self.config.resources, self.checked.sizes().values())
+            self.resources = gpus.check(self.config.resources, self.checked.sizes().values())
         else:
             self.console.print(Text(f"nothing to run: {states.counts(self.plan)}"))
         self._start_tracking()
@@ -129,7 +131,7 @@ class Conductor:
         logger.info("each attempt logs to %s/%s; attempts of teachers log below teachers/", place, log.FILE)
 
     def _compute(self, teacher_cells: Sequence[Cell], cells: Sequence[Cell], progress: terminal.LiveProgress) -> None:
-        from sweep.jobs import work
+        from sweep.jobs import schedule, work
         from sweep.jobs.attempts import Context
 
         sweep_run = self.sweep_run
@@ -148,8 +150,11 @@ class Conductor:
         ]
         for cell in ready:
             states.declare(cell, self.records)
-        jobs = [work.Job(cell, sweep_run.teacher_run(cell)) for cell in teacher_cells]
-        jobs += [work.Job(cell, sweep_run.cell_run(cell)) for cell in ready]
+        jobs = [work.Job((cell,), (sweep_run.teacher_run(cell),)) for cell in teacher_cells]
+        cohorts = Cohorts.of_sizes(self.checked.sizes(), schedule.num_bytes(self.resources))
+        num_at_once = schedule.num_at_once(self.resources)
+        for cohort in cohorts.divide(ready, self.plan.steps, num_at_once, self.resources.cohort):
+            jobs.append(work.Job(cohort, tuple(map(sweep_run.cell_run, cohort))))
         num_late = work.make(jobs, self.config, context, self.checked.data, progress)
         if num_late:  # their records are complete, so that nothing is lost
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are tracked at the end"))

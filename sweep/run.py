@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
     """Shows the plan or carries it out; returns the exit status. Raises InputError."""
-    from sweep.plan import checks, costs, states
+    from sweep.plan import checks, cohorts, costs, states
     from sweep.records.records import Records
     from sweep.records.storage import Storage
 
@@ -68,6 +68,7 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
     if options.plan:
         states.show(plan, console)
         costs.show(checked, plan, console)
+        cohorts.show(checked, plan, console)
         return 0
     # Ray, MLflow and torch take seconds to import, and neither a plan nor an error needs them.
     from sweep import conduct

@@ -51,7 +51,7 @@ class Cell:
         """Builds the student on the cohort's device. Raises ValueError for a student that the teacher cannot have."""
         config, family = member.config, cohort.family
         self.config, self.cohort, self.report = config, cohort, member.report
-        self.folder, self.checkpoints = member.folder, member.checkpoints
+        self.folder, self.checkpoints, self.name = member.folder, member.checkpoints, member.name
         self.mappings = map_stacks(config, family, cohort.teacher_blocks)
         self.student = self._student()
         rate = config.model.projection.learning_rate
@@ -95,7 +95,7 @@ class Cell:
         state = checkpoints.latest(self.checkpoints, self._best) if self.checkpoints else None
         if state:
             self._restore(state)
-            logger.info("the cell continues from the checkpoint of step %d", self.learner.step)
+            logger.info("%s continues from the checkpoint of step %d", self.name, self.learner.step)
         else:
             self._keep(0, start := self.cohort.probe.measure(self.student, self.mappings))
             self.report(0, start.metrics())
@@ -133,7 +133,7 @@ class Cell:
         values = {f"eval/{name}": value for name, value in {**measures.terms, **measures.task}.items()}
         self.last = values | measurement.metrics()
         self._keep(step, measurement)
-        logger.info("evaluation at step %d: %s", step, shown(self.last))
+        logger.info("%s at step %d: %s", self.name, step, shown(self.last))
         self.report(step, self.last)
         return measures.task[self.cohort.evaluator.main_metric]
 
@@ -167,7 +167,7 @@ class Cell:
 
     def _test(self) -> Metrics:
         """The test metrics of the best student, loaded as a user loads it; writes its predictions."""
-        logger.info("the student of step %d is tested", self.learner.best_step)
+        logger.info("%s: the student of step %d is tested", self.name, self.learner.best_step)
         cohort, path = self.cohort, str(self._best)
         best = making.load(cohort.family, path, None, cohort.head, seed=0).requires_grad_(False)
         devices.place(frozen.hold(best, cohort.dtype), cohort.device).eval()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from trainables.metrics import Metrics
@@ -37,3 +38,29 @@ class Clock:
             each.total += seconds / len(members)
             each.eval += seconds / len(members) if is_eval else 0.0
         return seconds
+
+
+MOST_SHARE = 0.02
+"""The most that checkpoints take of the time of a training."""
+
+
+@dataclass
+class Pause:
+    """The time until the next checkpoint: a fixed one, and longer where checkpoints would take too much of it."""
+
+    seconds: float
+    _begun: float = field(default_factory=time.monotonic)
+    _spent: float = 0.0
+    """The seconds that the last checkpoint took."""
+
+    def is_over(self) -> bool:
+        """Whether the next checkpoint is due."""
+        return time.monotonic() - self._begun > max(self.seconds, self._spent * (1 / MOST_SHARE - 1))
+
+    @contextmanager
+    def spending(self) -> Generator[None]:
+        """The writing of a checkpoint, after which the next pause begins."""
+        start = time.monotonic()
+        yield
+        self._begun = time.monotonic()
+        self._spent = self._begun - start

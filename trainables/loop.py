@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from trainables import device as devices
-from trainables.clock import Clock
+from trainables.clock import Clock, Pause
 from trainables.config import TrainConfig
 from trainables.errors import NotFinite
 from trainables.learner import Learner
@@ -83,7 +83,8 @@ class Lockstep:
         logger.info("training begins: %d steps, of which %d are done", self.schedule.num_steps, done)
         lengths = [len(example["input_ids"]) for example in self.examples]
         batches = accumulated(lengths, self.config, self.seed, at_random=self.batches_at_random, done=done)
-        saved = self._logged = time.monotonic()
+        self._logged = time.monotonic()
+        pause = Pause(60 * self.config.checkpoint_minutes)
         for step in range(done + 1, self.schedule.num_steps + 1):
             if not self.live:
                 return
@@ -92,10 +93,9 @@ class Lockstep:
                 self._log(step)
             if self.schedule.evaluates(step):
                 self._evaluate(step)
-            is_due = time.monotonic() - saved > 60 * self.config.checkpoint_minutes
-            if is_due or step == self.schedule.num_steps:
-                self._save(step)
-                saved = time.monotonic()
+            if pause.is_over():
+                with pause.spending():
+                    self._save(step)
 
     def _step(self, step: int, indices: list[list[int]]) -> None:
         batches = [collate([self.examples[i] for i in micro], self.pad_id) for micro in indices]

@@ -21,6 +21,8 @@ class Member:
     report: Report
     checkpoints: Checkpoints | None = None
     """The checkpoints that it continues from and adds to; None: it starts anew and saves none."""
+    name: str = "the cell"
+    """What the log calls it."""
 
 
 @dataclass(frozen=True)

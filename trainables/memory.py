@@ -11,6 +11,9 @@ T tokens of a micro-batch, padding included: its examples times `task.max_length
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from trainables.config import TrainConfig, TrialConfig
 from trainables.device import Dtype
 from trainables.families.base import Family, Shape
@@ -47,17 +50,53 @@ the teacher's exponentials, the differences and their products; a teacher that i
 ones and CE's log-softmax."""
 
 
+class _Weights(NamedTuple):
+    """The weights of a student."""
+
+    held: int
+    """Bytes."""
+    trained: int
+    """Parameters, with those of projections."""
+    adapters: int
+    """Parameters of adapters."""
+
+
+def _weights(config: TrialConfig, family: Family, shape: Shape, head: Head, *, is_shared: bool = False) -> _Weights:
+    """`is_shared`: without frozen weights that are copies of the teacher's, which a cohort holds once."""
+    model = config.model
+    small = student_shape(family, shape, model.student_blocks, model.student_width)
+    counts, projections = count(family, small, head), _projections(family, shape, small)
+    if not model.student_lora:
+        trained = counts.total - counts.embeddings * config.train.freeze_embeddings
+        return _Weights((counts.total + projections) * WEIGHT, trained + projections, 0)
+    adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
+    if is_shared and config.init == "teacher" and model.student_width is None:
+        frozen = counts.head * WEIGHT if head.has_labels else 0  # a head with labels is trained, and so its own
+    else:
+        frozen = counts.total * WEIGHT - _held(family, small, config, head, is_trained=True) * (WEIGHT - COPY)
+    return _Weights(frozen + (adapters + projections) * WEIGHT, adapters + projections, adapters)
+
+
+def of_cohort(trials: Sequence[tuple[TrialConfig, Family, Shape, Head]]) -> Bytes:
+    """Students in lockstep under one teacher, each of which keeps its gradients while the others compute theirs."""
+    parts = [of_trial(*trial) for trial in trials]
+    largest = max(range(len(parts)), key=lambda index: sum(parts[index].values()))
+    total = dict(parts[largest])
+    for index, (config, family, shape, head) in enumerate(trials):
+        if index != largest:
+            weights = _weights(config, family, shape, head, is_shared=True)
+            total["student"] += weights.held
+            total["optimizer"] += weights.trained * OPTIMIZER[config.train.optimizer]
+            total["gradients"] = total.get("gradients", 0) + weights.trained * WEIGHT
+    return total
+
+
 def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
     """A student beside its teacher: the parts at the time at which they need most together."""
     assert config.dtype != "auto"
     model, task, train = config.model, config.task, config.train
     small = student_shape(family, shape, model.student_blocks, model.student_width)
-    counts = count(family, small, head)
-    trained, adapters, halved = counts.total - counts.embeddings * train.freeze_embeddings, 0, 0
-    if model.student_lora:
-        halved = _held(family, small, config, head, is_trained=True)
-        trained = adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
-    projections = _projections(family, shape, small)
+    held, trained, adapters = _weights(config, family, shape, head)
     length, examples = task.max_length, train.batch_size
     forward = {
         "bf16 copies": _copies(family, small, config.dtype, head, adapters),
@@ -65,7 +104,7 @@ def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> B
         "states": examples * (_states(family, shape, length) + _student_states(family, shape, small, length, config)),
         "logits": examples * _logits(family, shape, head, length) * STUDENT_LOGITS,
     }
-    learning = _learning(trained + projections, 0 if adapters else _table(family, small, head, train), train, forward)
+    learning = _learning(trained, 0 if adapters else _table(family, small, head, train), train, forward)
     tested = {
         "optimizer": learning["optimizer"],
         "best student": _ready(family, small, config, head),
@@ -74,7 +113,7 @@ def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> B
     }
     return {
         "teacher": _ready(family, shape, config, head),
-        "student": (counts.total + adapters + projections) * WEIGHT - halved * (WEIGHT - COPY),
+        "student": held,
         **_higher(learning, tested),
         "CUDA": CUDA,
     }

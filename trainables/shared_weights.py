@@ -27,7 +27,7 @@ class SharedWeights:
         for parameter in model.parameters():
             if not parameter.requires_grad:
                 alike = [held for held in self._held.get(_key(parameter), []) if held not in used]
-                ours[parameter] = next((held for held in alike if torch.equal(held, parameter)), parameter)
+                ours[parameter] = next((held for held in alike if _equal(held, parameter)), parameter)
                 used.add(ours[parameter])
         for module in model.modules():
             for name, parameter in list(module.named_parameters(recurse=False, remove_duplicate=False)):
@@ -36,6 +36,11 @@ class SharedWeights:
         for parameter, held in ours.items():
             if parameter is held:
                 self._held.setdefault(_key(held), []).append(held)
+
+
+def _equal(held: nn.Parameter, parameter: nn.Parameter) -> bool:
+    """Whether two parameters are equal; the earlier model may be on the device already."""
+    return torch.equal(held, parameter.to(held.device))
 
 
 def _key(parameter: nn.Parameter) -> Key:

@@ -1,38 +1,42 @@
-"""One attempt at a record on a worker: computes it, writes its journal, delivers it to MLflow, stores the outcome."""
+"""Attempts at records on a worker: computes them, writes their journals, delivers them to MLflow, stores the outcomes.
+
+The cells of a cohort are attempted together; a teacher is attempted alone.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import platform
-import time
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sweep.jobs.journals import JournalWriter
+from sweep.jobs.progress import Progress
 from sweep.records import environment, log
+from sweep.records.checkpoints import Start, StoredCheckpoints
 from sweep.records.environment import CodeVersion, Environment
-from sweep.records.journal import JournalRow
 from sweep.records.records import Attempt, Record, now
 from sweep.records.storage import Storage
 from sweep.records.stored import Result
 from sweep.tracking.delivery import Delivery
 from sweep.tracking.runs import RunSpec
-from sweep.tracking.tags import TRAIN_LOSS
 from sweep.tracking.tracking import Tracking
 from trainables.errors import NotFinite
 
 if TYPE_CHECKING:
-    from trainables.metrics import Metrics, Report
+    from trainables.member import Outcome
+    from trainables.metrics import Report
 
 logger = logging.getLogger(__name__)
 
-ReportProgress = Callable[[dict[str, Any]], None]
-"""Takes the `step` and `loss` of a running trial, at most once per second."""
-
-FLUSH_SECONDS = 1.0
 CLOSE_SECONDS = 60.0
+
+
+class CohortError(Exception):
+    """An error that cannot be charged to one cell of a cohort."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,14 @@ class Context:
         return f"{self.sweep}@{environment.host()}"
 
 
+class Target(NamedTuple):
+    """A record to be made, with its run and the checkpoint that it continues from."""
+
+    record: Record
+    run: RunSpec
+    start: Start | None
+
+
 @dataclass(frozen=True)
 class Ended:
     """How an attempt ended."""
@@ -67,79 +79,101 @@ class Ended:
         return {"done": self.done, "reason": self.reason, "delivered": self.delivered}
 
 
-@dataclass
-class JournalWriter:
-    """Takes measurements, writes them to the journal in segments, and passes them on for delivery."""
+@dataclass(frozen=True)
+class Try:
+    """An attempt while it is computed."""
 
     attempt: Attempt
-    delivery: Delivery | None
-    progress: ReportProgress
-    rows: list[JournalRow] = field(default_factory=list[JournalRow])
-    flushed: float = field(default_factory=time.monotonic)
+    checkpoints: StoredCheckpoints
+    report: Report
+    """Takes the metrics of a step."""
 
-    def __call__(self, step: int, metrics: Metrics) -> None:
-        self.rows.append({"step": step, "time": now(), "metrics": metrics})
-        if time.monotonic() - self.flushed >= FLUSH_SECONDS:
-            self.flush()
 
-    def flush(self) -> None:
-        if not self.rows:
-            return
-        self.attempt.journal.write(self.rows)
-        if self.delivery:
-            self.delivery.add(self.rows)
-        losses = [row["metrics"][TRAIN_LOSS] for row in self.rows if TRAIN_LOSS in row["metrics"]]
-        self.progress({"step": self.rows[-1]["step"], "loss": losses[-1] if losses else None})
-        self.rows, self.flushed = [], time.monotonic()
+Computed = Result | NotFinite | ValueError
+"""The result of a record, or the error that stopped this record alone."""
 
 
 def make(
-    record: Record,
-    run: RunSpec,
+    targets: Sequence[Target],
     context: Context,
-    compute: Callable[[Attempt, Report], Result],
-    progress: ReportProgress,
-) -> Ended:
-    """Makes one attempt. `compute` works in the folder of the attempt and returns the result of the record.
+    compute: Callable[[Sequence[Try]], Sequence[Computed]],
+    progress: Progress,
+) -> dict[str, Ended]:
+    """Makes one attempt at each record, all at once; returns their ends by identity.
 
-    An error that would occur again (a loss that is not finite, a bug) marks the record as failed and is returned. An
-    OSError (disk, network) is raised, so that another attempt is made.
+    `compute` works in the folders of the attempts. An error that would occur again (a loss that is not finite, a bug)
+    marks a record as failed and is returned. Raises OSError (disk, network), after which another attempt is worth a
+    try, and CohortError if `compute` raises an error that may be due to any of several records.
     """
-    attempt = record.begin(host=environment.host(), computed_by=context.computed_by, sweep=context.sweep)
-    with log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"):
-        _log_start(attempt, run, context)
-        return _carry_out(attempt, run, context, compute, progress)
+    with ExitStack() as logs:
+        writers = [_begin(target, context, progress, len(targets), logs) for target in targets]
+        try:
+            with _charged(writers):
+                computed = compute([Try(each.attempt, each.checkpoints, each) for each in writers])
+                for writer, result in zip(writers, computed, strict=True):
+                    _end(writer, result)
+        finally:
+            ends = {writer.attempt.record.identity: _close(writer) for writer in writers}
+        return ends
 
 
-def _carry_out(
-    attempt: Attempt,
-    run: RunSpec,
-    context: Context,
-    compute: Callable[[Attempt, Report], Result],
-    progress: ReportProgress,
-) -> Ended:
-    delivery = Delivery(context.tracking, run, attempt) if context.tracking else None
-    writer = JournalWriter(attempt, delivery, progress)
-    reason: str | None = None
+def _begin(target: Target, context: Context, progress: Progress, size: int, logs: ExitStack) -> JournalWriter:
+    record, start = target.record, target.start
+    attempt = record.begin(
+        host=environment.host(),
+        computed_by=context.computed_by,
+        sweep=context.sweep,
+        continues=start.point.attempt if start else None,
+    )
+    logs.enter_context(log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"))
+    _log_start(attempt, target.run, context)
+    delivery = Delivery(context.tracking, target.run, attempt, interval_seconds=size) if context.tracking else None
+    return JournalWriter(attempt, StoredCheckpoints(attempt, start), delivery, progress, interval_seconds=size)
+
+
+@contextmanager
+def _charged(writers: Sequence[JournalWriter]) -> Generator[None]:
+    """Ends the attempts that have not ended, if an error occurs."""
     try:
-        result = compute(attempt, writer)
-        writer.flush()
-        attempt.commit(result)
-        logger.info("the result is stored in %s", attempt.record.root)
+        yield
     except OSError as error:
         logger.exception("the attempt fails for a reason outside of it, so that another one is worth a try")
-        attempt.fail("input or output", str(error), traceback.format_exc(), by_itself=False)
-        if delivery:
-            delivery.close(CLOSE_SECONDS)
+        _fail_open(writers, "input or output", error, by_itself=False)
         raise
     except Exception as error:  # any error of a cell ends that cell alone, and is stored with its traceback
-        writer.flush()
-        reason = str(error) if isinstance(error, NotFinite) else f"{type(error).__name__}: {error}"
-        attempt.fail(reason, str(error), traceback.format_exc(), by_itself=True)
+        reason = _reason(error)
         logger.exception("the attempt fails by itself: %s", reason)
-    delivered = delivery.close(CLOSE_SECONDS) if delivery else True
+        is_alone = len(writers) == 1
+        _fail_open(writers, reason, error, by_itself=is_alone)
+        if not is_alone:
+            raise CohortError(reason) from error
+
+
+def _fail_open(writers: Sequence[JournalWriter], reason: str, error: Exception, *, by_itself: bool) -> None:
+    for writer in writers:
+        if not writer.has_ended:
+            writer.fail(reason, error, by_itself=by_itself)
+
+
+def _end(writer: JournalWriter, computed: Computed) -> None:
+    """Commits a result, or marks the record as failed."""
+    if isinstance(computed, Result):
+        writer.commit(computed)
+        logger.info("the result is stored in %s", writer.attempt.record.root)
+        return
+    reason = _reason(computed)
+    writer.fail(reason, computed, by_itself=True)
+    logger.error("%s fails by itself: %s", writer.attempt.record.root, reason, exc_info=computed)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, NotFinite) else f"{type(error).__name__}: {error}"
+
+
+def _close(writer: JournalWriter) -> Ended:
+    delivered = writer.delivery.close(CLOSE_SECONDS) if writer.delivery else True
     logger.info("the attempt ends%s", "" if delivered else "; its run in MLflow is not complete")
-    return Ended(reason is None, reason, delivered)
+    return Ended(writer.is_done, writer.reason, delivered)
 
 
 def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:
@@ -150,7 +184,7 @@ def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:
     logger.info("it runs with Python %s", ", ".join([platform.python_version(), *packages]))
 
 
-def shared(outcome: Any, attempt: Attempt, context: Context) -> dict[str, Any]:
+def shared(outcome: Outcome, attempt: Attempt, context: Context) -> dict[str, Any]:
     """The fields of `Result`, which the results of cells and of teachers share."""
     return {
         "attempt": attempt.number,

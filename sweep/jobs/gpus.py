@@ -30,18 +30,24 @@ class Gpu(NamedTuple):
         return f"{self.name} of {self.node}"
 
 
-def check(resources: Resources, cells: Iterable[CellSizes]) -> None:
+def check(resources: Resources, cells: Iterable[CellSizes]) -> Resources:
     """Raises InputError for trials that fit on no GPU of the cluster, unless `resources.gpu_gb` gives its memory.
 
-    Ray is connected. GPUs of unknown memory (no CUDA, or no answer in time) are ignored.
+    Returns the resources with the memory of the smallest GPU. Ray is connected. GPUs of unknown memory (no CUDA, or no
+    answer in time) are ignored.
     """
     if resources.gpu_gb is not None or not resources.gpus:
-        return
+        return resources
     gpus = found()
-    if gpus:
-        largest = max(gpus, key=lambda gpu: gpu.bytes)
-        known_resources = resources.model_copy(update={"gpu_gb": round(largest.bytes / GB, 1)})
-        raise_all(memory_problems(cells, known_resources, given=f"null, and {largest} has"))
+    if not gpus:
+        return resources
+    smallest, *_, largest = sorted([*gpus, *gpus], key=lambda gpu: gpu.bytes)
+    raise_all(memory_problems(cells, _with(resources, largest), given=f"null, and {largest} has"))
+    return _with(resources, smallest)
+
+
+def _with(resources: Resources, gpu: Gpu) -> Resources:
+    return resources.model_copy(update={"gpu_gb": round(gpu.bytes / GB, 1)})
 
 
 def found() -> list[Gpu]:

@@ -18,6 +18,8 @@ from ray.tune.experiment import Trial
 
 from sweep.jobs.demand import Demand
 from sweep.jobs.order import AfterTeachers, NewestFirst
+from sweep.jobs.progress import ENDED, PROGRESS
+from sweep.plan.checks import memory
 from sweep.spec.sweep import Resources, SweepConfig
 from trainables.deadline import ANSWER_SECONDS
 from trainables.errors import InputError, Problem
@@ -25,6 +27,8 @@ from trainables.errors import InputError, Problem
 logger = logging.getLogger(__name__)
 
 Trainable = Callable[..., None]
+Names = Mapping[str, Mapping[str, str]]
+"""Job -> the identity of each cell or teacher that it makes -> a short name."""
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """The object store of a Ray that this module starts. It holds only the data of tasks."""
@@ -42,7 +46,7 @@ ENVIRONMENT = {
 
 
 class Watcher(Protocol):
-    """Takes what happens to the trials."""
+    """Takes what happens to cells and teachers, by their short names."""
 
     def started(self, name: str) -> None: ...
     def update(self, name: str, step: int, loss: float | None) -> None: ...
@@ -90,6 +94,16 @@ def num_at_once(resources: Resources) -> int:
     return sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items() if amount) for node in _nodes())
 
 
+def num_bytes(resources: Resources) -> float | None:
+    """The memory of a trial in bytes: of its GPU, else its share of its node's memory; None: it is unknown."""
+    if resources.gpus:
+        return memory.room(resources)
+    shares = [
+        node["memory"] * resources.cpus / node["CPU"] for node in _nodes() if node.get("CPU") and node.get("memory")
+    ]
+    return min(shares, default=None)
+
+
 def _nodes() -> list[dict[str, float]]:
     """The resources of each node that is alive."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -102,19 +116,19 @@ def _describe(nodes: Sequence[Mapping[str, float]]) -> str:
 
 @dataclass
 class Ends:
-    """How the trials of a run ended, by the identity of the job."""
+    """How cells and teachers ended, by identity."""
 
     facts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     errors: dict[str, str] = field(default_factory=dict[str, str])
 
-    def is_done(self, job: str) -> bool:
-        return job in self.facts and self.facts[job]["done"]
+    def is_done(self, identity: str) -> bool:
+        return identity in self.facts and self.facts[identity]["done"]
 
 
 class WatcherCallback(tune.Callback):
     """Passes the events of trials on to a watcher. Raises nothing, because an exception here would end all trials."""
 
-    def __init__(self, watcher: Watcher, names: Mapping[str, str], ends: Ends) -> None:
+    def __init__(self, watcher: Watcher, names: Names, ends: Ends) -> None:
         self.watcher, self.names, self.ends = watcher, names, ends
 
     def __getstate__(self) -> dict[str, Any]:
@@ -122,50 +136,56 @@ class WatcherCallback(tune.Callback):
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        logger.info("%s begins (%s)", self._name(trial), trial.config["job"])
-        self.watcher.started(self._name(trial))
+        for identity, name in self._names(trial).items():
+            logger.info("%s begins (%s)", name, identity)
+            self.watcher.started(name)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        if "delivered" in result:
-            self.ends.facts[trial.config["job"]] = {**result}  # a copy, because Tune changes its own at the end
-        elif "step" in result:
-            self.watcher.update(self._name(trial), result["step"], result["loss"])
+        # Copies, because Tune changes its own at the end.
+        self.ends.facts |= {identity: {**facts} for identity, facts in result.get(ENDED, {}).items()}
+        for identity, (step, loss) in result.get(PROGRESS, {}).items():
+            self.watcher.update(self._names(trial)[identity], step, loss)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        end = self.ends.facts.get(trial.config["job"])
-        if end is None:
-            return
-        if end["done"]:
-            logger.info("%s is done", self._name(trial))
-            self.watcher.finished(self._name(trial))
-        else:
-            logger.warning("%s has failed by itself: %s", self._name(trial), end["reason"])
-            self.watcher.failed(self._name(trial), end["reason"])
+        for identity, name in self._names(trial).items():
+            end = self.ends.facts.get(identity)
+            if end is None:
+                continue
+            if end["done"]:
+                logger.info("%s is done", name)
+                self.watcher.finished(name)
+            else:
+                logger.warning("%s has failed by itself: %s", name, end["reason"])
+                self.watcher.failed(name, end["reason"])
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        logger.warning("%s is tried again after %s", self._name(trial), trial.get_error() or "its worker died")
+        reason = trial.get_error() or "its worker died"
+        for name in self._names(trial).values():
+            logger.warning("%s is tried again after %s", name, reason)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        reason = "its worker died" if trial.get_error() is None else str(trial.get_error()).splitlines()[0]
-        logger.error("%s is not tried again after %s", self._name(trial), trial.get_error() or reason)
-        self.ends.errors[trial.config["job"]] = reason
-        self.watcher.failed(self._name(trial), reason)
+        error = trial.get_error()
+        reason = "its worker died" if error is None else str(error).splitlines()[0]
+        for identity, name in self._names(trial).items():
+            logger.error("%s is not tried again after %s", name, error or reason)
+            self.ends.errors[identity] = reason
+            self.watcher.failed(name, reason)
 
-    def _name(self, trial: Trial) -> str:
+    def _names(self, trial: Trial) -> Mapping[str, str]:
         return self.names[trial.config["job"]]
 
 
 def run(
     trainable: Trainable,
-    names: Mapping[str, str],
+    names: Names,
     config: SweepConfig,
     watcher: Watcher,
     needs: Mapping[str, str] | None = None,
     **parameters: Any,
 ) -> Ends:
-    """Runs one trial per job. `names` maps each job to its short name; `parameters` are passed to the trainable.
+    """Runs one trial per job, in their order; `parameters` are passed to the trainable.
 
     `needs` maps a job to the job that it waits for. If that one fails, the waiting job never starts.
 

@@ -5,39 +5,48 @@ The driver imports this module without torch, which is imported on the worker.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ray import tune
 
 from sweep.grid.cells import Cell
-from sweep.jobs import attempts
-from sweep.jobs.attempts import Context, Ended
-from sweep.records.records import Attempt, Records
+from sweep.jobs import attempts, starts
+from sweep.jobs.attempts import Context, Ended, Target, Try
+from sweep.jobs.progress import Progress
+from sweep.records.records import Records
 from sweep.records.stored import TeacherResult
 from sweep.tracking.runs import RunSpec
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
 
-if TYPE_CHECKING:
-    from trainables.metrics import Report
 
-
-def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
-    """Trains the teacher of the cell, or evaluates one that is ready."""
+def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> dict[str, Ended]:
+    """Trains the teacher of the cell, or evaluates one that is ready; returns its end by its hash."""
     from trainables import finetune
 
     trial = cell.config
 
-    def compute(attempt: Attempt, report: Report) -> TeacherResult:
+    def compute(tries: Sequence[Try]) -> list[TeacherResult]:
+        (each,) = tries
         assert trial.dtype != "auto"
-        outcome = finetune.run(trial.model, trial.task, rows, attempt.folder, report, trial.dtype, context.num_threads)
+        outcome = finetune.run(
+            trial.model,
+            trial.task,
+            rows,
+            each.attempt.folder,
+            each.report,
+            trial.dtype,
+            context.num_threads,
+            each.checkpoints,
+        )
         teacher_spec = trial.model.teacher
-        return TeacherResult(
-            **attempts.shared(outcome, attempt, context),
+        result = TeacherResult(
+            **attempts.shared(outcome, each.attempt, context),
             hash=cell.teacher_hash,
             path=teacher_spec if trial.model.finetune is None and isinstance(teacher_spec, str) else None,
             chance=KINDS[trial.task.kind].chance(rows.test, rows.classes)[outcome.main_metric],
         )
+        return [result]
 
-    teacher_record = Records(context.storage).teacher(cell.teacher_hash)
-    return attempts.make(teacher_record, run, context, compute, tune.report)
+    ((target,),) = starts.groups([Records(context.storage).teacher(cell.teacher_hash)])
+    return attempts.make([Target(target[0], run, target[1])], context, compute, Progress(tune.report))

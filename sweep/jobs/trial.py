@@ -1,46 +1,99 @@
-"""Distils a cell on a worker, and writes its record and its run.
+"""Distils the cells of a cohort on a worker, and writes their records and their runs.
 
 The driver imports this module without torch, which is imported on the worker.
 """
 
 from __future__ import annotations
 
+import gc
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray import tune
 
 from sweep.grid.cells import Cell
-from sweep.jobs import attempts
-from sweep.jobs.attempts import Context, Ended
-from sweep.records.records import Attempt, Records
-from sweep.records.stored import CellResult
+from sweep.jobs import attempts, starts
+from sweep.jobs.attempts import CohortError, Computed, Context, Ended, Target, Try
+from sweep.jobs.progress import Progress
+from sweep.records.records import Record, Records
+from sweep.records.stored import CellResult, TeacherResult
 from sweep.students import card
 from sweep.tracking.runs import RunSpec
 from trainables.tasks.rows import Data
 
 if TYPE_CHECKING:
-    from trainables.metrics import Report
+    from trainables.member import Outcome
+
+logger = logging.getLogger(__name__)
 
 
-def train_cell(cell: Cell, run: RunSpec, context: Context, rows: Data) -> Ended:
-    """Distils the cell. The record of its teacher is finished."""
-    from trainables import distill
+def train_cells(cells: Sequence[Cell], runs: Sequence[RunSpec], context: Context, rows: Data) -> dict[str, Ended]:
+    """Distils cells of one cohort, whose teacher's record is finished; returns their ends by fingerprint."""
+    return Trial(cells, runs, context, rows).run()
 
-    records = Records(context.storage)
-    teacher_record = records.teacher(cell.teacher_hash)
-    teacher_path, teacher_result = Path(teacher_record.location()), teacher_record.result()
-    assert teacher_result is not None
 
-    def compute(attempt: Attempt, report: Report) -> CellResult:
-        outcome = distill.run_one(cell.config, rows, teacher_path, attempt.folder, report, context.num_threads)
+class Trial:
+    """The training of a cohort; cells that are done already are skipped."""
+
+    def __init__(self, cells: Sequence[Cell], runs: Sequence[RunSpec], context: Context, rows: Data) -> None:
+        self.context, self.rows = context, rows
+        self.cells: Mapping[str, Cell] = {cell.fingerprint: cell for cell in cells}
+        self.runs: Mapping[str, RunSpec] = {run.identity: run for run in runs}
+        records = Records(context.storage)
+        self.records = {key: records.cell(key) for key in self.cells}
+        teacher_record = records.teacher(cells[0].teacher_hash)
+        self.teacher_path, teacher_result = Path(teacher_record.location()), teacher_record.result()
+        assert teacher_result is not None
+        self.teacher_result: TeacherResult = teacher_result
+        self.progress = Progress(tune.report)
+
+    def run(self) -> dict[str, Ended]:
+        done = {key for key, record in self.records.items() if record.result()}
+        ends = {key: Ended(done=True, reason=None, delivered=True) for key in done}
+        return ends | self._make([record for key, record in self.records.items() if key not in done])
+
+    def _make(self, records: Sequence[Record]) -> dict[str, Ended]:
+        ends: dict[str, Ended] = {}
+        for group in starts.groups(records) if records else []:
+            targets = [Target(record, self.runs[record.identity], start) for record, start in group]
+            try:
+                ends |= attempts.make(targets, self.context, self._compute, self.progress)
+                continue
+            except CohortError as error:
+                logger.warning("a cohort of %d is tried again in two halves after %s", len(group), error)
+            gc.collect()  # frees the models, which the traceback of the error held
+            half = (len(group) + 1) // 2
+            for part in (group[:half], group[half:]):
+                ends |= self._make([record for record, _ in part])
+        return ends
+
+    def _compute(self, tries: Sequence[Try]) -> list[Computed]:
+        from trainables import distill
+        from trainables.member import Member
+
+        members: list[Member] = []
+        for each in tries:
+            identity = each.attempt.record.identity
+            config, name = self.cells[identity].config, self.runs[identity].name
+            members.append(Member(config, each.attempt.folder, each.report, each.checkpoints, name))
+        outcomes = distill.run(members, self.rows, self.teacher_path, self.context.num_threads)
+        return [
+            outcome if isinstance(outcome, Exception) else self._result(each, outcome, len(tries))
+            for each, outcome in zip(tries, outcomes, strict=True)
+        ]
+
+    def _result(self, each: Try, outcome: Outcome, size: int) -> CellResult:
+        attempt = each.attempt
+        cell = self.cells[attempt.record.identity]
         result = CellResult(
-            **attempts.shared(outcome, attempt, context),
+            **attempts.shared(outcome, attempt, self.context),
             cell=cell.fingerprint,
             mapping=outcome.mapping,
             student=attempt.stored("student"),
+            cohort=size,
         )
-        (attempt.folder / "student" / card.FILE).write_text(card.card(cell, result, teacher_result), encoding="utf-8")
+        text = card.card(cell, result, self.teacher_result)
+        (attempt.folder / "student" / card.FILE).write_text(text, encoding="utf-8")
         return result
-
-    return attempts.make(records.cell(cell.fingerprint), run, context, compute, tune.report)

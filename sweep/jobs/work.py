@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +17,14 @@ from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.jobs import reach, schedule
 from sweep.jobs.attempts import Context, Ended
+from sweep.jobs.progress import ENDED
 from sweep.jobs.teachers import train_teacher
-from sweep.jobs.trial import train_cell
+from sweep.jobs.trial import train_cells
 from sweep.records.records import RecordKind
 from sweep.report.terminal import LiveProgress
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
 from trainables import plugins
-from trainables.config import TrainConfig
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES
 from trainables.plugins import Carried
@@ -70,74 +70,81 @@ def check_families(cells: Iterable[Cell]) -> None:
         raise InputError(problems)
 
 
-MAKERS: Mapping[RecordKind, Callable[[Cell, RunSpec, Context, Data], Ended]] = {
-    "teacher": train_teacher,
-    "cell": train_cell,
-}
-
-
 @dataclass(frozen=True)
 class Job:
-    """A teacher or a cell to be trained. Its run has its kind, its identity and its name."""
+    """A teacher or a cohort of cells to be trained, as one trial. Each run has its kind, its identity and its name."""
 
-    cell: Cell
+    cells: tuple[Cell, ...]
     """For a teacher, the first cell that uses it."""
-    run: RunSpec
+    runs: tuple[RunSpec, ...]
+
+    @property
+    def name(self) -> str:
+        """The identity of its first cell, or of its teacher."""
+        return self.runs[0].identity
 
     @property
     def kind(self) -> RecordKind:
-        return self.run.kind
+        return self.runs[0].kind
 
     @property
-    def train(self) -> TrainConfig | None:
-        """How the model is trained; None for a teacher that is ready."""
-        config = self.cell.config
-        return config.train if self.kind == "cell" else config.model.finetune
+    def data(self) -> str:
+        return self.cells[0].data
 
     @property
     def needs(self) -> str | None:
-        """The identity of the job that must be done first; None for a teacher."""
-        return self.cell.teacher_hash if self.kind == "cell" else None
+        """The job that must be done first; None for a teacher."""
+        return self.cells[0].teacher_hash if self.kind == "cell" else None
 
-    def make(self, context: Context, rows: Data) -> Ended:
-        """Makes one attempt in this process."""
-        return MAKERS[self.kind](self.cell, self.run, context, rows)
+    def make(self, context: Context, rows: Data) -> dict[str, Ended]:
+        """Makes one attempt at each record in this process."""
+        if self.kind == "teacher":
+            return train_teacher(self.cells[0], self.runs[0], context, rows)
+        return train_cells(self.cells, self.runs, context, rows)
+
+    def num_steps(self, num_examples: int) -> int | None:
+        """The optimiser steps of each of its models; None for a teacher that is ready."""
+        config = self.cells[0].config
+        train = config.train if self.kind == "cell" else config.model.finetune
+        return Schedule.of(train, num_examples).num_steps if train else None
 
 
 def train(
     config: dict[str, Any], context: Context, jobs: Mapping[str, Job], data: Mapping[str, ray.ObjectRef[Data]]
 ) -> None:
-    """The Tune trainable: runs the job `config["job"]`. Its last result says how the job ended."""
+    """The Tune trainable: runs the job `config["job"]`. Its last report says how each cell or teacher ended."""
     job = jobs[config["job"]]
-    tune.report(job.make(context, ray.get(data[job.cell.data])).facts())
+    ends = job.make(context, ray.get(data[job.data]))
+    tune.report({ENDED: {identity: end.facts() for identity, end in ends.items()}})
 
 
 def make(
     jobs: Iterable[Job], config: SweepConfig, context: Context, data: Mapping[str, Data], progress: LiveProgress
 ) -> int:
-    """Trains teachers and cells, each cell after its teacher.
+    """Trains teachers and cohorts in their order, each cohort after its teacher.
 
     Returns the number of runs that could not be tracked in time.
     """
-    by_identity = {job.run.identity: job for job in jobs}
-    if not by_identity:
+    by_name = {job.name: job for job in jobs}
+    if not by_name:
         return 0
-    names = distinct({key: job.run.name for key, job in by_identity.items()})
+    runs = [run for job in by_name.values() for run in job.runs]
+    names = distinct({run.identity: run.name for run in runs})
     steps: dict[str, dict[str, int | None]] = {"teachers": {}, "cells": {}}
-    for key, job in by_identity.items():
-        steps[f"{job.kind}s"][names[key]] = _steps(job.train, len(data[job.cell.data].train))
+    for job in by_name.values():
+        num_steps = job.num_steps(len(data[job.data].train))
+        steps[f"{job.kind}s"] |= {names[run.identity]: num_steps for run in job.runs}
     progress.begin(steps)
-    needs = {key: job.needs for key, job in by_identity.items() if job.needs in by_identity}
+    schedule_names = {key: {run.identity: names[run.identity] for run in job.runs} for key, job in by_name.items()}
+    needs = {key: job.needs for key, job in by_name.items() if job.needs in by_name}
     shared = {key: ray.put(rows) for key, rows in data.items()}
-    ends = schedule.run(train, names, config, progress, needs, context=context, jobs=Carried(by_identity), data=shared)
+    ends = schedule.run(
+        train, schedule_names, config, progress, needs, context=context, jobs=Carried(by_name), data=shared
+    )
     return sum(not facts["delivered"] for facts in ends.facts.values())
 
 
-def _steps(config: TrainConfig | None, num_examples: int) -> int | None:
-    return Schedule.of(config, num_examples).num_steps if config else None
-
-
 def distinct(names: Mapping[str, str]) -> dict[str, str]:
-    """The names of jobs. Where several share a name, the start of the hash of each job follows it."""
+    """The names of cells and teachers. Where several share a name, the start of the hash of each follows it."""
     counts = Counter(names.values())
-    return {job: name if counts[name] == 1 else f"{name} · {job[:6]}" for job, name in names.items()}
+    return {key: name if counts[name] == 1 else f"{name} · {key[:6]}" for key, name in names.items()}

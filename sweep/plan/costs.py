@@ -78,6 +78,13 @@ def cell_operations(cell: CellSizes) -> float:
     )
 
 
+def shared_operations(cell: CellSizes) -> float:
+    """The teacher's part of `cell_operations`, which the cells of a cohort share."""
+    config, taught = cell.config, teacher_size(cell)
+    examples = _num_examples(Schedule.of(config.train, cell.splits.train), config.train)
+    return 2 * taught.used * config.task.max_length * (examples + _num_eval(cell))
+
+
 def teacher_operations(cell: CellSizes) -> float:
     """The making of a teacher, or the validation and the test of a ready one."""
     config, made = cell.config.model.finetune, teacher_size(cell)

@@ -16,6 +16,7 @@ from sweep.grid.cells import Cell
 from sweep.grid.varied import cell_labels, teacher_labels
 from sweep.plan.checks import Checked
 from sweep.plan.checks.tasks import NOT_LOOKED_UP
+from sweep.records import checkpoints
 from sweep.records.records import Records, State
 from trainables.config import TrialConfig
 
@@ -36,6 +37,8 @@ class Plan:
     """What each cell and each teacher is called, by fingerprint and by hash."""
     cell_states: Mapping[str, Known]
     teacher_states: Mapping[str, Known]
+    steps: Mapping[str, int]
+    """Fingerprint or hash -> the step at which a cell or teacher that was cut off continues."""
 
     @classmethod
     def of(cls, checked: Checked, records: Records) -> Plan:
@@ -43,13 +46,22 @@ class Plan:
         teacher_cells: dict[str, Cell] = {}
         for cell in cells.values():
             teacher_cells.setdefault(cell.teacher_hash, cell)
+        cell_states: dict[str, Known] = {
+            key: "unknown" if _unknown(cell) else records.cell(key).state() for key, cell in cells.items()
+        }
+        teacher_states: dict[str, Known] = {
+            key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teacher_cells.items()
+        }
+        open_records = [records.cell(key) for key in _to_run(cell_states, True)]
+        open_records += [records.teacher(key) for key in _to_run(teacher_states, True)]
         configs = ({key: cell.config for key, cell in each.items()} for each in (cells, teacher_cells))
         return cls(
             cells,
             teacher_cells,
             cell_labels(next(configs)) | teacher_labels(next(configs)),
-            {key: "unknown" if _unknown(cell) else records.cell(key).state() for key, cell in cells.items()},
-            {key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teacher_cells.items()},
+            cell_states,
+            teacher_states,
+            {record.identity: step for record in open_records if (step := checkpoints.last_step(record))},
         )
 
     def cells_to_run(self, *, retry_failed: bool) -> list[Cell]:
@@ -83,13 +95,18 @@ def show(plan: Plan, console: Console) -> None:
     for column in ("", "cell", "state", "steps"):
         table.add_column(column, no_wrap=True)
     for key, cell in plan.teacher_cells.items():
-        state = WORDS[plan.teacher_states[key]]
+        state = _state(plan.teacher_states[key], plan.steps.get(key))
         table.add_row("teacher", Text(plan.labels[key]), state, _teacher_steps(cell.config))
     for key, cell in plan.cells.items():
-        state = WORDS[plan.cell_states[key]]
+        state = _state(plan.cell_states[key], plan.steps.get(key))
         table.add_row("cell", Text(plan.labels[key]), state, _steps(cell.config))
     console.print(table)
     console.print(Text(counts(plan)))
+
+
+def _state(state: Known, step: int | None) -> str:
+    """`to do`, or `to do from step 40`"""
+    return f"{WORDS[state]} from step {step}" if step else WORDS[state]
 
 
 def counts(plan: Plan) -> str:

@@ -3,6 +3,7 @@
     cells/<fingerprint>/cell.json                      what the cell is
     cells/<fingerprint>/attempts/<n>/attempt.json      who tries, where, since when
                                      journal/<k>.jsonl segments of metric rows, each written once
+                                     checkpoints/      where a later attempt can continue (sweep/records/checkpoints.py)
                                      failed.json       why this attempt ended without a result
                                      ...               artifacts: angles.npz, per_state.json, student/
     cells/<fingerprint>/result.json                    names the attempt that made it
@@ -28,8 +29,8 @@ from sweep.records.stored import AttemptFailure, AttemptStart, CellResult, Resul
 RecordKind = Literal["cell", "teacher"]
 """What a record is of, and so a job that makes it and a run that shows it."""
 State = Literal["done", "failed", "missing"]
-CHECKPOINT = "last.pt"
-"""An attempt's last state, to go on from where it is cut off."""
+CHECKPOINTS = "checkpoints"
+"""The folder of an attempt's checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -95,29 +96,47 @@ class Record(ABC):
             return "done"
         return "failed" if self.failure() else "missing"
 
-    def begin(self, *, host: str, computed_by: str, sweep: str) -> Attempt:
-        """A new attempt, with a number of its own whoever else begins one at the same time."""
+    def begin(self, *, host: str, computed_by: str, sweep: str, continues: int | None = None) -> Attempt:
+        """A new attempt, with a number of its own whoever else begins one at the same time.
+
+        `continues`: the number of the attempt that it continues from a checkpoint.
+        """
         number = max(self.attempts(), default=0) + 1
-        start = AttemptStart(host=host, computed_by=computed_by, sweep=sweep, time=now()).dump()
+        start = AttemptStart(host=host, computed_by=computed_by, sweep=sweep, time=now(), continues=continues).dump()
         while not self.storage.create(f"{self.root}/attempts/{number}/attempt.json", start):
             number += 1
         place = f"{self.root}/attempts/{number}"
-        return Attempt(self, number, self.storage.workspace(place), Journal(self.storage, f"{place}/journal"))
+        return Attempt(self, number, self.storage.workspace(place), self._journal(number))
 
     def shown_attempt(self) -> int | None:
         """The attempt that made the result, or else the last one."""
         result = self.result()
         return result.attempt if result else max(self.attempts(), default=None)
 
+    def chain(self, number: int) -> list[int]:
+        """An attempt and those that it continues, the first one first."""
+        numbers: list[int] = [number]
+        while (earlier := self.attempt(numbers[0]).continues) is not None:
+            numbers.insert(0, earlier)
+        return numbers
+
     def journal(self) -> list[JournalRow]:
-        """The rows of the attempt that made the result, or else of the last one, in the order of writing."""
+        """The rows of the shown attempt and of those that it continues, in the order of writing."""
         number = self.shown_attempt()
-        return [] if number is None else Journal(self.storage, f"{self.root}/attempts/{number}/journal").read()
+        return [] if number is None else self.journal_of(number)
+
+    def journal_of(self, number: int) -> list[JournalRow]:
+        """The rows of an attempt and of those that it continues, in the order of writing."""
+        return [row for each in self.chain(number) for row in self._journal(each).read()]
 
     def last_row(self) -> JournalRow | None:
         """The last row of `journal`, for which the others are not read."""
         number = self.shown_attempt()
-        return None if number is None else Journal(self.storage, f"{self.root}/attempts/{number}/journal").last()
+        chain = [] if number is None else self.chain(number)
+        return next((row for each in reversed(chain) if (row := self._journal(each).last())), None)
+
+    def _journal(self, number: int) -> Journal:
+        return Journal(self.storage, f"{self.root}/attempts/{number}/journal")
 
     def path(self, name: str) -> Path | None:
         """An artifact of the attempt that made the result, as a file or folder of this machine."""
@@ -175,13 +194,14 @@ class Attempt:
     def commit(self, result: Result) -> Result:
         """Stores the folder, then creates the manifest; returns the one that stands, perhaps another attempt's.
 
-        The checkpoint goes: nobody resumes what is finished. With a remote storage `folder` is gone afterwards:
-        read through `record.path`.
+        The checkpoints are deleted, because a finished record needs none. With a remote storage `folder` is gone
+        afterwards: read through `record.path`.
         """
         assert result.attempt == self.number
-        (self.folder / CHECKPOINT).unlink(missing_ok=True)
         self.record.storage.put(self.folder, f"{self.record.root}/attempts/{self.number}")
         self.record.storage.create(self.record.manifest_path, result.dump())
+        for number in range(1, self.number + 1):
+            self.record.storage.delete(f"{self.record.root}/attempts/{number}/{CHECKPOINTS}")
         stands = self.record.result()
         assert stands is not None
         return stands

@@ -174,13 +174,18 @@ class Storage:
 
     @_as_os_error
     def put(self, folder: Path, path: str) -> None:
-        """Brings a workspace's files to `path`; where that is elsewhere, the workspace is gone afterwards."""
-        if self.is_local:
-            assert folder == Path(self._target(path)), "a local workspace is its own place"
+        """Moves the files of a local folder to `path`; the folder is gone afterwards, unless it is `path` itself."""
+        target = self._target(path)
+        if self.is_local and folder == Path(target):
             return
         for file in sorted(folder.rglob("*")):
             if file.is_file():
-                self._fs.put_file(str(file), f"{self._target(path)}/{file.relative_to(folder).as_posix()}")
+                place = f"{target}/{file.relative_to(folder).as_posix()}"
+                if self.is_local:
+                    Path(place).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(file, place)
+                else:
+                    self._fs.put_file(str(file), place)
         shutil.rmtree(folder)
 
     def _target(self, path: str) -> str:

@@ -63,6 +63,16 @@ class AttemptStart(StoredFile, frozen=True):
     sweep: str
     time: int
     """Milliseconds since the epoch."""
+    continues: int | None = None
+    """The earlier attempt that this one continues from a checkpoint; None: it starts anew."""
+
+
+class CheckpointManifest(StoredFile, frozen=True):
+    """`checkpoint.json`: the files of a complete checkpoint."""
+
+    step: int
+    files: dict[str, str]
+    """Path within the checkpoint's folder -> SHA-256."""
 
 
 class AttemptFailure(StoredFile, frozen=True):
@@ -106,6 +116,8 @@ class CellResult(Result, frozen=True):
     """Stack -> student state -> teacher state."""
     student: str
     """The student's folder, relative to the record."""
+    cohort: int = 1
+    """The number of cells that were trained in lockstep when it ended, itself included."""
 
 
 class TeacherResult(Result, frozen=True):

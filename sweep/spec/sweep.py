@@ -36,6 +36,11 @@ class Resources(Frozen):
 
     cpus: Positive = Field(default=1, description="CPUs per trial, which is also the number of torch's threads.")
     gpus: Share = Field(default=0, description="GPUs per trial: 0, a fraction below 1, or a whole number.")
+    cohort: Literal["auto"] | Positive = Field(
+        default="auto",
+        description="The most cells of a trial, which one pass of their teacher serves; auto: as many as fit the "
+        "memory, and with which the sweep ends first.",
+    )
     gpu_gb: Rate | None = Field(
         default=None,
         description="Memory of one GPU in GB; larger cells are refused. null: the cluster is asked at the start.",

@@ -95,8 +95,7 @@ class Delivery:
     def _send(self) -> None:
         """One request's worth of points, at first with the run itself."""
         if self._run_id is None:
-            opened = self._tracking.open_run(self._run, self._attempt.record, self._attempt.number)
-            self._run_id = opened.run_id
+            self._run_id = self._tracking.open_run(self._run, self._attempt.record, self._attempt.number)
             if self._run.kind == TEACHER_KIND:  # a cell is short, and one of many
                 self._watched.enter_context(self._tracking.system_metrics(self._run_id))
         with self._lock:

@@ -91,4 +91,5 @@ def result_tags(result: Result, record: Record) -> dict[str, str]:
         own[tags.SIGNATURE] = result.signature
     if isinstance(result, CellResult):
         own[tags.STUDENT] = record.storage.full_url(f"{record.root}/{result.student}")
+        own[tags.COHORT] = str(result.cohort)
     return own

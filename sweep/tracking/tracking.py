@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from sweep.records import environment
 from sweep.records.records import Record
@@ -27,14 +27,12 @@ from sweep.tracking.tags import (
 )
 from trainables import predictions
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
 ARTIFACTS = ("angles.npz", "per_state.json", predictions.FILE)
 MAX_ARTIFACT_BYTES = 10_000_000
 """What is larger stays in the storage alone: large uploads through a server run into its time limits."""
-
-
-class Opened(NamedTuple):
-    run_id: str
-    ended: bool
 
 
 class Tracking(Experiment):
@@ -80,20 +78,30 @@ class Tracking(Experiment):
             self.client.set_experiment_tag(self.experiment_id, key, value)
 
     @guarded
-    def open_run(self, run: RunSpec, record: Record, attempt: int) -> Opened:
-        """The run that shows this attempt; one that shows another attempt of the record is replaced."""
-        start = record.attempt(attempt)
+    def open_run(self, run: RunSpec, record: Record, attempt: int) -> str:
+        """The id of the run, RUNNING, that shows this attempt and those that it continues.
+
+        A run that shows another attempt of the record is replaced.
+        """
+        start, last = record.attempt(record.chain(attempt)[0]), record.attempt(attempt)
+        by = {HOST: last.host, COMPUTED_BY: last.computed_by}
         where = f"tags.{identity_tag(run.kind)} = '{run.identity}' and tags.{KIND} = '{run.kind}'"
         for found in self._search(f"{where} and tags.`{PARENT}` = '{run.parent}'"):
             if found.info.start_time == start.time:
-                self._log(found.info.run_id, params=_without(run.params, found.data.params))
-                return Opened(found.info.run_id, found.info.status != "RUNNING")
+                self._reopen(found, _without(run.params, found.data.params), by)
+                return found.info.run_id
             self.client.delete_run(found.info.run_id)
-        tags = {**run.tags, KIND: run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
-        tags |= {HOST: start.host, COMPUTED_BY: start.computed_by}
+        tags = {**run.tags, **by, KIND: run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
         created = self.client.create_run(self.experiment_id, start.time, tags, run.name)
         self._log(created.info.run_id, params=run.params)
-        return Opened(created.info.run_id, ended=False)
+        return created.info.run_id
+
+    def _reopen(self, run: Run, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        self._log(run.info.run_id, params=params, tags=tags)
+        if run.info.status != "RUNNING":
+            self.client.update_run(run.info.run_id, status="RUNNING")
+            if REASON in run.data.tags:
+                self.client.delete_tag(run.info.run_id, REASON)
 
     @guarded
     def send(self, run_id: str, points: Sequence[Point]) -> None:
@@ -131,13 +139,12 @@ class Tracking(Experiment):
         """Draws the whole run of a record that has come to an end; returns the run's id."""
         attempt = record.shown_attempt()
         assert attempt is not None, "a record without an attempt has come to no end"
-        opened = self.open_run(run, record, attempt)
-        if not opened.ended:
-            points, left_out = read_points(record.journal())
-            for start in range(0, len(points), MAX_POINTS):
-                self.send(opened.run_id, points[start : start + MAX_POINTS])
-            self.conclude(opened.run_id, record, {point.key for point in points}, left_out)
-        return opened.run_id
+        run_id = self.open_run(run, record, attempt)
+        points, left_out = read_points(record.journal())
+        for start in range(0, len(points), MAX_POINTS):
+            self.send(run_id, points[start : start + MAX_POINTS])
+        self.conclude(run_id, record, {point.key for point in points}, left_out)
+        return run_id
 
     def fill_missing(self, parent: str, runs: Iterable[tuple[RunSpec, Record]]) -> int:
         """Draws those runs of ended records that do not stand under the parent yet; returns how many."""

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,16 +54,26 @@ def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swep
     planned = states.Plan.of(checked, records)
     context = Context("one", checked.config.storage_url, tracking=None, code=CodeVersion.here(), num_threads=1)
     data = {key: ray.put(rows) for key, rows in checked.data.items()}
-    teachers = {key: Job(cell, RunSpec.of_teacher(cell, key, "", {})) for key, cell in planned.teacher_cells.items()}
-    cells = {key: Job(cell, RunSpec.of_cell(cell, key, "", {})) for key, cell in planned.cells.items()}
+    teachers = {
+        key: Job((cell,), (RunSpec.of_teacher(cell, key, "", {}),)) for key, cell in planned.teacher_cells.items()
+    }
+    cells = {key: Job((cell,), (RunSpec.of_cell(cell, key, "", {}),)) for key, cell in planned.cells.items()}
     needs = {} if apart else {key: cell.teacher_hash for key, cell in planned.cells.items()}
     pids: dict[str, int] = {}
     for jobs in (teachers, cells) if apart else (teachers | cells,):
-        names = {job: job for job in jobs}
+        names = {job: {job: job} for job in jobs}
         ends = schedule.run(train, names, checked.config, Unwatched(), needs, context=context, jobs=jobs, data=data)
         assert not ends.errors
-        pids |= {job: facts["pid"] for job, facts in ends.facts.items()}
+        pids |= {job: pid_of(records.teacher(job) if job in teachers else records.cell(job)) for job in ends.facts}
     return Swept(records, list(planned.cells), list(planned.teacher_cells), pids)
+
+
+def pid_of(record: Record) -> int:
+    """The process that made the last attempt, by its log."""
+    log = record.storage.read(f"{record.root}/attempts/{record.attempts()[-1]}/log.txt")
+    found = re.search(rb" as process (\d+) for the sweep ", log or b"")
+    assert found
+    return int(found[1])
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.trainables.golden import SHAPES, config
 from tests.trainables.test_cohort import CELLS, SHALLOW, Common, Computed, Journal, Lab, computed, files_of, timeless
-from trainables import distill, finetune
+from trainables import clock, distill, finetune
 from trainables.cell import Cell
 from trainables.checkpoints import BEST
 from trainables.cohort import Cohort
@@ -32,6 +32,14 @@ from trainables.validation import Measures
 NUM_STEPS = 6
 ALWAYS = 1e-12
 """Minutes between checkpoints: one behind every step."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _at_any_price() -> Iterator[None]:
+    """Checkpoints may take all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "MOST_SHARE", 1)
+        yield
 
 
 class Cut(BaseException):
@@ -77,7 +85,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 
 def long_cell(common: Common, index: int) -> TrialConfig:
-    """A cell of 6 steps, evaluated at every third; with two micro-batches per step its second epoch begins at step 5."""
+    """A cell of 6 steps, evaluated at every third; with two micro-batches per step, step 5 begins its second epoch."""
     every = 3 * common.accumulation / 8
     return common.cell(index, max_steps=NUM_STEPS, evaluate_every=every, checkpoint_minutes=ALWAYS)
 

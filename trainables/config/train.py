@@ -39,7 +39,9 @@ class TrainConfig(Frozen):
     evaluate_every: Rate = Field(
         default=1.0, description="Epochs between evaluations; the last step is always evaluated."
     )
-    checkpoint_minutes: Rate = Field(default=5, description="Minutes between checkpoints.")
+    checkpoint_minutes: Rate = Field(
+        default=5, description="Minutes between checkpoints; longer if they would take over 2% of the time."
+    )
 
     @model_validator(mode="after")
     def _check_scale_parameter(self) -> Self:

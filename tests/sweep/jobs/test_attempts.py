@@ -3,33 +3,65 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sweep.jobs import attempts
-from sweep.jobs.attempts import Context, Ended
+from sweep.jobs.attempts import CohortError, Context, Ended, Target, Try
+from sweep.jobs.progress import Progress
 from sweep.records import environment
+from sweep.records.checkpoints import Point, Start
 from sweep.records.environment import CodeVersion
-from sweep.records.records import Attempt, Record, Records
+from sweep.records.records import Record, Records
 from sweep.records.stored import CellResult
-from tests.sweep.tracked import make_result, spec
+from tests.sweep.tracked import begin, make_cell, make_result, spec
 from trainables.errors import NotFinite
 
 CODE = CodeVersion(git_commit="abc", git_dirty=False, source_hash="def", versions={})
 
 
+Raised = NotFinite | ValueError | None
+
+
+def attempts_of(outcomes: dict[str, Raised], records: Records, **starts: Start) -> dict[str, Ended]:
+    """Attempts at these cells at once; an error is returned as a cell's own."""
+
+    def compute(tries: Sequence[Try]) -> list[Any]:
+        for each in tries:
+            logging.getLogger("trainables.distill").info("computing in attempt %d", each.attempt.number)
+            for step in (1, 2, 3):
+                each.report(step, {"train/loss": 1 / step, f"own/{each.attempt.number}": 1.0})
+        return [outcomes[each.attempt.record.identity] or make_result(each.attempt) for each in tries]
+
+    return attempts.make(targets(records, *outcomes, **starts), context(records), compute, Progress(lambda facts: None))
+
+
+def targets(records: Records, *names: str, **starts: Start) -> list[Target]:
+    return [Target(records.cell(name), spec("parent", make_cell(name)), starts.get(name)) for name in names]
+
+
+def context(records: Records) -> Context:
+    return Context("own", records.storage.url, None, CODE, 1)
+
+
 def attempt_of(record: Record, *raised: BaseException) -> Ended:
     """Makes one attempt, which raises the error where there is one."""
 
-    def compute(attempt: Attempt, report: Any) -> CellResult:
-        logging.getLogger("trainables.distill").info("computing in attempt %d", attempt.number)
+    def compute(tries: Sequence[Try]) -> list[CellResult]:
+        (each,) = tries
+        logging.getLogger("trainables.distill").info("computing in attempt %d", each.attempt.number)
         for error in raised:
             raise error
-        return make_result(attempt)
+        return [make_result(each.attempt)]
 
-    context = Context("own", record.storage.url, None, CODE, 1)
-    return attempts.make(record, spec("parent"), context, compute, lambda _: None)
+    target = Target(record, spec("parent"), None)
+    (end,) = attempts.make(
+        [target], Context("own", record.storage.url, None, CODE, 1), compute, Progress(lambda facts: None)
+    ).values()
+    return end
 
 
 def log_of(record: Record, number: int) -> str:
@@ -53,8 +85,73 @@ def test_attempts_of_one_process_have_their_own_logs(records: Records) -> None:
         assert f", torch {environment.versions()['torch']}, " in text
         assert [line.rpartition(" ")[2] for line in text.splitlines() if "computing" in line] == [str(number)]
     assert "for a reason outside of it" in logs[1]
-    assert logs[1].endswith("\nOSError: disk full\n")
+    assert "\nOSError: disk full\n" in logs[1]
     assert ": the attempt fails by itself: not finite at step 2: loss nan\nTraceback " in logs[2]
     assert ": the result is stored in cells/c0ffee\n" in logs[3]
-    for number in (2, 3):
-        assert logs[number].endswith(": the attempt ends\n")
+    for text in logs.values():
+        assert text.endswith(": the attempt ends\n")
+
+
+DONE = Ended(done=True, reason=None, delivered=True)
+
+
+def test_a_cell_of_a_cohort_fails_alone(records: Records) -> None:
+    error = NotFinite("not finite at step 2: loss nan")
+    ends = attempts_of({"a": None, "b": error, "c": ValueError("a plug-in's metric")}, records)
+    assert ends["a"] == DONE
+    assert (ends["b"].reason, ends["c"].reason) == (str(error), "ValueError: a plug-in's metric")
+    assert [records.cell(name).state() for name in "abc"] == ["done", "failed", "failed"]
+    assert [len(records.cell(name).journal()) for name in "abc"] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("error", "expected"), [(RuntimeError("a bug"), CohortError), (OSError("disk"), OSError)])
+def test_an_error_of_a_whole_cohort_is_charged_to_no_cell(
+    records: Records, error: Exception, expected: type[Exception]
+) -> None:
+    def compute(tries: Sequence[Try]) -> list[CellResult]:
+        raise error
+
+    with pytest.raises(expected):
+        attempts.make(targets(records, "a", "b"), context(records), compute, Progress(lambda facts: None))
+    for name in "ab":
+        assert records.cell(name).state() == "missing"
+        failure = records.cell(name).last_failure()
+        assert failure is not None
+        assert not failure.by_itself
+        assert str(error) in failure.traceback
+
+
+def test_an_attempt_that_continues_another_adds_only_what_is_new(records: Records, tmp_path: Path) -> None:
+    record = records.cell("a")
+    first = begin(record)
+    first.journal.write(
+        [
+            {"step": 1, "time": 1, "metrics": {"train/loss": 1.0}},
+            {"step": 2, "time": 2, "metrics": {"train/loss": 0.5, "own/2": 1.0}},
+        ]
+    )
+    start = Start(Point(1, 1), tmp_path)
+    assert attempts_of({"a": None}, records, a=start) == {"a": DONE}
+    assert record.chain(2) == [1, 2]
+    metrics = [(row["step"], row["metrics"]) for row in record.journal()]
+    assert metrics == [
+        (1, {"train/loss": 1.0}),
+        (2, {"train/loss": 0.5, "own/2": 1.0}),
+        (1, {"own/2": 1.0}),
+        (3, {"train/loss": 1 / 3, "own/2": 1.0}),
+    ]
+
+
+def test_the_progress_of_all_cells_is_one_report_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    reports: list[Any] = []
+    progress = Progress(reports.append)
+    for step in range(1, 6):
+        for name, loss in (("a", 1 / step), ("b", None)):
+            progress(name, step, loss)
+        now += 0.5
+    assert reports == [
+        {"progress": {"a": (3, 1 / 3), "b": (2, None)}},
+        {"progress": {"a": (5, 1 / 5), "b": (4, None)}},
+    ]

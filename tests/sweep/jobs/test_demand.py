@@ -89,5 +89,5 @@ def test_the_demand_is_withdrawn_where_the_sweep_is_interrupted(
 ) -> None:
     monkeypatch.setattr(schedule.tune, "Tuner", Tuner)
     with pytest.raises(KeyboardInterrupt):
-        schedule.run(lambda config: None, {"a": "one"}, SweepConfig(name="x", resources=RESOURCES), Unwatched())
+        schedule.run(lambda config: None, {"a": {"a": "one"}}, SweepConfig(name="x", resources=RESOURCES), Unwatched())
     assert cluster.asked == [3, 0]

@@ -68,7 +68,8 @@ def attend(config: dict[str, Any], meeting: ActorHandle[Meeting]) -> None:
     """A trainable that ends only when all trials run at once, and says where it ran."""
     ray.get(meeting.attend.remote(), timeout=90)
     node, device = ray.get_runtime_context().get_node_id(), os.environ["CUDA_VISIBLE_DEVICES"]
-    tune.report({"done": True, "reason": None, "delivered": True, "node": node, "device": device})
+    facts = {"done": True, "reason": None, "delivered": True, "node": node, "device": device}
+    tune.report({"ended": {config["job"]: facts}})
 
 
 def taught_by(teacher: str) -> TrialConfig:
@@ -82,7 +83,7 @@ def asking(cpus: int = 1, gpus: float = 0.0, **more: Any) -> SweepConfig:
 
 @pytest.mark.usefixtures("cluster")
 def test_eight_trials_share_four_gpus_at_once() -> None:
-    names = {f"job-{number}": f"trial {number}" for number in range(NUM_TRIALS)}
+    names = {job: {job: job} for job in map(str, range(NUM_TRIALS))}
     config = asking(gpus=0.5, failures=Failures(max_failures=0))
     ends = schedule.run(attend, names, config, Unwatched(), meeting=Meeting.remote(NUM_TRIALS))
     assert not ends.errors
@@ -95,7 +96,7 @@ def test_eight_trials_share_four_gpus_at_once() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_a_trial_of_no_gpu_sees_none() -> None:
     config = asking(failures=Failures(max_failures=0))
-    ends = schedule.run(attend, {"job": "trial"}, config, Unwatched(), meeting=Meeting.remote(1))
+    ends = schedule.run(attend, {"job": {"job": "trial"}}, config, Unwatched(), meeting=Meeting.remote(1))
     assert [facts["device"] for facts in ends.facts.values()] == [""]
 
 

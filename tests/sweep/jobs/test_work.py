@@ -39,14 +39,14 @@ CONTEXT = Context("own", "runs", None, CodeVersion.here(), 1)
 def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: list[tuple[list[str], dict[str, str]]] = []
+    made: list[tuple[dict[str, list[str]], dict[str, str]]] = []
 
     def run(
-        trainable: Any, names: dict[str, str], config: Any, watcher: Any, needs: dict[str, str], **parameters: Any
+        trainable: Any, names: schedule.Names, config: Any, watcher: Any, needs: dict[str, str], **parameters: Any
     ) -> schedule.Ends:
         jobs = pickle.loads(pickle.dumps(parameters["jobs"]))  # as a worker gets them
-        made.append(([*jobs], needs))
-        return schedule.Ends({job: {"delivered": job == "one"} for job in names})
+        made.append(({name: [run.identity for run in job.runs] for name, job in jobs.items()}, needs))
+        return schedule.Ends({key: {"delivered": key == "one"} for each in names.values() for key in each})
 
     monkeypatch.setattr(schedule, "run", run)
     monkeypatch.setattr("ray.put", lambda value: value)
@@ -58,23 +58,24 @@ def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_st
         train={"max_steps": 15},
         model={"name": "t5", "finetune": {"epochs": 1, "batch_size": 50}},
     )
-    cells = [ready, trained, make_cell("three", strategy="none", train={"max_steps": 5})]
+    cells = [ready, trained, make_cell("three", strategy="none", train=ready.config.train)]
     config = SweepConfig(name="own")
-    jobs = [Job(trained, RunSpec.of_teacher(trained, "its teacher", "parent", {}))]
-    jobs += [Job(cell, RunSpec.of_cell(cell, f"cell {cell.fingerprint}", "parent", {})) for cell in cells]
+    jobs = [Job((trained,), (RunSpec.of_teacher(trained, "its teacher", "parent", {}),))]
+    for cohort in ([ready, cells[2]], [trained]):
+        runs = [RunSpec.of_cell(cell, f"cell {cell.fingerprint}", "parent", {}) for cell in cohort]
+        jobs.append(Job(tuple(cohort), tuple(runs)))
     assert [(job.kind, job.needs) for job in jobs] == [
         ("teacher", None),
         ("cell", "7eac4e4"),
         ("cell", "made"),
-        ("cell", "7eac4e4"),
     ]
     assert work.make(jobs, config, CONTEXT, DATA, progress) == 3
     assert work.make([], config, CONTEXT, DATA, progress) == 0
-    assert made == [(["made", "one", "two", "three"], {"two": "made"})]
+    assert made == [({"made": ["made"], "one": ["one", "three"], "two": ["two"]}, {"two": "made"})]
     assert progress.groups == [
         {
             "teachers": {"its teacher": 2},
-            "cells": {"cell one": 21, "cell two": 15, "cell three": 5},
+            "cells": {"cell one": 21, "cell two": 15, "cell three": 21},
         }
     ]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.records.journal import JournalRow
-from sweep.records.records import CHECKPOINT, CellRecord, Records
+from sweep.records.records import CellRecord, Records
 from sweep.records.storage import Storage
 from sweep.records.stored import Result, TeacherResult
 from tests.sweep.tracked import begin, finish_record, finish_teacher, make_result, shared
@@ -40,7 +40,6 @@ def test_a_cell_from_start_to_end(cell: CellRecord) -> None:
     attempt.journal.write([row(1, 2.5), row(2, 2.25)])
     attempt.journal.write([row(3, 2.125)])
     (attempt.folder / "angles.npz").write_bytes(b"angles")
-    (attempt.folder / CHECKPOINT).write_bytes(b"state")
     (attempt.folder / "student").mkdir()
     (attempt.folder / "student" / "config.json").write_text("{}")
     result = attempt.commit(make_result(attempt, accuracy=0.5))
@@ -57,7 +56,6 @@ def test_a_cell_from_start_to_end(cell: CellRecord) -> None:
     assert angles.read_bytes() == b"angles"
     assert (student / "config.json").read_text() == "{}"
     assert cell.path("per_state.json") is None
-    assert cell.path(CHECKPOINT) is None  # nobody resumes what is finished
     assert cell.failure() is None
 
 
@@ -106,9 +104,7 @@ def test_a_half_written_attempt_is_no_result(cell: CellRecord) -> None:
     attempt = begin(cell)
     (attempt.folder / "angles.npz").write_bytes(b"half")
     attempt.journal.write([row(1, 1.0)])
-    (attempt.folder / CHECKPOINT).write_bytes(b"state")
     attempt.fail("disk full", "", by_itself=False)
-    assert (attempt.folder / CHECKPOINT).read_bytes() == b"state"
     assert cell.result() is None
     assert cell.path("angles.npz") is None
     assert cell.journal() == [row(1, 1.0)]
