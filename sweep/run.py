@@ -4,7 +4,8 @@
         [--verbose]
 
 The exit status is 0 if every cell finished, 1 if a cell failed or could not be tracked, 2 if the config or the call is
-invalid, and 130 if the command was interrupted; the same command then continues.
+invalid, 130 if the command was interrupted (the same command then continues), and 141 if the reader of `--example` or
+`--schema` closed the pipe.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +32,9 @@ from trainables.errors import InputError
 if TYPE_CHECKING:
     from sweep.spec.command import Command
 
+CLOSED_PIPE = 128 + signal.SIGPIPE
+"""The status that a shell gives a command that SIGPIPE has ended."""
+
 logger = logging.getLogger("sweep.run")  # __name__ would be __main__ in a script
 
 
@@ -41,11 +47,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options = command.parse(arguments)
         if options.example:
-            print(sources.EXAMPLE.read_text(), end="")
-            return 0
+            return _print(sources.EXAMPLE.read_text())
         if options.schema:
-            print(json.dumps(schema.schema(), indent=2))
-            return 0
+            return _print(json.dumps(schema.schema(), indent=2) + "\n")
         with log.attached(log.Terminal(console) if options.verbose else logging.NullHandler()):
             return _plan_and_run(options, arguments, console)
     except InputError as error:
@@ -54,6 +58,16 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted before anything was started.", file=sys.stderr)
         return interrupts.STATUS
+
+
+def _print(text: str) -> int:
+    """Prints a text; returns the exit status, also where a reader such as `head` has closed the pipe."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        return CLOSED_PIPE
+    return 0
 
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sweep.spec.fields import guess
-from sweep.spec.messages import shown
+from sweep.spec.messages import Path as KeyPath
+from sweep.spec.messages import dotted, shown
 from sweep.spec.overlay import assign, merge
 from sweep.spec.reading import read_yaml
 from trainables.errors import InputError, Problem
+from trainables.tasks.fields import has_lone_surrogate
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
 EXAMPLE = Path(__file__).parents[1] / "templates" / "example.yaml"
@@ -23,14 +25,17 @@ def read_sources(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     Raises InputError with every problem.
     """
     fields = absolute(_read_file(path), path.absolute().parent)
-    problems: list[Problem] = []
+    problems = _text_problems(fields)
     settings: list[tuple[str, Any]] = []
     for override in overrides:
         key, _, text = override.partition("=")
         try:
-            settings.append((key, read_yaml(text, key)))
+            value = read_yaml(text, key)
         except InputError as error:
             problems += error.problems
+        else:
+            settings.append((key, value))
+            problems += _text_problems(value, (key,))
     for name in [value for key, value in settings if key == "profile"]:
         profiles = fields.get("profiles") or {}
         if isinstance(profiles, dict) and isinstance(block := profiles.get(str(name)), dict):
@@ -61,6 +66,30 @@ def _read_file(path: Path) -> dict[str, Any]:
             [Problem(str(path), f"got {shown(value)}; give a mapping, such as the one that --example prints")]
         )
     return value or {}
+
+
+def _text_problems(content: Any, above: KeyPath = ()) -> list[Problem]:
+    """One problem per key or text that UTF-8 cannot hold; YAML can write it as `"\\ud800"`."""
+    message = "expected text without surrogates (U+D800 to U+DFFF), which UTF-8 cannot hold"
+    return [
+        Problem(dotted(path).encode(errors="backslashreplace").decode(), f"got {shown(text)}; {message}")
+        for path, text in _texts(content, above)
+        if has_lone_surrogate(text)
+    ]
+
+
+def _texts(content: Any, above: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Every key and every text of the content, with its path."""
+    if isinstance(content, str):
+        yield above, content
+    elif isinstance(content, list):
+        for index, value in enumerate(content):
+            yield from _texts(value, (*above, index))
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            if isinstance(key, str):
+                yield (*above, key), key
+            yield from _texts(value, (*above, key))
 
 
 def _override(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

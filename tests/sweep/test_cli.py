@@ -1,12 +1,16 @@
 """The console script: the command itself, and every verb of its table."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from sweep import cli
+from sweep import cli, run
 from sweep.spec import command, schema
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
@@ -30,6 +34,15 @@ def test_without_a_verb_it_is_the_sweep(monkeypatch: pytest.MonkeyPatch, capsys:
     assert json.loads(capsys.readouterr().out) == schema.schema()
     assert call(monkeypatch, "--plam") == 2
     assert capsys.readouterr().err == "--plam: got an unknown flag; did you mean --plan?\n"
+
+
+@pytest.mark.parametrize("flag", ["--schema", "--example"])
+def test_a_reader_that_closes_the_pipe_ends_it_quietly(flag: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = subprocess.run([sys.executable, run.__file__, flag], stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_the_help_is_that_of_the_sweep_and_a_line_per_verb(

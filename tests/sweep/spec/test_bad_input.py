@@ -167,6 +167,22 @@ def test_a_missing_and_an_unreadable_data_file(tmp_path: Path) -> None:
     ]
 
 
+SURROGATE = "expected text without surrogates (U+D800 to U+DFFF), which UTF-8 cannot hold"
+
+
+def test_a_surrogate_in_the_config_itself(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    text = path.read_text() + '"\\udfff": 1\nprofiles: {quick: {base: {task: {text: [text, "\\ud83d"]}}}}\n'
+    path.write_text(text.replace("    name: words", '    name: words\n    prefix: "a \\ud800"'))
+    assert refused(path, r'axes.task.prefix=["\ud83d\ude00"]', r'base.model.teacher="./\udc80"') == [
+        rf"base.task.prefix: got 'a \ud800'; {SURROGATE}",
+        rf"\udfff: got '\udfff'; {SURROGATE}",
+        rf"profiles.quick.base.task.text[1]: got '\ud83d'; {SURROGATE}",
+        rf"axes.task.prefix[0]: got '\ud83d\ude00'; {SURROGATE}",
+        rf"base.model.teacher: got './\udc80'; {SURROGATE}",
+    ]
+
+
 def test_an_empty_config(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.touch()
