@@ -131,7 +131,7 @@ class Conductor:
         logger.info("each attempt logs to %s/%s; attempts of teachers log below teachers/", place, log.FILE)
 
     def _compute(self, teacher_cells: Sequence[Cell], cells: Sequence[Cell], progress: terminal.LiveProgress) -> None:
-        from sweep.jobs import schedule, work
+        from sweep.jobs import room, work
         from sweep.jobs.attempts import Context
 
         sweep_run = self.sweep_run
@@ -151,8 +151,8 @@ class Conductor:
         for cell in ready:
             states.declare(cell, self.records)
         jobs = [work.Job((cell,), (sweep_run.teacher_run(cell),)) for cell in teacher_cells]
-        cohorts = Cohorts.of_sizes(self.checked.sizes(), schedule.num_bytes(self.resources))
-        num_at_once = schedule.num_at_once(self.resources)
+        cohorts = Cohorts.of_sizes(self.checked.sizes(), room.num_bytes(self.resources))
+        num_at_once = room.num_at_once(self.resources)
         for cohort in cohorts.divide(ready, self.plan.steps, num_at_once, self.resources.cohort):
             jobs.append(work.Job(cohort, tuple(map(sweep_run.cell_run, cohort))))
         num_late = work.make(jobs, self.config, context, self.checked.data, progress)

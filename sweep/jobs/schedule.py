@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,8 +19,8 @@ from ray.tune.experiment import Trial
 from sweep.jobs.demand import Demand
 from sweep.jobs.order import AfterTeachers, NewestFirst
 from sweep.jobs.progress import ENDED, PROGRESS
-from sweep.plan.checks import memory
-from sweep.spec.sweep import Resources, SweepConfig
+from sweep.jobs.room import num_at_once
+from sweep.spec.sweep import SweepConfig
 from trainables.deadline import ANSWER_SECONDS
 from trainables.errors import InputError, Problem
 
@@ -70,48 +70,6 @@ def connect(address: str | None) -> None:
     except (OSError, OverflowError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError([Problem(source, f"got {address!r}; no Ray answers there: {reason}")]) from None
-
-
-def check_resources(resources: Resources) -> None:
-    """Raises InputError, with the resources of the cluster, if no node could ever run a trial."""
-    nodes = _nodes()
-    needs = {"CPU": ("cpus", resources.cpus), "GPU": ("gpus", resources.gpus)}
-    problems = [
-        Problem(f"resources.{name}", f"got {amount:g}; no node has more than {most:g} ({_describe(nodes)})")
-        for kind, (name, amount) in needs.items()
-        if amount > (most := max((node.get(kind, 0) for node in nodes), default=0))
-    ]
-    fits = any(node.get("CPU", 0) >= resources.cpus and node.get("GPU", 0) >= resources.gpus for node in nodes)
-    if not problems and not fits:
-        problems = [Problem("resources", f"no node has the CPUs and the GPUs of a trial ({_describe(nodes)})")]
-    if problems:
-        raise InputError(problems)
-
-
-def num_at_once(resources: Resources) -> int:
-    """The number of trials that the nodes that are alive have room for."""
-    needs = {"CPU": resources.cpus, "GPU": resources.gpus}
-    return sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items() if amount) for node in _nodes())
-
-
-def num_bytes(resources: Resources) -> float | None:
-    """The memory of a trial in bytes: of its GPU, else its share of its node's memory; None: it is unknown."""
-    if resources.gpus:
-        return memory.room(resources)
-    shares = [
-        node["memory"] * resources.cpus / node["CPU"] for node in _nodes() if node.get("CPU") and node.get("memory")
-    ]
-    return min(shares, default=None)
-
-
-def _nodes() -> list[dict[str, float]]:
-    """The resources of each node that is alive."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-
-
-def _describe(nodes: Sequence[Mapping[str, float]]) -> str:
-    contents = [f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes]
-    return f"the cluster has {len(nodes)} node{'s' * (len(nodes) != 1)}: {', '.join(contents)}"
 
 
 @dataclass

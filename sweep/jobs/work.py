@@ -15,7 +15,7 @@ from ray import tune
 
 from sweep import interrupts
 from sweep.grid.cells import Cell
-from sweep.jobs import reach, schedule
+from sweep.jobs import reach, room, schedule
 from sweep.jobs.attempts import Context, Ended
 from sweep.jobs.progress import ENDED
 from sweep.jobs.teachers import train_teacher
@@ -45,9 +45,9 @@ def connected(config: SweepConfig, cells: Iterable[Cell], address: str | None) -
                 raise
             raise KeyboardInterrupt from error  # the handler of Ray would end the process
         signal.signal(signal.SIGTERM, interrupts.first)  # in place of the handler of Ray
-        schedule.check_resources(config.resources)
+        room.ensure(config.resources, address)
         reach.check(config, [cell.config for cell in cells])
-        logger.info("nodes of Ray: %d; trials at once: %d", len(ray.nodes()), schedule.num_at_once(config.resources))
+        logger.info("nodes of Ray: %d; trials at once: %d", len(ray.nodes()), room.num_at_once(config.resources))
         yield
     finally:
         ray.shutdown()

@@ -158,7 +158,7 @@ def test_a_termination_is_an_interrupt(
     for where in ("sweep.jobs.work.check_families", "sweep.jobs.reach.check"):
         with monkeypatch.context() as patch:
             patch.setattr("sweep.jobs.schedule.connect", connect)
-            patch.setattr("sweep.jobs.schedule.check_resources", lambda _: None)
+            patch.setattr("sweep.jobs.room.ensure", lambda *_: None)
             patch.setattr(where, check)
             ended.append(conduct.run(*planned, command.parse([path]), [path], Console(quiet=True)))
     assert ended == [interrupts.STATUS] * 2

@@ -5,8 +5,6 @@ Workers import this file: it imports no torch and no MLflow.
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +14,10 @@ import pytest
 import ray
 from ray import tune
 from ray.actor import ActorHandle
-from ray.cluster_utils import Cluster
 
-from sweep.jobs import gpus, reach, schedule
+from sweep.jobs import gpus, reach, room, schedule
 from sweep.spec.sweep import Failures, Resources, SweepConfig
+from tests.sweep.jobs.clusters import bare_cluster
 from tests.sweep.tiny import Unwatched
 from trainables.config import TrialConfig
 from trainables.errors import InputError
@@ -30,23 +28,11 @@ NUM_TRIALS = 8
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """A head without CPUs and two nodes; this process has joined it."""
-    folder = tempfile.mkdtemp(prefix="ray-")  # short: sockets below it have paths of 107 characters at most
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in schedule.ENVIRONMENT.items():
-            patch.setenv(name, value)
-        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        patch.setenv("RAY_TMPDIR", folder)  # else the cluster would be what others on this host join unasked
-        made = Cluster()
-        try:
-            made.add_node(num_cpus=0, include_dashboard=False)
-            for _ in range(2):
-                made.add_node(num_cpus=4, num_gpus=2)
-            schedule.connect(made.address)
-            yield
-        finally:
-            ray.shutdown()
-            made.shutdown()
-            shutil.rmtree(folder)
+    with bare_cluster() as made:
+        for _ in range(2):
+            made.add_node(num_cpus=4, num_gpus=2)
+        schedule.connect(made.address)
+        yield
 
 
 @ray.remote(num_cpus=0)
@@ -103,9 +89,9 @@ def test_a_trial_of_no_gpu_sees_none() -> None:
 @pytest.mark.usefixtures("cluster")
 def test_resources_are_held_against_the_largest_node() -> None:
     for fits in (asking(gpus=0.5), asking(cpus=4, gpus=2)):
-        schedule.check_resources(fits.resources)
+        room.ensure(fits.resources, address=None)
     with pytest.raises(InputError) as raised:
-        schedule.check_resources(asking(gpus=3).resources)
+        room.ensure(asking(gpus=3).resources, address=None)
     (problem,) = raised.value.problems
     assert problem.path == "resources.gpus"
     assert problem.message.startswith("got 3; no node has more than 2 (the cluster has 3 nodes: ")
