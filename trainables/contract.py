@@ -73,13 +73,13 @@ def names(tiny: Tiny) -> None:
     model = (f"models[{tiny.head_name}]", family.models[tiny.head_name].name)
     for field, name in (("config_class", family.config_class), model):
         if not hasattr(transformers, name):
-            raise Broken(field, f"got {name!r}, which transformers has not")
+            raise Broken(field, f"got {name!r}, which transformers does not have")
     config = getattr(transformers, family.config_class)()
     if config.model_type != family.model_type:
         raise Broken("model_type", f"got {family.model_type!r}; {family.config_class} says {config.model_type!r}")
     # Every config accepts the ids of special tokens, even where its class does not declare them.
     if unknown := sorted(key for key in family.config_fields - family.token_ids.keys() if not hasattr(config, key)):
-        raise Broken("config_fields", f"got {', '.join(unknown)}, which {family.config_class} has not")
+        raise Broken("config_fields", f"got {', '.join(unknown)}, which {family.config_class} does not have")
     for key, value in family.defaults.items():
         if getattr(config, key, None) != value:
             raise Broken(f"defaults[{key}]", f"got {value}; {family.config_class} has {getattr(config, key, None)}")
@@ -96,7 +96,9 @@ def stacks(tiny: Tiny) -> None:
             raise Broken(f"stacks[{stack}].path", f"got {blocks.path!r}; {error}") from None
         if not isinstance(module, nn.ModuleList) or len(module) != depths[stack]:
             kind = f"{type(module).__name__} of {len(list(module.children()))}"
-            raise Broken(f"stacks[{stack}].path", f"got {blocks.path!r}, a {kind}; a list of {depths[stack]} blocks")
+            raise Broken(
+                f"stacks[{stack}].path", f"got {blocks.path!r}, a {kind}; expected a list of {depths[stack]} blocks"
+            )
 
 
 def states(tiny: Tiny) -> None:
@@ -168,7 +170,7 @@ def head(tiny: Tiny) -> None:
     named = {name for name in others if name.startswith(facts.outputs)}
     if changed != named:
         field = f"models[{tiny.head_name}].outputs"
-        raise Broken(field, f"got {', '.join(sorted(named)) or 'nothing'}; {', '.join(sorted(changed))} is it")
+        raise Broken(field, f"got {', '.join(sorted(named)) or 'nothing'}; expected {', '.join(sorted(changed))}")
     with tempfile.TemporaryDirectory() as folder:
         base: Any = model.base_model
         base.save_pretrained(folder)

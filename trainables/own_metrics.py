@@ -29,7 +29,9 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not self.names or not all(re.fullmatch(r"[a-z0-9_]+", name) for name in self.names):
-            raise ValueError(f"names: got {self.names!r}; at least one, each of lower-case letters, digits and _")
+            raise ValueError(
+                f"names: got {self.names!r}; expected one or more, each of lower-case letters, digits and _"
+            )
 
     @property
     def name(self) -> str:
@@ -57,8 +59,8 @@ def measured(
         if set(scores) != set(metric.names):
             raise ValueError(f"metric {metric.name}: gives {', '.join(sorted(scores)) or 'nothing'}")
         if duplicates := sorted(set(scores) & {*taken, *values, "loss"}):
-            raise ValueError(f"metric {metric.name}: {duplicates[0]} is measured already; a name of its own")
+            raise ValueError(f"metric {metric.name}: {duplicates[0]} is measured already; give it a name of its own")
         if wrong := [name for name, value in scores.items() if not math.isfinite(value)]:
-            raise ValueError(f"metric {metric.name}: {wrong[0]} is {scores[wrong[0]]}; a finite number")
+            raise ValueError(f"metric {metric.name}: {wrong[0]} is {scores[wrong[0]]}; expected a finite number")
         values |= scores
     return values

@@ -105,7 +105,7 @@ def activate_files(paths: Sequence[str]) -> None:
         try:
             plugins.append(Plugin(Path(path).name, Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+            reason = f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else "it is no text in UTF-8"
             problems.append(Problem(f"plugins[{index}]", f"got {path!r}; {reason}"))
     if problems:
         activate(())
@@ -165,7 +165,7 @@ def _place(extension: object) -> tuple[str, dict[str, Any], str]:
         if not isinstance(kind, str):
             raise TypeError(f'{extension.__name__} needs a kind: `kind: Literal["NAME"] = "NAME"`')
         return "strategy", STRATEGIES, kind
-    raise TypeError(f"got {extension!r}; a Strategy class, a Family, a Generator or a Metric")
+    raise TypeError(f"got {extension!r}; expected a Strategy class, a Family, a Generator or a Metric")
 
 
 def _add(plugin: Plugin) -> None:
@@ -175,9 +175,9 @@ def _add(plugin: Plugin) -> None:
     for extension in _PROCESS.extensions[plugin.hash]:
         sort, table, name = _place(extension)
         if isinstance(extension, Metric) and extension.kind not in KINDS:
-            raise _wrong(plugin, f"the metric {name!r} is for no task kind; one of {', '.join(KINDS)}")
+            raise _wrong(plugin, f"the metric {name!r} is for no task kind; expected one of {', '.join(KINDS)}")
         if name in table or (sort == "generator" and name in BUILT_IN):
-            raise _wrong(plugin, f"the {sort} {name!r} is there already; a name of its own")
+            raise _wrong(plugin, f"the {sort} {name!r} is there already; give it a name of its own")
         table[name] = extension
         _PROCESS.owners[sort, name] = plugin
 
@@ -211,7 +211,7 @@ def _run(plugin: Plugin) -> list[Extension]:
     finally:
         _PROCESS.registering = None
     if not registered:
-        raise _wrong(plugin, "it registers nothing; a call of trainables.plugins.register")
+        raise _wrong(plugin, "it registers nothing; expected a call of trainables.plugins.register")
     return registered
 
 

@@ -76,7 +76,7 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
         if len(states) != stack.num_student or not all(state in allowed for state in states):
             raise ValueError(
                 f"kind: {self.kind} maps the {stack.num_student} student blocks of the {stack.name} to {states}; "
-                f"as many teacher states, of 0 to {stack.num_teacher}"
+                f"expected as many teacher states, of 0 to {stack.num_teacher}"
             )
         mapping = dict(enumerate(states, start=1))
         if match_embeddings if self.match_embeddings is None else self.match_embeddings:
@@ -84,7 +84,7 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
             if state not in allowed:
                 raise ValueError(
                     f"kind: {self.kind} maps the embeddings of the {stack.name} to {state!r}; "
-                    f"a teacher state, of 0 to {stack.num_teacher}"
+                    f"expected a teacher state, of 0 to {stack.num_teacher}"
                 )
             mapping = {0: state, **mapping}
         return mapping
@@ -168,7 +168,7 @@ class Custom(Strategy, frozen=True):
     def check_stacks(self, names: Collection[str]) -> None:
         others = [name for name in self.states if name not in names] if isinstance(self.states, dict) else []
         if others:
-            raise ValueError(f"states.{others[0]}: got a stack that the model has not; it has {', '.join(names)}")
+            raise ValueError(f"states.{others[0]}: got a stack that the model does not have; it has {', '.join(names)}")
 
     def check(self, stack: Stack) -> None:
         if isinstance(self.states, dict) and stack.name not in self.states:

@@ -33,7 +33,8 @@ def _relative(config: SweepConfig) -> list[Problem]:
     is_job = JOB_VARIABLE in os.environ
     if "://" in given or os.path.isabs(given) or not (is_job or len(_nodes()) > 1):
         return []
-    right = f"{'in a submitted job' if is_job else 'on several nodes'}, an absolute path or a URL that all reach"
+    where = "in a submitted job" if is_job else "on several nodes"
+    right = f"{where}, use an absolute path or a URL that every node reaches"
     return [Problem("storage", f"got {given!r}, which is relative; {right}")]
 
 
@@ -55,7 +56,7 @@ def _missed(field: str, value: str, path: str) -> list[Problem]:
     affinities = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
     answers = {node: _exists.options(scheduling_strategy=affinities[node]).remote(path) for node in nodes}
     without = [nodes[node] for node, answer in answers.items() if not ray.get(answer)]
-    message = f"got {value!r}, which {', '.join(without)} does not reach; a path or a URL that every node reaches"
+    message = f"got {value!r}, which {', '.join(without)} does not reach; use a path or a URL that every node reaches"
     return [Problem(field, message)] if without else []
 
 

@@ -1,9 +1,9 @@
-"""What a sweep costs, estimated from the shapes of its models: GPU hours and storage.
+"""The cost of a sweep, estimated from the shapes of its models: GPU hours and storage.
 
-A pass over a token takes 2 operations a weight that it is multiplied with, its backward pass twice that: one for the
-gradient of the weights, one for that of the inputs (Kaplan et al., 2020, section 2.1). Attention over the text is not
-counted; every text is as long as `task.max_length`, which it seldom is. So hours are an estimate from above, at
-`resources.gpu_tflops`.
+The forward pass of a token takes 2 operations per weight that the token is multiplied with. The backward pass takes
+twice as many: half for the gradient of the weights, half for that of the inputs (Kaplan et al., 2020, section 2.1).
+Attention over the text is not counted. Every text counts as `task.max_length` tokens, which few texts have, so the
+hours at `resources.gpu_tflops` are an upper estimate.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ from trainables.tasks.kinds import KINDS
 
 GB = 10**9
 TFLOPS = 0.4 * 312
-"""Of a GPU, where nothing else is said: 40% of an A100's peak in bf16."""
+"""The default rate of a GPU: 40% of an A100's peak in bf16."""
 PAIR_BYTES, BIN_BYTES, NUM_BINS = 24, 8, 20
-"""Of angles.npz: three numbers a student state and pair of teacher states, and at the first and last a histogram."""
+"""The contents of angles.npz: per student state and pair of teacher states, three numbers at each measurement and a
+histogram at the first and the last one."""
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """One model of a cell: all its parameters, and those that a token is multiplied with."""
+    """The numbers of a model's parameters: of all, and of those that each token is multiplied with."""
 
     total: int
     used: int
@@ -64,7 +65,7 @@ def _model(cell: CellSizes, shape: dict[str, Any]) -> ModelSize:
 
 
 def cell_operations(cell: CellSizes) -> float:
-    """A student's training, its evaluations and its test, with the teacher's part."""
+    """The operations of a student's training, evaluations and test, including those of the teacher."""
     config = cell.config
     made, taught = student_size(cell), teacher_size(cell)
     schedule = Schedule.of(config.train, cell.splits.train)
@@ -86,7 +87,7 @@ def shared_operations(cell: CellSizes) -> float:
 
 
 def teacher_operations(cell: CellSizes) -> float:
-    """The making of a teacher, or the validation and the test of a ready one."""
+    """The operations of a teacher's training, evaluations and test; a ready teacher is not trained."""
     config, made = cell.config.model.finetune, teacher_size(cell)
     test = cell.splits.test * evaluation(cell, made)
     if config is None:
@@ -100,12 +101,12 @@ def teacher_operations(cell: CellSizes) -> float:
 
 
 def training(model: ModelSize, lora: LoraConfig | None, config: TrainConfig) -> float:
-    """Operations a token: forward and both gradients; adapters leave out that of the frozen weights."""
+    """Operations per token: the forward pass and both gradients; with adapters, frozen weights need no gradient."""
     return (2 + 2 + 2 * (lora is None) + 2 * config.gradient_checkpointing) * model.used
 
 
 def evaluation(cell: CellSizes, model: ModelSize) -> float:
-    """Operations of one example's answer."""
+    """Operations per example."""
     return 2.0 * model.used * KINDS[cell.config.task.kind].tokens_per_answer(cell.config.task)
 
 
@@ -116,20 +117,23 @@ def hours(operations: float, tflops: float | None) -> float:
 
 @dataclass(frozen=True)
 class StorageCost:
-    """Bytes of a sweep's storage by what they are."""
+    """The bytes of a sweep's storage, by what they hold."""
 
     teachers: int
     students: int
-    """Those that stay."""
+    """The students that are kept."""
     angles: int
     others: int
-    """Students that are there until the sweep has ended."""
+    """The students that are removed at the end of the sweep."""
     checkpoint: int
-    """The largest of a trial, while it runs."""
+    """The largest checkpoint of a running trial."""
 
 
 def storage(groups: Sequence[Sequence[CellSizes]], keep: Literal["best", "all", "none"]) -> StorageCost:
-    """Of the cells of each teacher; of students, one of which stays, the largest is taken."""
+    """The storage of a sweep. Each group holds the cells of one teacher; of each group, `best` keeps one student.
+
+    Which student will be the best is not known, so the largest one is counted.
+    """
     cells = [cell for group in groups for cell in group]
     made = [group[0] for group in groups if group[0].config.model.finetune is not None]
     of_students = [[student_size(cell).total * WEIGHT for cell in group] for group in groups]
@@ -144,7 +148,7 @@ def storage(groups: Sequence[Sequence[CellSizes]], keep: Literal["best", "all", 
 
 
 def show(checked: Checked, plan: Plan, console: Console) -> None:
-    """What a plan costs: GPU hours of what is not done, GPU memory by model and task, storage of all."""
+    """Shows GPU hours of the cells and teachers that are not done, GPU memory per model and task, and storage."""
     sizes = checked.sizes()
     open_cells = [cell for key, cell in sizes.items() if plan.cell_states[key] != "done"]
     groups: dict[str, list[CellSizes]] = {}
@@ -193,7 +197,7 @@ def _num_eval(cell: CellSizes) -> int:
 
 
 def _angles(cell: CellSizes) -> int:
-    """Before its compression."""
+    """The bytes of angles.npz before compression."""
     num_measured = 1 + _num_evaluations(Schedule.of(cell.config.train, cell.splits.train))
     num_student = cell.config.model.student_blocks + 1
     pairs = sum(num_student * (depth + 1) ** 2 for depth in cell.family.num_blocks(cell.shape).values())
@@ -201,7 +205,7 @@ def _angles(cell: CellSizes) -> int:
 
 
 def _checkpoint(cell: CellSizes) -> int:
-    """Weights as they are held, and the optimizer's state of those that are trained."""
+    """The bytes of the weights and of the optimizer's state."""
     parts = memory.of_trial(cell.config, cell.family, cell.shape, cell.head)
     return parts["student"] + parts["optimizer"]
 
@@ -216,5 +220,5 @@ def _gb(size: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Two digits that count: `0.013`, `4.7`, `120`."""
+    """The value with two significant digits: `0.013`, `4.7`, `120`."""
     return f"{float(f'{value:.2g}'):.10g}"

@@ -1,4 +1,4 @@
-"""What a sweep has and what it lacks: its cells and teachers against the records."""
+"""The plan of a sweep: its cells and teachers with their states in the records."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from sweep.records.records import Records, State
 from trainables.config import TrialConfig
 
 Known = State | Literal["unknown"]
-"""The state of a cell or teacher; unknown where its data or teacher was not looked up, and so neither was it."""
+"""The state of a cell or teacher; unknown if its data or its teacher was not looked up."""
 WORDS: dict[Known, str] = {"done": "done", "failed": "failed", "missing": "to do", "unknown": "not looked up"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a sweep, each once, and a cell of each teacher, with their states when they were read."""
+    """The distinct cells of a sweep and one cell per teacher, with their states when they were read."""
 
     cells: Mapping[str, Cell]
     """By fingerprint."""
     teacher_cells: Mapping[str, Cell]
-    """By teacher hash: the first cell that has it."""
+    """Teacher hash -> the first cell with this teacher."""
     labels: Mapping[str, str]
-    """What each cell and each teacher is called, by fingerprint and by hash."""
+    """The labels of cells by fingerprint, and those of teachers by hash."""
     cell_states: Mapping[str, Known]
     teacher_states: Mapping[str, Known]
     steps: Mapping[str, int]
@@ -65,11 +65,11 @@ class Plan:
         )
 
     def cells_to_run(self, *, retry_failed: bool) -> list[Cell]:
-        """The cells without a result; those that failed by themselves only where they are asked for."""
+        """The cells without a result; cells that failed by themselves only with `retry_failed`."""
         return [self.cells[key] for key in _to_run(self.cell_states, retry_failed)]
 
     def teacher_cells_to_make(self, cells: Iterable[Cell], *, retry_failed: bool) -> list[Cell]:
-        """A cell for each teacher that these cells or the table need and that is not there yet."""
+        """One cell per teacher that these cells need and that has no result yet."""
         needed = {cell.teacher_hash for cell in cells}
         return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed) if key in needed]
 
@@ -84,13 +84,13 @@ def _to_run(states: Mapping[str, Known], retry_failed: bool) -> list[str]:
 
 
 def declare(cell: Cell, records: Records) -> None:
-    """Writes down what the cell is, before anyone works on it."""
+    """Stores what the cell is, before a worker begins it."""
     facts = {"config": cell.config.model_dump(mode="json"), "data": cell.data, "teacher": cell.teacher_hash}
     records.cell(cell.fingerprint).declare(facts)
 
 
 def show(plan: Plan, console: Console) -> None:
-    """The plan as a table: a line a teacher and a line a cell, and how much is to do."""
+    """Shows the plan as a table with one line per teacher and per cell, and the number of each state."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("", "cell", "state", "steps"):
         table.add_column(column, no_wrap=True)

@@ -1,4 +1,4 @@
-"""What is known of a sweep beside its records, kept so that its report can be drawn again."""
+"""The description of a sweep that is stored beside the records, so that its report can be drawn again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE = "sweep.json"
 
 
 class StoredCell(BaseModel, frozen=True):
-    """A cell as `sweep.json` has it."""
+    """A cell in `sweep.json`."""
 
     config: TrialConfig
     data: str
@@ -30,7 +30,7 @@ class StoredCell(BaseModel, frozen=True):
     @field_validator("config", mode="before")
     @classmethod
     def _known_fields(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """A field that this program no longer has changes nothing that a report shows."""
+        """Drops fields that this program no longer has; a report does not show them."""
         return {name: value for name, value in config.items() if name in TrialConfig.model_fields}
 
 
@@ -75,14 +75,14 @@ class Sweep(SweepPlugins, frozen=True):
 
     @classmethod
     def load(cls, storage: Storage, name: str) -> Self:
-        """The sweep of that name, its plug-ins known to this process.
+        """The sweep of that name. Activates its plug-ins in this process.
 
-        Raises InputError where there is none, or this program cannot read its file.
+        Raises InputError if there is no such sweep, or if this program cannot read its file.
         """
         path = f"sweeps/{name}/{FILE}"
         known = SweepPlugins.read(storage, path) if name in storage.list("sweeps") else None
         if known is None:
-            raise InputError([Problem("name", f"got {name!r}; the sweeps there are: {', '.join(names(storage))}")])
+            raise InputError([Problem("name", f"got {name!r}; expected one of {', '.join(names(storage))}")])
         activate(known.plugins)
         sweep = cls.read(storage, path)
         assert sweep is not None
@@ -90,9 +90,11 @@ class Sweep(SweepPlugins, frozen=True):
 
 
 def names(storage: Storage) -> list[str]:
-    """The names of the sweeps of a storage. Raises InputError where there is none."""
+    """The names of the sweeps in a storage. Raises InputError if there is none."""
     known = [name for name in storage.list("sweeps") if FILE in storage.list(f"sweeps/{name}")]
     if not known:
         place = hidden(storage.url)
-        raise InputError([Problem("storage", f"got {place!r}, which holds no sweep; the storage of a sweep's config")])
+        raise InputError(
+            [Problem("storage", f"got {place!r}, which holds no sweep; give the storage of a sweep's config")]
+        )
     return known

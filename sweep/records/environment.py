@@ -1,4 +1,4 @@
-"""Where and with what a sweep runs: git commit, versions, hardware, a hash of the source. Imports no engine."""
+"""The environment of a sweep: git commit, package versions, hardware and a hash of the source. Imports no engine."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ PACKAGES = (
 SOURCES = ("sweep", "trainables")
 UNKNOWN = "unknown"
 COMMIT_VARIABLE, DIRTY_VARIABLE = "SWEEP_GIT_COMMIT", "SWEEP_GIT_DIRTY"
-"""What a submitted job is told of the repository that it was submitted from."""
+"""Variables that tell a submitted job about the repository that it was submitted from."""
 
 
 class CodeVersion(BaseModel, frozen=True):
-    """The code that runs, as the driver knows it."""
+    """The version of the code that runs, as the driver sees it."""
 
     git_commit: str
-    """Of the repository that the command was given in; `unknown` where there is none."""
+    """The commit of the repository that the command was run in; `unknown` if there is none."""
     git_dirty: bool | None
-    """Whether files of that repository differ from the commit; None where there is none."""
+    """Whether files of that repository differ from the commit; None if there is no repository."""
     source_hash: str
     versions: dict[str, str]
-    """Of the packages that numbers depend on."""
+    """The versions of the packages that affect the numbers."""
 
     @classmethod
     def here(cls) -> Self:
@@ -59,13 +59,13 @@ class Environment(CodeVersion, frozen=True):
 
     @classmethod
     def of_worker(cls, code: CodeVersion) -> Environment:
-        """The driver's code on this machine, whatever else `code` says of the driver's own."""
+        """The driver's code version with the hardware of this machine, even if `code` describes the driver's."""
         known = {name: getattr(code, name) for name in CodeVersion.model_fields}
         return Environment(**known, host=host(), cpu=cpu(), gpus=gpus())
 
 
 class SweepEnvironment(Environment, frozen=True):
-    """All that is known of the driver's surroundings."""
+    """The whole environment of the driver."""
 
     python: str
     platform: str
@@ -74,7 +74,7 @@ class SweepEnvironment(Environment, frozen=True):
 
 
 def describe() -> SweepEnvironment:
-    """All that is known of this process's surroundings."""
+    """The whole environment of this process."""
     return SweepEnvironment(
         **dict(Environment.of_worker(CodeVersion.here())),
         python=platform.python_version(),
@@ -89,12 +89,12 @@ def host() -> str:
 
 
 def git_commit() -> str:
-    """The commit of the repository that the command was given in; `unknown` where there is none."""
+    """The commit of the repository that the command was run in; `unknown` if there is none."""
     return os.environ.get(COMMIT_VARIABLE) or _output("git", "rev-parse", "HEAD") or UNKNOWN
 
 
 def git_dirty() -> bool | None:
-    """Whether files of that repository differ from the commit; None where there is none."""
+    """Whether files of that repository differ from the commit; None if there is no repository."""
     if DIRTY_VARIABLE in os.environ:
         return {"true": True, "false": False}.get(os.environ[DIRTY_VARIABLE])
     status = _output("git", "status", "--porcelain")
@@ -119,12 +119,12 @@ def hash_sources(folders: Sequence[Path]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that numbers depend on, without importing them; those that are installed."""
+    """The versions of the installed packages that affect the numbers, without importing them."""
     return {name: found.version for name in PACKAGES for found in metadata.distributions(name=name)}
 
 
 def cpu() -> str:
-    """The processor's name, as far as the system tells."""
+    """The name of the processor, as far as the system tells it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -139,7 +139,7 @@ def gpus() -> list[str]:
 
 
 def _output(*command: str) -> str | None:
-    """What a command prints; None where it is not there or fails."""
+    """The output of a command; None if the command is not installed or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):

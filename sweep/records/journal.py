@@ -1,4 +1,4 @@
-"""A journal: what was measured in one attempt, in segments that are written once each."""
+"""The journal of an attempt: its measurements, in segments that are each written once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweep.records.stored import dump_json
 
 
 class JournalRow(TypedDict):
-    """What was measured at one optimiser step; `time` in milliseconds since the epoch."""
+    """The measurements at one optimiser step; `time` is in milliseconds since the epoch."""
 
     step: int
     time: int
@@ -27,7 +27,7 @@ class Journal:
     root: str
 
     def write(self, rows: Iterable[JournalRow]) -> None:
-        """Adds a segment; one writer at a time."""
+        """Adds a segment. A journal has only one writer."""
         segment = f"{self.root}/{len(self.storage.list(self.root)):06d}.jsonl"
         created = self.storage.create(segment, b"".join(dump_json(row) + b"\n" for row in rows))
         assert created, f"{segment} has a second writer"
@@ -38,7 +38,7 @@ class Journal:
         return [json.loads(line) for segment in segments if segment for line in segment.splitlines()]
 
     def last(self) -> JournalRow | None:
-        """The last row; None where nothing has been measured."""
+        """The last row; None if the journal is empty."""
         names = self.storage.list(self.root)
         segment = self.storage.read(f"{self.root}/{names[-1]}") if names else None
         return json.loads(segment.splitlines()[-1]) if segment else None

@@ -1,10 +1,10 @@
-"""The log of a sweep, for whoever reads after a hang or a failure what was done last.
+"""The log of a sweep, which shows after a hang or a failure what was done last.
 
     cells/<fingerprint>/attempts/<n>/log.txt   what the worker of an attempt did; the same below teachers/<hash>/
-    sweeps/<name>/logs/<start>.txt             what the command did that was started at that time (UTC)
+    sweeps/<name>/logs/<start>.txt             what the command that was started at that time (UTC) did
 
-Both packages log below their own names. Only while one of the contexts here is open does a line of theirs go
-anywhere, so that a worker that makes several attempts writes each into its own file.
+Both packages log below their own names. Their lines are written only while one of the contexts here is open, so that
+a worker that makes several attempts logs each of them to its own file.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ FILE = "log.txt"
 
 PACKAGES = ("sweep", "trainables")
 COPY_SECONDS = 10.0
-"""How often the log of a remote storage is copied there, and so how much of it a killed process may lose."""
+"""The interval at which a log is copied to a remote storage, and so the most that a killed process loses."""
 
 
 @contextmanager
 def attached(handler: logging.Handler) -> Generator[None]:
-    """Gives the log of both packages, from INFO upwards, to a handler, which is closed at the end."""
+    """Sends the log of both packages, from INFO upwards, to a handler, which is closed at the end."""
     formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     formatter.default_msec_format = "%s.%03dZ"
     formatter.converter = time.gmtime
@@ -55,8 +55,8 @@ def attached(handler: logging.Handler) -> Generator[None]:
 def stored(storage: Storage, path: str) -> Generator[None]:
     """Writes the log to a file of the storage.
 
-    On a disk of this machine every line is in the file at once, and stays there if the process is killed. A remote
-    storage cannot append: there the file is written again every `COPY_SECONDS`, and at the end.
+    In a local storage, every line is in the file at once and stays there if the process is killed. A remote storage
+    cannot append, so the file is written again every `COPY_SECONDS` and at the end.
     """
     if storage.is_local:
         folder, _, name = path.rpartition("/")
@@ -70,7 +70,7 @@ def stored(storage: Storage, path: str) -> Generator[None]:
 
 @contextmanager
 def _copied(lines: io.StringIO, storage: Storage, path: str) -> Generator[None]:
-    """Copies the lines to the storage in the background; a line lost on the way ends nothing."""
+    """Copies the lines to the storage in the background; an error of the storage ends nothing."""
     ended = threading.Event()
 
     def copy() -> None:
@@ -79,7 +79,7 @@ def _copied(lines: io.StringIO, storage: Storage, path: str) -> Generator[None]:
             is_last = ended.wait(COPY_SECONDS)
             text = lines.getvalue()
             if len(text) > num_copied:
-                with contextlib.suppress(OSError):  # tried again with the next copy
+                with contextlib.suppress(OSError):  # the next copy includes these lines
                     storage.write(path, text.encode())
                     num_copied = len(text)
 
@@ -93,12 +93,12 @@ def _copied(lines: io.StringIO, storage: Storage, path: str) -> Generator[None]:
 
 
 def start_name() -> str:
-    """The name of the log of a command that starts now: `20261127T112003.txt`."""
+    """The name of the log file of a command that starts now: `20261127T112003.txt`."""
     return time.strftime("%Y%m%dT%H%M%S.txt", time.gmtime())
 
 
 class Terminal(logging.Handler):
-    """Shows the log on a console, above what is redrawn in place there."""
+    """Shows the log on a console, above the lines that are redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()

@@ -1,17 +1,18 @@
-"""The truth about cells and teachers: attempts, their journals, and one result created once.
+"""The records of cells and teachers: their attempts, the journals of these, and one result that is created once.
 
     cells/<fingerprint>/cell.json                      what the cell is
-    cells/<fingerprint>/attempts/<n>/attempt.json      who tries, where, since when
+    cells/<fingerprint>/attempts/<n>/attempt.json      its sweep, its host and its start
                                      journal/<k>.jsonl segments of metric rows, each written once
                                      checkpoints/      where a later attempt can continue (sweep/records/checkpoints.py)
-                                     failed.json       why this attempt ended without a result
+                                     failed.json       the reason why the attempt ended without a result
                                      ...               artifacts: angles.npz, per_state.json, student/
-    cells/<fingerprint>/result.json                    names the attempt that made it
+    cells/<fingerprint>/result.json                    the result, with the attempt that produced it
     teachers/<hash>/attempts/<n>/...                   the same, with model/ for student/
-    teachers/<hash>/teacher.json                       names the attempt that made it
+    teachers/<hash>/teacher.json                       the result, with the attempt that produced it
 
-Data first, the manifest last: an attempt's files count only once the manifest names it, and only one attempt
-can create the manifest. sweep/records/stored.py has the files' contents.
+`result.json` and `teacher.json` are manifests. An attempt stores its files first and creates the manifest last. Its
+files count only once the manifest names the attempt, and only one attempt can create the manifest.
+sweep/records/stored.py defines the contents of the JSON files.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sweep.records.storage import Storage
 from sweep.records.stored import AttemptFailure, AttemptStart, CellResult, Result, TeacherResult, dump_json
 
 RecordKind = Literal["cell", "teacher"]
-"""What a record is of, and so a job that makes it and a run that shows it."""
+"""What a record describes. The job that produces it and the run that shows it are of the same kind."""
 State = Literal["done", "failed", "missing"]
 CHECKPOINTS = "checkpoints"
 """The folder of an attempt's checkpoints."""
@@ -59,7 +60,7 @@ class Record(ABC):
 
     @abstractmethod
     def result(self) -> Result | None:
-        """The manifest: the one result, with the attempt that made it; None: there is none yet."""
+        """The result, with the attempt that produced it; None if there is none yet."""
 
     @property
     def root(self) -> str:
@@ -73,31 +74,31 @@ class Record(ABC):
         return sorted(int(name) for name in self.storage.list(f"{self.root}/attempts") if name.isdecimal())
 
     def attempt(self, number: int) -> AttemptStart:
-        """Who made an attempt, where and since when."""
+        """The sweep and the host of an attempt, and when it began."""
         start = AttemptStart.read(self.storage, f"{self.root}/attempts/{number}/attempt.json")
         assert start is not None, f"{self.root} has no attempt {number}"
         return start
 
     def last_failure(self) -> AttemptFailure | None:
-        """Why the last attempt gave up, for whatever reason; None: it has a result, or was cut off."""
+        """Why the last attempt failed, for whatever reason; None if there is a result or it was interrupted."""
         attempts = self.attempts()
         if not attempts or self.result() is not None:
             return None
         return AttemptFailure.read(self.storage, f"{self.root}/attempts/{attempts[-1]}/failed.json")
 
     def failure(self) -> AttemptFailure | None:
-        """Why the cell itself failed, which another try would not change."""
+        """Why the cell or teacher failed by itself, so that a retry would fail again; None if it did not."""
         failure = self.last_failure()
         return failure if failure and failure.by_itself else None
 
     def state(self) -> State:
-        """What is to be done with the cell; a cell that was cut off, or failed for a reason outside, is missing."""
+        """The state; missing also if an attempt was interrupted or failed for a reason outside the cell."""
         if self.result() is not None:
             return "done"
         return "failed" if self.failure() else "missing"
 
     def begin(self, *, host: str, computed_by: str, sweep: str, continues: int | None = None) -> Attempt:
-        """A new attempt, with a number of its own whoever else begins one at the same time.
+        """A new attempt. Its number is unique, even if other processes begin attempts at the same time.
 
         `continues`: the number of the attempt that it continues from a checkpoint.
         """
@@ -109,7 +110,7 @@ class Record(ABC):
         return Attempt(self, number, self.storage.workspace(place), self._journal(number))
 
     def shown_attempt(self) -> int | None:
-        """The attempt that made the result, or else the last one."""
+        """The attempt that produced the result, else the last attempt; None if there is none."""
         result = self.result()
         return result.attempt if result else max(self.attempts(), default=None)
 
@@ -130,7 +131,7 @@ class Record(ABC):
         return [row for each in self.chain(number) for row in self._journal(each).read()]
 
     def last_row(self) -> JournalRow | None:
-        """The last row of `journal`, for which the others are not read."""
+        """The last row of `journal`, without reading its other segments."""
         number = self.shown_attempt()
         chain = [] if number is None else self.chain(number)
         return next((row for each in reversed(chain) if (row := self._journal(each).last())), None)
@@ -139,7 +140,7 @@ class Record(ABC):
         return Journal(self.storage, f"{self.root}/attempts/{number}/journal")
 
     def path(self, name: str) -> Path | None:
-        """An artifact of the attempt that made the result, as a file or folder of this machine."""
+        """An artifact of the attempt that produced the result, as a file or folder on this machine."""
         result = self.result()
         return self.storage.local(f"{self.root}/attempts/{result.attempt}/{name}") if result else None
 
@@ -152,7 +153,7 @@ class CellRecord(Record):
     manifest_name: ClassVar[str] = "result.json"
 
     def declare(self, config: dict[str, Any]) -> None:
-        """Writes down what the cell is, where that has not been done."""
+        """Stores what the cell is, unless that is stored already."""
         self.storage.create(f"{self.root}/cell.json", dump_json(config))
 
     def result(self) -> CellResult | None:
@@ -170,7 +171,7 @@ class TeacherRecord(Record):
         return TeacherResult.read(self.storage, self.manifest_path)
 
     def location(self) -> str:
-        """Where `from_pretrained` finds the teacher: a folder of this machine, or the path of a ready one."""
+        """The argument for `from_pretrained`: a folder on this machine, or the path or hub id of a ready teacher."""
         result = self.result()
         assert result is not None, f"there is no teacher {self.identity} yet"
         location = result.path or self.path("model")
@@ -180,7 +181,7 @@ class TeacherRecord(Record):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a cell or a teacher. What is to be kept of it is put into `folder`."""
+    """One attempt at a cell or a teacher. The files in `folder` are kept."""
 
     record: Record
     number: int
@@ -188,14 +189,14 @@ class Attempt:
     journal: Journal
 
     def stored(self, name: str) -> str:
-        """An artifact's path in the record, as manifests name it."""
+        """The path of an artifact relative to the record, as in manifests."""
         return f"attempts/{self.number}/{name}"
 
     def commit(self, result: Result) -> Result:
-        """Stores the folder, then creates the manifest; returns the one that stands, perhaps another attempt's.
+        """Stores the folder, then creates the manifest. Returns the manifest, which may be that of another attempt.
 
-        The checkpoints are deleted, because a finished record needs none. With a remote storage `folder` is gone
-        afterwards: read through `record.path`.
+        The checkpoints are deleted, because a finished record needs none. With a remote storage, `folder`
+        no longer exists afterwards; `record.path` gives its files.
         """
         assert result.attempt == self.number
         self.record.storage.put(self.folder, f"{self.record.root}/attempts/{self.number}")
@@ -207,7 +208,7 @@ class Attempt:
         return stands
 
     def fail(self, reason: str, message: str, traceback: str = "", *, by_itself: bool) -> None:
-        """Ends the attempt. `by_itself`: the cell would fail again, so it is not tried again."""
+        """Ends the attempt without a result. `by_itself`: a retry would fail again, so there is none."""
         failure = AttemptFailure(reason=reason, message=message, traceback=traceback, by_itself=by_itself, time=now())
         self.record.storage.create(f"{self.record.root}/{self.stored('failed.json')}", failure.dump())
 

@@ -1,4 +1,4 @@
-"""The commits of the hub's data sets that a storage keeps to: found at the first sweep, used from then on."""
+"""The commits of the hub's data sets: a storage pins them at its first sweep and uses them from then on."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from trainables.tasks.hub import find_revision
 
 
 class Revisions:
-    """What is known of one storage's data sets. Nothing is written before `keep`."""
+    """The commits of one storage's data sets. Nothing is written before `keep`."""
 
     def __init__(self, storage_url: str) -> None:
         self._url = storage_url
         self._found: dict[Hub, str] = {}
-        """Data set as it is asked for, without its configuration -> commit."""
+        """Data set as the config names it, without its configuration -> commit."""
 
     def pinned(self, task: TaskConfig) -> TaskConfig:
-        """The task with the commit that the storage keeps to, else the hub's own now; as it is without a hub.
+        """The task with the commit that the storage has pinned, else the hub's current one.
 
-        Raises InputError where the hub has no such data set or does not answer.
+        A task without a hub stays as it is. Raises InputError if the hub has no such data set or does not answer.
         """
         if task.hub is None:
             return task
@@ -34,14 +34,14 @@ class Revisions:
         return self.found(task)
 
     def found(self, task: TaskConfig) -> TaskConfig:
-        """The task with the commit that was found for it; as it is where none was."""
+        """The task with the commit that `pinned` found for it; the task itself if there is none."""
         commit = self._found.get(_asked(task.hub)) if task.hub else None
         if task.hub is None or commit is None:
             return task
         return task.model_copy(update={"hub": task.hub.model_copy(update={"revision": commit})})
 
     def keep(self) -> None:
-        """Writes down what was found; what is there already stays."""
+        """Stores the new commits; commits that are stored already stay."""
         for hub, commit in self._found.items():
             facts = {"path": hub.path, "revision": hub.revision, "commit": commit}
             Storage(self._url).create(_file(hub), json.dumps(facts, indent=1).encode())
@@ -55,7 +55,7 @@ class Revisions:
 
 
 def _asked(hub: Hub) -> Hub:
-    """The data set alone: all its configurations have one commit."""
+    """The data set without its configuration, because all configurations share one commit."""
     return hub.model_copy(update={"name": None})
 
 

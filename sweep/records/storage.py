@@ -1,6 +1,7 @@
-"""Files of a sweep on an fsspec storage: a folder, an object store, memory.
+"""The files of a sweep on an fsspec storage: a folder, an object store or memory.
 
-Only what object stores have too is relied on: whole files, create-only, no rename, no append.
+It uses only what an object store can do: it reads and writes whole files and creates a file only where there is none.
+It never renames a file or appends to one.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ from sweep.spec.passwords import hidden
 from trainables.errors import InputError, Problem
 
 CREATE_ONLY = ("file", "memory", "s3", "gs", "abfs")
-"""Protocols whose storages can write a file only where there is none, so that of many writers one wins."""
-RIGHT = "a folder that every node reaches, or a URL that starts with s3://, gs:// or abfs://"
+"""Protocols that can create a file only where there is none, so that exactly one of several writers succeeds."""
+RIGHT = "use a folder that every node reaches, or a URL that starts with s3://, gs:// or abfs://"
 _LIBRARY_ERRORS = {
     "botocore.exceptions": ("BotoCoreError", "ClientError"),
     "aiohttp": ("ClientError",),
     "google.auth.exceptions": ("GoogleAuthError",),
     "azure.core.exceptions": ("AzureError",),
 }
-"""Errors of the libraries behind fsspec that are no OSError, by their modules."""
+"""Module -> the errors of a library behind fsspec that are not subclasses of OSError."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def _as_os_error(method: Callable[P, R]) -> Callable[P, R]:
-    """The method, whose storage's own errors are raised as OSError."""
+    """The method, except that errors of the storage's library become OSError."""
 
     @wraps(method)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -51,7 +52,7 @@ def _as_os_error(method: Callable[P, R]) -> Callable[P, R]:
 
 
 def _library_errors() -> tuple[type[Exception], ...]:
-    """Those of the libraries that are loaded: no other raises any."""
+    """The errors of the libraries that are loaded; a library that is not loaded raises none."""
     return tuple(
         getattr(sys.modules[module], name)
         for module, names in _LIBRARY_ERRORS.items()
@@ -61,19 +62,19 @@ def _library_errors() -> tuple[type[Exception], ...]:
 
 
 class Storage:
-    """The files below one URL. Paths are relative to it, with `/`. Can be pickled.
+    """The files below one URL. Paths are relative to it and use `/`. A storage can be pickled.
 
-    What the storage's library raises comes as OSError.
+    Its methods raise OSError for every error of the storage's library.
     """
 
     def __init__(self, url: str) -> None:
-        """Raises InputError where the URL's protocol is unknown, needs a package that is not there, or cannot serve."""
+        """Raises InputError if the URL's protocol is unknown, lacks its package or cannot create files exclusively."""
         self.url = url
         try:
-            # A listing kept by this process would hide what the others have written since.
+            # A cached listing would hide the files that other processes have written since.
             fs, root = url_to_fs(url, use_listings_cache=False)
         except (ImportError, OSError, ValueError) as error:
-            raise InputError([Problem("storage", hidden(f"got {url!r}; {error}"))]) from None
+            raise InputError([Problem("storage", hidden(f"got {url!r}; it cannot be opened: {error}"))]) from None
         protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
         if not set(protocols) & set(CREATE_ONLY):
             reason = f"{protocols[0]}:// cannot write a file only where there is none, which records need; {RIGHT}"
@@ -84,7 +85,7 @@ class Storage:
 
     @_as_os_error
     def create(self, path: str, data: bytes) -> bool:
-        """Writes the whole file once; False, and nothing changed, where it is there already."""
+        """Creates the file with this content. Returns False, and changes nothing, if the file exists already."""
         target = self._target(path)
         try:
             if self.is_local:
@@ -98,7 +99,7 @@ class Storage:
 
     @_as_os_error
     def write(self, path: str, data: bytes) -> None:
-        """Writes the whole file, over an older one too; a reader sees the older or the new one."""
+        """Creates or replaces the file; a reader sees either the old content or the new one."""
         target = self._target(path)
         if self.is_local:
             with _temporary(Path(target), data) as temporary:
@@ -108,7 +109,7 @@ class Storage:
 
     @_as_os_error
     def read(self, path: str) -> bytes | None:
-        """The file's bytes; None where there is none."""
+        """The bytes of the file; None if it does not exist."""
         try:
             return self._fs.cat_file(self._target(path))
         except FileNotFoundError:
@@ -116,7 +117,7 @@ class Storage:
 
     @_as_os_error
     def list(self, path: str) -> list[str]:
-        """The sorted names of the files and folders in a folder; empty where there is no such folder."""
+        """The sorted names of the files and folders in a folder; empty if the folder does not exist."""
         try:
             found: list[str] = self._fs.ls(self._target(path), detail=False)
         except FileNotFoundError:
@@ -126,28 +127,28 @@ class Storage:
 
     @_as_os_error
     def delete(self, path: str) -> None:
-        """Removes a file, or a folder with all that is in it; nothing where there is none."""
+        """Removes a file, or a folder with its contents; does nothing if the path does not exist."""
         try:
             self._fs.rm(self._target(path), recursive=True)
         except FileNotFoundError:
             return
 
     def try_out(self) -> None:
-        """Writes a file, and removes it. Raises OSError where the storage does not let it."""
+        """Writes a file and removes it again. Raises OSError if either fails."""
         marker = f"tried-{uuid4().hex}"
         self.create(marker, b"")
         self.delete(marker)
 
     def full_url(self, path: str) -> str:
-        """Where a path is, for people and for other programs: a URL, or a plain path on this machine."""
+        """The address of a path for people and other programs: a URL, or a plain path on this machine."""
         target = self._target(path)
         return target if self.is_local else self._fs.unstrip_protocol(target)
 
     @_as_os_error
     def local(self, path: str) -> Path | None:
-        """The file or folder on this machine, to read; None where there is none.
+        """The file or folder on this machine, for reading; None if it does not exist.
 
-        What lies elsewhere is downloaded once a process, so it has to be final.
+        A remote one is downloaded once per process, so it must not change any more.
         """
         target = self._target(path)
         if self.is_local:
@@ -165,7 +166,7 @@ class Storage:
         return copy if copy.exists() else None
 
     def workspace(self, path: str) -> Path:
-        """An existing folder on this machine to put together what `put` brings to `path`."""
+        """A folder on this machine in which to collect the files that `put` then stores at `path`."""
         if self.is_local:
             folder = Path(self._target(path))
             folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +196,7 @@ class Storage:
 
 @contextmanager
 def _temporary(target: Path, data: bytes) -> Generator[Path]:
-    """A finished file beside the target, on the disk before it gets its name."""
+    """A complete file beside the target, flushed to disk before it is given the target's name."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}")
     try:
@@ -210,5 +211,5 @@ def _temporary(target: Path, data: bytes) -> Generator[Path]:
 
 @cache
 def _downloads() -> tempfile.TemporaryDirectory[str]:
-    """This process's copies of remote files; removed with it."""
+    """The folder for this process's copies of remote files; it is removed when the process ends."""
     return tempfile.TemporaryDirectory(prefix="sweep-")

@@ -1,4 +1,4 @@
-"""The JSON files that a storage keeps, typed. Each names the version of its format; a file without one is version 1."""
+"""The typed JSON files of a storage. Each names the version of its format; a file that names none is version 1."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from trainables.errors import InputError, Problem
 
 
 class StoredFile(BaseModel, frozen=True):
-    """One JSON file. Keys that this program does not know are left out when it is read."""
+    """One JSON file. Reading it ignores keys that this program does not know."""
 
     versions: ClassVar[tuple[int, ...]] = (1,)
-    """The versions that this program reads; it writes the last of them."""
+    """The versions that this program can read; it writes the last one."""
 
     version: int = 1
 
     @classmethod
     def read(cls, storage: Storage, path: str) -> Self | None:
-        """The file at the path; None where there is none.
+        """The file at the path; None if it does not exist.
 
-        Raises InputError where its version is not one that this program reads, or its content is damaged.
+        Raises InputError if this program cannot read its version, or if its content is damaged.
         """
         data = storage.read(path)
         if data is None:
@@ -55,7 +55,7 @@ class StoredFile(BaseModel, frozen=True):
 
 
 class AttemptStart(StoredFile, frozen=True):
-    """`attempt.json`: who tries, where, since when."""
+    """`attempt.json`: which sweep makes the attempt, on which host, and when it began."""
 
     host: str
     computed_by: str
@@ -82,18 +82,18 @@ class AttemptFailure(StoredFile, frozen=True):
     message: str
     traceback: str
     by_itself: bool
-    """The cell or teacher would fail again, so it is not tried again."""
+    """Whether the cell or teacher would fail again, so that it is not retried."""
     time: int
     """Milliseconds since the epoch."""
 
 
 class Result(StoredFile, frozen=True):
-    """What the manifests of cells and of teachers both say."""
+    """What the manifests of cells and of teachers have in common."""
 
     attempt: int
-    """The number of the attempt that made it."""
+    """The number of the attempt that produced it."""
     time: int
-    """When it was made, in milliseconds since the epoch."""
+    """When it was produced, in milliseconds since the epoch."""
     computed_by: str
     environment: Environment
     metrics: dict[str, float]
@@ -101,9 +101,9 @@ class Result(StoredFile, frozen=True):
     main_metric: str
     """`accuracy`, `bleu`, …"""
     signature: str | None
-    """What stands beside the main metric so that it can be compared."""
+    """How the main metric was computed, such as sacrebleu's signature, so that it can be compared."""
     steps: int
-    """Optimiser steps; 0 for a teacher that was ready."""
+    """Optimiser steps; 0 for a ready teacher."""
     best_step: int
 
 
@@ -125,9 +125,9 @@ class TeacherResult(Result, frozen=True):
 
     hash: str
     path: str | None
-    """The folder or hub id of a teacher that was ready; None: its model lies in the attempt."""
+    """The folder or hub id of a ready teacher; None if its model lies in the attempt's folder."""
     chance: float
-    """The main metric of guessing."""
+    """The main metric that guessing gives."""
 
 
 def dump_json(value: object) -> bytes:

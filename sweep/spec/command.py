@@ -82,4 +82,4 @@ def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
     flags = sorted(flag for action in parser._actions for flag in action.option_strings if flag.startswith("--"))
     near = nearest(word.partition("=")[0], flags)
     known = ", ".join(flags)
-    return f"got an unknown flag; did you mean {near}?" if near else f"got an unknown flag; known: {known}"
+    return f"got an unknown flag; did you mean {near}?" if near else f"got an unknown flag; expected one of {known}"

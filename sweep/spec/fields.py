@@ -65,4 +65,4 @@ def guess(word: str, known: Iterable[str]) -> str:
         path for path in trial_fields() if path.rsplit(".", 1)[-1] == word and not path.startswith("strategy.")
     ]
     near = f"base.{min(elsewhere, key=len)}" if elsewhere else nearest(word, names)
-    return f"did you mean {near}?" if near else f"known: {', '.join(names)}"
+    return f"did you mean {near}?" if near else f"expected one of {', '.join(names)}"

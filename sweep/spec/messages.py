@@ -31,11 +31,11 @@ _EXPECTED = {
     "greater_than_equal": "at least {ge:g}",
     "less_than": "less than {lt:g}",
     "less_than_equal": "at most {le:g}",
-    "too_short": "at least {min_length} of them",
-    "too_long": "at most {max_length} of them",
+    "too_short": "{min_length} or more entries",
+    "too_long": "at most {max_length} entries",
     "string_too_short": "a text that is not empty",
     "string_pattern_mismatch": "a text that matches {pattern}",
-    "literal_error": "one of {expected}",
+    "literal_error": "{expected}",
 }
 
 
@@ -84,13 +84,14 @@ def _fault(path: Path, details: list[ErrorDetails], models: list[type[BaseModel]
         return Fault(path, f"got an unknown key; {guess(str(path[-1]), known_keys(models, path[:-1]))}")
     if kind == "value_error":
         return _validator_fault(path, str(detail.get("ctx", {})["error"]), got, known_keys(models, path))
-    expected = " or ".join(
-        dict.fromkeys(
-            _EXPECTED[each["type"]].format(**each.get("ctx", {})) if each["type"] in _EXPECTED else each["msg"]
-            for each in details
-        )
-    )
-    return Fault(path, f"got {got}; {expected}")
+    expected = " or ".join(dict.fromkeys(map(_expectation, details)))
+    return Fault(path, f"got {got}; expected {expected}")
+
+
+def _expectation(detail: ErrorDetails) -> str:
+    """What would be right; for a constraint that only a plug-in has, in pydantic's words."""
+    known = _EXPECTED.get(detail["type"])
+    return known.format(**detail.get("ctx", {})) if known else detail["msg"].removeprefix("Input should be ")
 
 
 def _validator_fault(path: Path, message: str, got: str, keys: list[str]) -> Fault:

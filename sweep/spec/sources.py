@@ -58,7 +58,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InputError([Problem("config", f"got {str(path)!r}; {reason}")]) from None
     value = read_yaml(text, str(path))
     if not isinstance(value, dict | None):

@@ -23,7 +23,7 @@ from trainables.errors import InputError, Problem
 
 def _whole_or_part(share: float) -> float:
     if share > 1 and not share.is_integer():
-        raise ValueError("0, a fraction below 1, or a whole number")
+        raise ValueError("expected 0, a fraction below 1, or a whole number")
     return share
 
 

@@ -48,7 +48,7 @@ def test_a_plugins_parameters_are_axes_and_are_checked(tmp_path: Path) -> None:
     own: dict[str, Any] = {"plugins": ["own.py"], "base": {**BASE, "strategy": "last"}}
     assert len(prepared(tmp_path, **own, axes={"strategy.leave_out": [0, 1]}).cells) == 2
     assert lines(tmp_path, **own, axes={"strategy.leave_out": [1, 10, -1]}) == [
-        "axes.strategy.leave_out[2]: got -1; at least 0",
+        "axes.strategy.leave_out[2]: got -1; expected at least 0",
         "axes.strategy.leave_out[1]: got 10; 3 of the teacher's 12 encoder blocks are needed",
     ]
     assert lines(tmp_path, "base.strategy.leave=1", **own) == [
@@ -83,7 +83,7 @@ def test_a_state_for_the_embeddings_that_is_none_is_told_before_anything_starts(
     )
     strategy = {"kind": "last", "match_embeddings": True}
     assert lines(tmp_path, plugins=["own.py"], base={**BASE, "strategy": strategy}) == [
-        "base.strategy.kind: last maps the embeddings of the encoder to 77; a teacher state, of 0 to 12"
+        "base.strategy.kind: last maps the embeddings of the encoder to 77; expected a teacher state, of 0 to 12"
     ]
 
 
@@ -91,7 +91,7 @@ def test_a_sweep_that_does_not_name_it_does_not_know_it(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(STRATEGY)
     assert prepared(tmp_path, "base.strategy=last", plugins=["own.py"]).cells
     (line,) = lines(tmp_path, "base.strategy=last")
-    assert line.startswith("base.strategy: got 'last'; no strategy 'last'")
+    assert line.startswith("base.strategy: got 'last'; expected one of none, forward, ")
     (line,) = lines(tmp_path, "axes.strategy.leave_out=[0]")
     assert line.startswith("axes.strategy.leave_out: got an axis that is not a field")
 
@@ -99,8 +99,8 @@ def test_a_sweep_that_does_not_name_it_does_not_know_it(tmp_path: Path) -> None:
 def test_what_is_wrong_with_plugins_is_said_beside_the_rest(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("import json\n\njson.loads('{')\n")
     assert lines(tmp_path, plugins=["none.py", "own.py"], keep="some") == [
-        "keep: got 'some'; one of 'best', 'all' or 'none'",
-        f"plugins[0]: got '{tmp_path}/none.py'; No such file or directory",
+        "keep: got 'some'; expected 'best', 'all' or 'none'",
+        f"plugins[0]: got '{tmp_path}/none.py'; it cannot be read: No such file or directory",
     ]
     (line,) = lines(tmp_path, plugins=["own.py"])
     assert line.startswith("plugins[0]: got 'own.py'; line 3: JSONDecodeError: Expecting property name")

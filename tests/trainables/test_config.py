@@ -86,11 +86,11 @@ def test_a_strategy_takes_parameters() -> None:
 @pytest.mark.parametrize(
     ("strategy", "path", "message"),
     [
-        ("forwrad", "strategy", "no strategy 'forwrad'; did you mean 'forward'?"),
-        ({"kind": "all-to-one"}, "strategy", "no strategy 'all-to-one'; did you mean 'all_to_one'?"),
-        ({"teacher_state": 6}, "strategy", "a mapping with its kind"),
-        (3, "strategy", "give a strategy's name"),
-        (None, "strategy", "give a strategy's name"),
+        ("forwrad", "strategy", "in_order_random, custom; did you mean 'forward'?"),
+        ({"kind": "all-to-one"}, "strategy", "in_order_random, custom; did you mean 'all_to_one'?"),
+        ({"teacher_state": 6}, "strategy", "a mapping with its kind: none, forward, "),
+        (3, "strategy", "expected the name of a strategy, or"),
+        (None, "strategy", "expected the name of a strategy, or"),
         ({"kind": "all_to_one", "teacher_state": -1}, "strategy.teacher_state", "greater than or equal to 0"),
         ({"kind": "all_to_one", "teacher_state": "last"}, "strategy.teacher_state", "valid integer"),
         ({"kind": "forward", "teacher_state": 6}, "strategy.teacher_state", "Extra inputs"),
@@ -116,7 +116,10 @@ def test_every_built_in_parses_by_its_name(kind: str, table: dict[str, dict[str,
 def test_a_name_that_is_no_built_in_is_refused(kind: str) -> None:
     found = problems(**{kind: "nothing"})
     assert list(found) == [kind]
-    assert f"no built-in {kind} 'nothing'" in found[kind]
+    assert (
+        f"expected a mapping or one of the built-in {kind}s: {next(iter(MODELS if kind == 'model' else TASKS))}, "
+        in found[kind]
+    )
 
 
 def test_a_teacher_from_scratch_has_to_be_trained() -> None:
@@ -135,9 +138,15 @@ MADE = {"files": None, "generated": {"generator": "natural_logic"}}
         ({"generated": {"generator": "natural_logic"}}, "give one of files, hub and generated"),
         ({"hub": {"path": "nyu-mll/glue"}}, "give one of files, hub and generated"),
         ({"splits": {"train": "train"}}, "splits: only a hub task"),
-        ({"files": None, "hub": {"path": "x"}, "splits": {"best": "train"}}, "splits: got 'best'; train, validation,"),
-        ({"files": None, "hub": {"path": "x"}, "splits": {"test_a#b": "train"}}, "splits: got 'test_a#b'; train, "),
-        ({"classes": ["neg", "pos", "neg"]}, "classes: got neg, pos, neg; each class once"),
+        (
+            {"files": None, "hub": {"path": "x"}, "splits": {"best": "train"}},
+            "splits: got 'best'; expected train, validation,",
+        ),
+        (
+            {"files": None, "hub": {"path": "x"}, "splits": {"test_a#b": "train"}},
+            "splits: got 'test_a#b'; expected train, ",
+        ),
+        ({"classes": ["neg", "pos", "neg"]}, "classes: got neg, pos, neg; give each class once"),
         ({"examples": {"train": 1, "validation": 1, "test": 1}}, "examples: only a hub task"),
         ({**MADE, "sample": {"train": 1}}, "sample: a generated task"),
     ],

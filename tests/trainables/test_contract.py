@@ -52,11 +52,11 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
 @pytest.mark.parametrize(
     ("family", "said"),
     [
-        (replace(BERT, config_class="BertConf"), ".config_class: got 'BertConf', which transformers has not"),
+        (replace(BERT, config_class="BertConf"), ".config_class: got 'BertConf', which transformers does not have"),
         (replace(BERT, model_type="bart"), ".model_type: got 'bart'; BertConfig says 'bert'"),
         (
             replace(BERT, config_fields=BERT.config_fields | {"dim"}),
-            ".config_fields: got dim, which BertConfig has not",
+            ".config_fields: got dim, which BertConfig does not have",
         ),
         (
             replace(BERT, defaults={**BERT.defaults, "hidden_size": 700}),
@@ -68,7 +68,7 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
         ),
         (
             replace(BERT, stacks={"encoder": Blocks("bert.encoder", ("num_hidden_layers",))}),
-            ".stacks[encoder].path: got 'bert.encoder', a BertEncoder of 1; a list of 6 blocks",
+            ".stacks[encoder].path: got 'bert.encoder', a BertEncoder of 1; expected a list of 6 blocks",
         ),
         (
             replace(BERT, width_field="intermediate_size"),
@@ -78,7 +78,7 @@ BERT, QWEN3, T5 = FAMILIES["bert"], FAMILIES["qwen3"], FAMILIES["t5"]
             replace(BERT, embeddings=BERT.embeddings[:1] + BERT.embeddings[2:]),
             ".embeddings: leaves bert.embeddings.position_embeddings.weight to be trained",
         ),
-        (with_head(BERT, outputs=()), ".outputs: got nothing; classifier.bias, classifier.weight is it"),
+        (with_head(BERT, outputs=()), ".outputs: got nothing; expected classifier.bias, classifier.weight"),
         (
             with_head(BERT, fresh=("bert.pooler.",)),
             "its weights lack 2 tensors of its config, classifier.bias for one",

@@ -101,26 +101,30 @@ def test_a_file_that_is_not_run_as_a_plugin_adds_nothing() -> None:
         ("def f():\n    return nonesuch\n\nf()\n", "line 2: NameError: name 'nonesuch' is not defined"),
         ("\nimport no_such_package\n", "line 2: ModuleNotFoundError: No module named 'no_such_package'"),
         ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
-        ("", "it registers nothing; a call of trainables.plugins.register"),
-        (STRATEGY.replace('"first"', '"forward"'), "the strategy 'forward' is there already; a name of its own"),
+        ("", "it registers nothing; expected a call of trainables.plugins.register"),
+        (
+            STRATEGY.replace('"first"', '"forward"'),
+            "the strategy 'forward' is there already; give it a name of its own",
+        ),
         (
             "from trainables.tasks.generators import Generator\nfrom trainables.plugins import register\n"
             "register(Generator('localisation', dict))\n",
-            "the generator 'localisation' is there already; a name of its own",
+            "the generator 'localisation' is there already; give it a name of its own",
         ),
         (
             "from trainables.plugins import register\nregister(3)\n",
-            "line 2: TypeError: got 3; a Strategy class, a Family, a Generator or a Metric",
+            "line 2: TypeError: got 3; expected a Strategy class, a Family, a Generator or a Metric",
         ),
         (
             "from trainables.plugins import register\nfrom trainables.own_metrics import Metric\n"
             "register(Metric('generation', ('My metric',), dict))\n",
-            "line 3: ValueError: names: got ('My metric',); at least one, each of lower-case letters, digits and _",
+            "line 3: ValueError: names: got ('My metric',); expected one or more, each of lower-case letters, digits "
+            "and _",
         ),
         (
             "from trainables.plugins import register\nfrom trainables.own_metrics import Metric\n"
             "register(Metric('generating', ('chrf',), dict))\n",
-            f"the metric 'generating: chrf' is for no task kind; one of {', '.join(KINDS)}",
+            f"the metric 'generating: chrf' is for no task kind; expected one of {', '.join(KINDS)}",
         ),
     ],
 )
@@ -147,8 +151,8 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         activate_files([str(tmp_path / "latin.py"), str(EXAMPLES / "task.py"), str(tmp_path / "none.py")])
     assert [str(problem) for problem in caught.value.problems] == [
-        f"plugins[0]: got '{tmp_path / 'latin.py'}'; not a text in UTF-8",
-        f"plugins[2]: got '{tmp_path / 'none.py'}'; No such file or directory",
+        f"plugins[0]: got '{tmp_path / 'latin.py'}'; it is no text in UTF-8",
+        f"plugins[2]: got '{tmp_path / 'none.py'}'; it cannot be read: No such file or directory",
     ]
 
 
@@ -202,7 +206,7 @@ def test_metrics_of_ones_own_are_measured_for_their_kind() -> None:
     [
         ({}, "gives nothing"),
         ({"one": 1.0, "two": 2.0}, "gives one, two"),
-        ({"one": float("nan")}, "one is nan; a finite number"),
+        ({"one": float("nan")}, "one is nan; expected a finite number"),
     ],
 )
 def test_a_metric_keeps_its_word(monkeypatch: pytest.MonkeyPatch, given: dict[str, float], message: str) -> None:
@@ -279,8 +283,8 @@ register(Generator("own", lambda config: {rows}, ("no", "yes")))
         ("multiple_choice", "MultipleChoiceRow('c', ('a', 'b'), -1)", "the label -1; it has 2 choices"),
         ("multiple_choice", "MultipleChoiceRow('c', ('a',), 0)", "1 choices; 2 or more are needed"),
         ("classification", "ClassificationRow(('c',), -1)", "the label -1; it has 0 classes"),
-        ("generation", "GenerationRow('c', ())", "no references; at least one"),
-        ("question_answering", "QuestionRow('c', (), 'q', ())", "no answers; at least one"),
+        ("generation", "GenerationRow('c', ())", "no references; expected at least one"),
+        ("question_answering", "QuestionRow('c', (), 'q', ())", "no answers; expected at least one"),
     ],
 )
 def test_a_generator_that_gives_a_row_without_a_right_answer(kind: str, row: str, message: str) -> None:
@@ -312,7 +316,9 @@ def test_a_generator_makes_rows_for_one_kind(generator: str, made: str) -> None:
 
 
 def test_a_generator_that_is_not_known() -> None:
-    with pytest.raises(InputError, match=r"^generated.generator: got 'own'; one of natural_logic, localisation$"):
+    with pytest.raises(
+        InputError, match=r"^generated.generator: got 'own'; expected one of natural_logic, localisation$"
+    ):
         generated(Generated(generator="own"), "classification")
 
 

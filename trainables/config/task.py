@@ -138,9 +138,11 @@ class TaskConfig(Frozen):
             raise ValueError("splits: only a hub task has splits to choose from")
         for name in self.splits or {}:
             if name not in ("train", "validation") and not re.fullmatch(r"test(_[\w-]+)?", name):
-                raise ValueError(f"splits: got {name!r}; train, validation, test, or a name such as test_mismatched")
+                raise ValueError(
+                    f"splits: got {name!r}; expected train, validation, test, or a name such as test_mismatched"
+                )
         if self.classes is not None and len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"classes: got {', '.join(self.classes)}; each class once")
+            raise ValueError(f"classes: got {', '.join(self.classes)}; give each class once")
         if self.hub is None and self.examples is not None:
             raise ValueError("examples: only a hub task needs them")
         if self.generated is not None and self.sample is not None:

@@ -22,12 +22,12 @@ def read_strategy(value: Any) -> Any:
         return value
     fields = {"kind": value} if isinstance(value, str) else value
     if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
-        raise ValueError(f"give a strategy's name or a mapping with its kind; one of {', '.join(STRATEGIES)}")
+        raise ValueError(f"expected the name of a strategy, or a mapping with its kind: {', '.join(STRATEGIES)}")
     kind = fields["kind"]
     if kind not in STRATEGIES:
         near = difflib.get_close_matches(kind, STRATEGIES, n=1)
         guess = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no strategy {kind!r}{guess} One of {', '.join(STRATEGIES)}")
+        raise ValueError(f"expected one of {', '.join(STRATEGIES)}{guess}")
     return STRATEGIES[kind].model_validate(fields)
 
 
@@ -45,7 +45,7 @@ def read_named(kind: str, table: dict[str, dict[str, Any]]) -> Callable[[Any], A
         if not isinstance(value, str):
             return value
         if value not in table:
-            raise ValueError(f"no built-in {kind} {value!r}; one of {', '.join(table)}, or a mapping")
+            raise ValueError(f"expected a mapping or one of the built-in {kind}s: {', '.join(table)}")
         return table[value]
 
     return read

@@ -63,7 +63,7 @@ def wrong_sizes(family: Family, config: Shape) -> dict[str, str]:
     shape = [*sizes, *(key for blocks in family.stacks.values() for key in blocks.depth)]
     values = {key: config[key] for key in shape if config.get(key) is not None}
     return {
-        key: f"got {value!r}; a whole number of at least 1"
+        key: f"got {value!r}; expected a whole number of at least 1"
         for key, value in values.items()
         if not isinstance(value, int) or isinstance(value, bool) or value < 1
     }
@@ -84,7 +84,7 @@ def student_problems(family: Family, config: Shape, num_blocks: int, width: int 
     head = family.scaled_head_field
     if head is not None and family.at_width(config, width)[head] < 1:
         least = -(-family.width(config) // family.value(config, head))
-        message = f"got {width}; at least {least}, so that {head}, which follows the width, is not 0"
+        message = f"got {width}; expected at least {least}, so that {head}, which follows the width, is not 0"
         problems.append(Problem("model.student_width", message))
     narrow = _check_divisible(family, {**config, family.width_field: width}, "")
     return problems + [Problem("model.student_width", problem.message) for problem in narrow]
@@ -94,12 +94,12 @@ def _check_divisible(family: Family, config: Shape, path: str) -> list[Problem]:
     # A divisor that is null, in the config or by default, follows from the other key.
     checked = [(a, b) for a, b in family.divisible if config.get(b, family.defaults.get(b)) is not None]
     pairs = [(a, family.value(config, a), b, family.value(config, b)) for a, b in checked]
-    return [Problem(f"{path}.{a}", f"got {x}; a multiple of {b}, {y}") for a, x, b, y in pairs if x % y]
+    return [Problem(f"{path}.{a}", f"got {x}; expected a multiple of {b}, {y}") for a, x, b, y in pairs if x % y]
 
 
 def _guess(family: Family, key: str) -> str:
     near = difflib.get_close_matches(key, sorted(family.config_fields), n=1, cutoff=0)
-    return f"no such field of {family.config_class}; did you mean {near[0]!r}?"
+    return f"got an unknown field of {family.config_class}; did you mean {near[0]!r}?"
 
 
 def _differ_in_order(names: Sequence[str], others: Sequence[str]) -> bool:

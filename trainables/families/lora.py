@@ -35,7 +35,7 @@ def check(family: Family, model: ModelConfig, init: str | None) -> list[Problem]
     if model.student_lora is not None and init == "random":
         message = (
             "got adapters with init: random; weights that are drawn and then frozen learn nothing: "
-            "init: teacher, or model.lora.student: null"
+            "give init: teacher, or model.lora.student: null"
         )
         problems.append(Problem("model.lora.student", message))
     return problems

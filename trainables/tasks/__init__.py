@@ -30,7 +30,7 @@ def read(task: TaskConfig) -> Data:
 def check(task: TaskConfig) -> list[Problem]:
     """What is wrong with a task's kind and the fields that it needs, without looking at the data."""
     if task.kind not in KINDS:
-        return [Problem("kind", f"got {task.kind!r}; one of {', '.join(KINDS)}")]
+        return [Problem("kind", f"got {task.kind!r}; expected one of {', '.join(KINDS)}")]
     kind = KINDS[task.kind]
     problems = kind.check(task)
     if task.metric is not None and task.metric not in kind.metrics:

@@ -51,7 +51,7 @@ def generated(config: Generated, kind: str) -> Data:
             raise _wrong_kind(kind, name, module.KIND)
         return Data.of(module.generate(config), module.CLASSES)
     if name not in GENERATORS:
-        raise _wrong(f"got {name!r}; one of {', '.join([*BUILT_IN, *GENERATORS])}")
+        raise _wrong(f"got {name!r}; expected one of {', '.join([*BUILT_IN, *GENERATORS])}")
     generator = GENERATORS[name]
     try:
         splits = {split: list(rows) for split, rows in generator.generate(config).items()}

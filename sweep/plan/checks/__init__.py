@@ -1,6 +1,6 @@
-"""All that can be known to be wrong before anything starts: config, data, models, storage and tracking at once.
+"""Every check before anything starts: config, data, models, storage and tracking, with all problems at once.
 
-Data and models are checked once each, not per cell.
+Each data set and each model is checked once, not once per cell.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ _HAVE_A_NAME = "these cells have the name {} already, and a name alone makes no 
 
 @dataclass(frozen=True)
 class Checked:
-    """A sweep that can start, with what was read to know it."""
+    """A sweep that passed all checks, with what they have read."""
 
     config: SweepConfig
     cells: list[Cell]
     data: dict[str, Data]
-    """By `Cell.data`; without what a plan did not look up."""
+    """By `Cell.data`; without the data that a plan did not look up."""
     teacher_sources: dict[str, TeacherSource]
     """By `Cell.teacher_hash`."""
     revisions: Revisions
-    """Of the data sets of the hub; to be kept once the sweep starts."""
+    """The commits of the hub's data sets; they are stored when the sweep starts."""
 
     def sizes(self) -> dict[str, CellSizes]:
-        """By fingerprint, without cells whose family does not say what its parameters are."""
+        """The sizes of the cells by fingerprint, without cells whose family does not declare its parameters."""
         found = {
             cell.fingerprint: sizes(cell.config, self.teacher_sources[cell.teacher_hash], self.data.get(cell.data))
             for cell in self.cells
@@ -58,12 +58,12 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     """
     config, problems = load_partly(path, overrides)
     drafts, found = draft(config)
-    # Where base, axes or grids are none, what they would have given is not missing.
+    # If base, axes or grids are invalid, the keys that they would have given are not missing.
     is_whole = not any(problem.path.startswith(("base", "axes", "grids")) for problem in problems)
     problems += [problem for problem in found if is_whole or problem.message != NEEDED]
     tasks, models = Tasks(Revisions(config.storage_url), look_up=look_up), Models(look_up=look_up)
     checks = [problem for each in drafts for problem in tasks.check(each) + models.check(each, tasks.data(each))]
-    # What is wrong with a field's value is said; the default in its place may be no better.
+    # An invalid value has its problem already, and the default in its place may cause others.
     problems += [problem for problem in checks if not any(is_same_field(problem.path, each.path) for each in found)]
     sound = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
     problems += _two_names(sound)
@@ -83,7 +83,7 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
 
 
 def _cell(each: Draft, tasks: Tasks, models: Models, gpus: float) -> Cell | None:
-    """The draft with its identity; None where its config, data or teacher is not sound."""
+    """The cell of a draft; None if its config, data or teacher has a problem."""
     data, source = tasks.identity(each), models.teacher_source(each)
     if each.config is None or data is None or source is None:
         return None
@@ -102,7 +102,7 @@ def _distinct(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def _two_names(cells: Sequence[tuple[Draft, Cell]]) -> list[Problem]:
-    """A name for the model or the task of a cell that has another one already; a name is no part of its identity."""
+    """The problems of cells that differ only in the name of their model or task, which is not in their identity."""
     first: dict[str, TrialConfig] = {}
     problems: list[Problem] = []
     for each, cell in cells:
@@ -117,7 +117,7 @@ def _two_names(cells: Sequence[tuple[Draft, Cell]]) -> list[Problem]:
 
 
 def _resolved(trial: TrialConfig, teacher_source: TeacherSource, revisions: Revisions, gpus: float) -> TrialConfig:
-    """With the dtype that `auto` stands for here, and the hub's commits that were checked."""
+    """The config with the dtype that `auto` stands for, and with the commits of the hub that were checked."""
     model = trial.model.model_copy(update={"revision": teacher_source.revision})
     task = revisions.found(trial.task)
     return trial.model_copy(update={"model": model, "task": task, "dtype": resolve_dtype(trial.dtype, gpus)})

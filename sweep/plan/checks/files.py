@@ -1,4 +1,4 @@
-"""The files of a teacher's folder: their JSON, the hash of their content, and the error that refuses one."""
+"""Reads the files of a teacher's folder and hashes their content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainables.errors import InputError, Problem
 
 
 def content_hash(files: list[Path]) -> str:
-    """The hash of names and contents. Raises ValueError where weights among the files are cut off or not finite."""
+    """The hash of names and contents. Raises ValueError if weights among the files are incomplete or not finite."""
     total = hashlib.sha256()
     for path in files:
         total.update(f"{path.name} {_file_hash(path)}\n".encode())
@@ -27,7 +27,7 @@ def _file_hash(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a file. Raises InputError where there is none."""
+    """The mapping in a JSON file. Raises InputError if the file holds none or cannot be read."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -38,5 +38,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def refusal(message: str) -> InputError:
-    """The error of a teacher that cannot be used."""
+    """The error for a teacher that cannot be used."""
     return InputError([Problem("model.teacher", message)])

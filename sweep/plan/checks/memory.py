@@ -1,4 +1,4 @@
-"""Whether trials fit their GPU, by the arithmetic of trainables/memory.py, and what would help where one does not."""
+"""Checks that trials fit into the memory of their GPU, by trainables/memory.py; for each that does not, what helps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.errors import Problem
 GB = 10**9
 _SMALLEST_SHOWN = GB // 20
 _LARGE = 0.1
-"""The share of the whole from which a part is worth an advice."""
+"""The share of the total above which advice is given for a part."""
 
 _HELP = {
     "gradients": "model.lora.{lora}",
@@ -26,7 +26,7 @@ _HELP = {
 
 @dataclass(frozen=True)
 class Need:
-    """The most that a trial of one model and task, or the making of its teacher, holds on its GPU."""
+    """The peak GPU memory of a trial of one model and task, or of its teacher's training."""
 
     what: str
     is_teacher: bool
@@ -43,7 +43,7 @@ class Need:
 
 
 def needs(cells: Iterable[CellSizes]) -> list[Need]:
-    """For each model and task the trial that needs most, and the teacher that does where it is trained."""
+    """Per model and task, the largest need of a trial, and that of the teacher if it is trained."""
     most: dict[tuple[str, bool], Need] = {}
     for cell in cells:
         model, task = cell.config.model, cell.config.task
@@ -59,14 +59,14 @@ def needs(cells: Iterable[CellSizes]) -> list[Need]:
 
 
 def room(resources: Resources) -> float | None:
-    """Bytes of GPU memory that a trial has, which computes on one GPU; None where it is not said."""
+    """The bytes of GPU memory of a trial, which computes on one GPU; None if the memory is not known."""
     if resources.gpu_gb is None or not resources.gpus:
         return None
     return min(1.0, resources.gpus) * resources.gpu_gb * GB
 
 
 def memory_problems(cells: Iterable[CellSizes], resources: Resources, given: str = "") -> list[Problem]:
-    """A problem for each model and task, and each teacher, that cannot fit; `given` says whose memory it is."""
+    """One problem per model and task, or teacher, that does not fit; `given` says whose memory it is."""
     has = room(resources)
     if has is None:
         return []

@@ -1,4 +1,4 @@
-"""Every teacher with its task, its students and its strategies; each combination is checked once."""
+"""Checks every teacher with its task, its students and its strategies."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from trainables.tasks.serving import family_problems, served
 
 
 class Models:
-    """Finds teachers and remembers them; None where one is not sound.
+    """Finds teachers and caches them; a teacher with problems is cached as None.
 
-    Without `look_up`, a teacher of the hub whose shape is stated is not asked for.
+    Without `look_up`, a teacher of the hub whose shape is stated is not looked up.
     """
 
     def __init__(self, *, look_up: bool = True) -> None:
@@ -31,7 +31,7 @@ class Models:
         self._teacher_sources: dict[str, TeacherSource | None] = {}
 
     def check(self, draft: Draft, data: Data | None) -> list[Problem]:
-        """What is wrong with the draft's model for its task, strategy and init, as far as these are sound."""
+        """The problems of the draft's model with its task, strategy and init, as far as these are valid."""
         model: ModelConfig | None = draft.valid.get("model")
         if model is None:
             return []
@@ -112,7 +112,7 @@ def _try_mapping(strategy: Strategy, stack: Stack, *, match_embeddings: bool) ->
 
 
 def _strategy_problems(strategy: Strategy, where: str, check: Callable[[], None]) -> list[Problem]:
-    """What a check of a strategy raises, about the model or one of its stacks."""
+    """The problem that a check of a strategy raises; it is about the model or one of its stacks, `where`."""
     try:
         check()
     except Exception as error:  # a plug-in's own code may raise anything
@@ -128,5 +128,5 @@ def _key(model: ModelConfig) -> str:
 
 
 def _placed(draft: Draft, problems: list[Problem]) -> list[Problem]:
-    """The problems, their paths as the user wrote them."""
+    """The problems with the paths that the user wrote."""
     return [Problem(draft.where(tuple(path.split("."))), message) for path, message in problems]

@@ -1,4 +1,4 @@
-"""Whether the storage can be written and the tracking server answers; nothing is left behind."""
+"""Checks that the storage can be written to and that the tracking server answers. Leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def storage_problems(config: SweepConfig) -> list[Problem]:
-    """The storage is really written to, a remote one for less than 10 s; nothing is left there."""
+    """Writes a file to the storage and removes it. A remote storage has less than 10 s to answer."""
     try:
         storage = Storage(config.storage_url)
     except InputError as error:
@@ -36,21 +36,23 @@ def storage_problems(config: SweepConfig) -> list[Problem]:
 
 
 def tracking_problems(config: SweepConfig) -> list[Problem]:
-    """The tracking URI's server is asked, for less than 10 s; without tracking_required nothing is."""
+    """Asks the tracking server, which has less than 10 s to answer. Without `tracking_required` it is not asked."""
     url = config.tracking_url
     if not config.tracking_required or url.startswith("databricks"):
         return []
     if url == f"sqlite:///{config.storage_url}/mlflow.db":
         if "://" in config.storage_url:
-            return [Problem("tracking_uri", "got null with a storage that is no folder; the URI of a tracking server")]
+            return [
+                Problem("tracking_uri", "got null with a storage that is no folder; give the URI of a tracking server")
+            ]
         if not Path(config.storage_url, "mlflow.db").exists():
-            return []  # It is where the storage is, and that is checked.
-    # Looking a name up has no time limit of its own, so all of it gets one.
+            return []  # it is created in the storage, which is checked
+    # The lookup of a host name has no time limit, so the whole check has one.
     answers: list[str | None] = []
     thread = Thread(target=lambda: answers.append(_why_no_tracking(url)), daemon=True)
     thread.start()
     thread.join(_TRIES * _TRY_SECONDS + 0.5)
-    reason = answers[0] if answers else "no answer: timed out"
+    reason = answers[0] if answers else "it does not answer: timed out"
     return [Problem("tracking_uri", f"got {shown(url)}; {reason}")] if reason else []
 
 
@@ -65,23 +67,23 @@ def _why_no_tracking(url: str) -> str | None:
         if scheme in _PORTS:
             return _why_no_connection(parts.hostname or "localhost", parts.port or _PORTS[scheme])
     except (ValueError, http.client.InvalidURL) as error:
-        # The error quotes what it takes for the port, which may be a part of the password.
-        return "not a URI; %2F, %3F, %23 stand for /, ?, # in a password" if "@" in url else f"not a URI: {error}"
-    return "http(s)://…, sqlite:///…, postgresql://…, mysql://… or databricks; MLflow keeps no runs in folders"
+        # The error quotes the supposed port, which may be a part of the password.
+        return "it is no URI; %2F, %3F, %23 stand for /, ?, # in a password" if "@" in url else f"it is no URI: {error}"
+    return "expected http(s)://…, sqlite:///…, postgresql://…, mysql://… or databricks; MLflow keeps no runs in folders"
 
 
 def _why_no_database(name: str) -> str | None:
     if name in ("", ":memory:"):
-        return "a database in memory is seen by no other process; sqlite:///…, with the path of a file"
+        return "a database in memory is seen by no other process; give sqlite:///… with the path of a file"
     path = Path(name.partition("?")[0]).absolute()
     if path.is_dir():
-        return f"{path} is a folder; sqlite:///…, with the path of a file"
+        return f"{path} is a folder; give sqlite:///… with the path of a file"
     if path.exists():
         try:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
                 connection.execute("PRAGMA schema_version")
         except sqlite3.Error as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # Another sweep writes.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # busy while another sweep writes
                 return f"{path} cannot be read as an SQLite database: {error}"
     return _why_not_writable(path.parent)
 
@@ -95,7 +97,10 @@ def _why_no_store(storage: Storage) -> str | None:
 
 
 def _why_not_writable(folder: Path) -> str | None:
-    """Writes a file into the nearest folder above that is there: root may pass a check of the mode and still fail."""
+    """Why a file cannot be written to the nearest existing folder; None if it can.
+
+    A file is written, because a check of the mode lets root pass where a write fails.
+    """
     try:
         there = next(path for path in (folder, *folder.parents) if path.exists())
     except OSError as error:
@@ -116,9 +121,9 @@ def _why_no_answer(url: str) -> str | None:
         except urllib.error.HTTPError as error:
             reason = f"a server is there but its /health gives {error.code}; is it MLflow?"
         except urllib.error.URLError as error:
-            reason = f"no answer: {error.reason}"
+            reason = f"it does not answer: {error.reason}"
         except (OSError, http.client.BadStatusLine) as error:
-            reason = f"no answer: {error}"
+            reason = f"it does not answer: {error}"
     return reason
 
 
@@ -127,4 +132,4 @@ def _why_no_connection(host: str, port: int) -> str | None:
         with socket.create_connection((host, port), timeout=_TRY_SECONDS):
             return None
     except OSError as error:
-        return f"no answer: {error}"
+        return f"it does not answer: {error}"

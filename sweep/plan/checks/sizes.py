@@ -1,4 +1,4 @@
-"""The sizes of a cell that its memory and its cost follow from: its teacher's shape, its head, numbers of examples."""
+"""The sizes that determine a cell's memory and cost: its teacher's shape, its head and its numbers of examples."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
 
 FEWEST = ("0", "1")
-"""The classes of a task of which neither the config nor the data says them."""
+"""The classes of a task if neither the config nor the data names them."""
 
 
 class Splits(NamedTuple):
-    """Examples of each split; all test splits are one here."""
+    """The number of examples per split; all test splits count as one."""
 
     train: int
     validation: int
@@ -26,18 +26,18 @@ class Splits(NamedTuple):
 
 @dataclass(frozen=True)
 class CellSizes:
-    """A cell by its sizes; its config's dtype is resolved."""
+    """The sizes of a cell; the dtype in its config is resolved."""
 
     config: TrialConfig
     family: Family
     shape: dict[str, Any]
-    """Of the teacher."""
+    """The fields of the teacher's config."""
     head: Head
     splits: Splits
 
 
 def sizes(config: TrialConfig, teacher_source: TeacherSource, data: Data | None) -> CellSizes | None:
-    """The sizes of a cell; None where its family, one of a plug-in, does not say what its parameters are."""
+    """The sizes of a cell; None if its family, which is then a plug-in, does not declare its parameters."""
     family, task = FAMILIES[config.model.family], config.task
     if family.layout is None:
         return None
@@ -54,7 +54,7 @@ def sizes(config: TrialConfig, teacher_source: TeacherSource, data: Data | None)
 
 
 def _shape(model: ModelConfig, family: Family, teacher_source: TeacherSource) -> dict[str, Any]:
-    """The teacher's config; one from scratch has at most as many tokens as its tokenizer may have."""
+    """The teacher's config; a teacher from scratch has as many tokens as its tokenizer may have."""
     if not isinstance(model.teacher, FromScratch):
         return teacher_source.config
     return {"vocab_size": model.teacher.tokenizer.vocab_size, **family.scratch_fields, **teacher_source.config}

@@ -1,4 +1,4 @@
-"""The data of every task, read once; that of the hub at the commit which the storage keeps to."""
+"""The data of every task, which is read once; data of the hub is read at the commit that the storage has pinned."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from trainables.tasks.hub import is_folder
 from trainables.tasks.rows import Data
 
 NOT_LOOKED_UP = "not looked up "
-"""Starts what stands for the hash of data that a plan does without."""
+"""The prefix of a placeholder for the hash of data that a plan does not look up."""
 
 
 class Tasks:
-    """Reads tasks and remembers their data; None where it is not sound.
+    """Reads tasks and caches their data; the data of a task with problems is cached as None.
 
-    Without `look_up`, a task of the hub that states its numbers of examples is not downloaded: a plan needs no more.
+    Without `look_up`, a task of the hub that states its numbers of examples is not downloaded, because a plan needs
+    only these.
     """
 
     def __init__(self, revisions: Revisions, *, look_up: bool = True) -> None:
@@ -27,7 +28,7 @@ class Tasks:
         self._data: dict[str, Data | None] = {}
 
     def check(self, draft: Draft) -> list[Problem]:
-        """Reads the draft's task if no draft before had it; what is wrong with its data."""
+        """The problems of the draft's task and its data, unless an earlier draft had the same task."""
         task: TaskConfig | None = draft.valid.get("task")
         if task is None or _key(task) in self._data:
             return []
@@ -49,7 +50,7 @@ class Tasks:
         return not self._look_up and task.hub is not None and task.examples is not None and not is_folder(task.hub)
 
     def identity(self, draft: Draft) -> str | None:
-        """The hash of the draft's data, or what stands for it in a plan; None where the data is not sound."""
+        """The hash of the draft's data, or its placeholder in a plan; None if the data has problems."""
         task: TaskConfig | None = draft.valid.get("task")
         if task is not None and self._stands_alone(task):
             source = task.model_dump(mode="json", include={"hub", "splits", "sample"})
@@ -58,7 +59,7 @@ class Tasks:
         return data.hash if data else None
 
     def data(self, draft: Draft) -> Data | None:
-        """The data of the draft's task."""
+        """The data of the draft's task; None if it was not read or has problems."""
         task: TaskConfig | None = draft.valid.get("task")
         return None if task is None else self._data.get(_key(task))
 

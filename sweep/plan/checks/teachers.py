@@ -1,4 +1,4 @@
-"""A teacher where it comes from: a folder, the hub, or a config; its shape and its identity by content."""
+"""The source of a teacher, which is a folder, the hub or a config, with its shape and its identity by content."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _LOCAL = "give a folder in save_pretrained form instead, or a config to train a 
 
 @dataclass(frozen=True)
 class TeacherSource:
-    """What a teacher is made from. `config` is its config.json, or the fields to build it from."""
+    """What a teacher is loaded or built from. `config` is its config.json, or the fields to build it from."""
 
     config: dict[str, Any]
     identity: dict[str, Any]
     source: str | None
-    """A folder or a hub id; None: built from `config`."""
+    """A folder or a hub id; None if the teacher is built from `config`."""
     revision: str | None = None
-    """The hub's commit, so that the teacher that was checked is the one that is loaded."""
+    """The commit on the hub, so that a cell loads the teacher that was checked."""
     is_stated: bool = False
-    """`config` is what `model.shape` says of a hub's model that was not looked up."""
+    """Whether `config` comes from `model.shape`, because the model on the hub was not looked up."""
 
 
 def find(model: ModelConfig, family: Family, *, look_up: bool = True) -> TeacherSource:
-    """The model's teacher. Raises InputError, paths relative to the trial config.
+    """The model's teacher. Raises InputError with paths relative to the trial config.
 
-    Without `look_up`, a model of the hub whose shape is stated is not asked for: a plan needs no more.
+    Without `look_up`, a model of the hub whose shape is stated is not looked up, because a plan needs only its shape.
     """
     if problems := [
         Problem(_in_shape(path), message) for path, message in fitting.scratch_problems(family, model.shape or {})
@@ -61,7 +61,7 @@ def _in_shape(path: str) -> str:
 
 
 def _sized(source: TeacherSource, family: Family) -> TeacherSource:
-    """The teacher, where the sizes in its config.json are sizes."""
+    """The teacher itself. Raises InputError if a size in its config.json is not a positive whole number."""
     wrong = fitting.wrong_sizes(family, source.config)
     if wrong:
         raise InputError([Problem("model.teacher", f"{key} in its config.json: {why}") for key, why in wrong.items()])
@@ -69,7 +69,7 @@ def _sized(source: TeacherSource, family: Family) -> TeacherSource:
 
 
 def _of_shape(source: TeacherSource, model: ModelConfig) -> TeacherSource:
-    """The teacher, where it is what `model.shape` says; a field that its own config leaves out may be anything."""
+    """The teacher itself. Raises InputError if its config contradicts `model.shape`; absent fields are ignored."""
     wrong = [
         Problem(f"model.shape.{key}", f"got {said!r}; the teacher has {has!r}")
         for key, said in (model.shape or {}).items()
@@ -126,7 +126,7 @@ def _hub(name: str, revision: str | None, family: Family) -> TeacherSource:
     except known as error:
         reason = str(error).strip().split("\n")[0]
         at = f" at revision {revision!r}" if revision else ""
-        raise refusal(f"got {name!r}{at}; no folder of this name, and from the hub: {reason}; {_LOCAL}") from None
+        raise refusal(f"got {name!r}{at}; there is no such folder, and from the hub: {reason}; {_LOCAL}") from None
     fields = read_json(config)
     if tokenizer.is_file():
         check_size(fields, family, vocabularies.vocabulary(read_json(tokenizer)))

@@ -1,4 +1,4 @@
-"""A teacher's vocabulary: one, whatever files it lies in, with a row of the embedding table for each token."""
+"""Checks that a teacher's files agree on one vocabulary, and that each token has a row of the embedding table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BYTES = 256
 
 
 def check_scratch(config: dict[str, Any], tokenizer: TokenizerConfig, family: Family) -> None:
-    """A teacher from scratch has a row for each token that its tokenizer, which is trained later, may have."""
+    """Raises InputError if a teacher from scratch has fewer rows than its tokenizer, trained later, may have tokens."""
     least = _BYTES + len(set(family.special_tokens.values())) if tokenizer.kind == "byte_bpe" else 0
     most, num_rows = max(tokenizer.vocab_size, least), config.get("vocab_size")
     if num_rows is not None and num_rows < most:
@@ -26,9 +26,10 @@ def check_scratch(config: dict[str, Any], tokenizer: TokenizerConfig, family: Fa
 
 
 def check_folder(config: dict[str, Any], family: Family, folder: Path) -> int:
-    """The number of tokens of a folder's tokenizer, 0 where no file of it says; there is one vocabulary.
+    """The number of tokens of a folder's tokenizer; 0 if no file tells it.
 
-    The older files may lack what was added later. A folder that was mixed from two models shows there.
+    Raises InputError if the files differ, as in a folder that was mixed from two models. The older files (vocab.json,
+    vocab.txt) may lack tokens that were added later.
     """
     older = [path for path in (folder / "vocab.json", folder / "vocab.txt") if path.is_file()]
     if not (folder / "tokenizer.json").is_file():
@@ -44,9 +45,9 @@ def check_folder(config: dict[str, Any], family: Family, folder: Path) -> int:
 
 
 def check_size(config: dict[str, Any], family: Family, tokens: dict[str, int], *, is_whole: bool = True) -> None:
-    """A row for each token in the embedding table, and where the vocabulary is whole, not many more.
+    """Raises InputError if the embedding table has too few rows, or too many for a vocabulary that is whole.
 
-    Models pad the table to a multiple of 64, and no further.
+    Models pad the table to a multiple of 64 and no further.
     """
     num_rows, num_tokens = config.get("vocab_size", family.defaults.get("vocab_size")), vocabularies.size(tokens)
     if not isinstance(num_rows, int):
@@ -57,11 +58,11 @@ def check_size(config: dict[str, Any], family: Family, tokens: dict[str, int], *
     message = f"got a model for {num_rows} tokens with a tokenizer of {num_tokens}"
     rowless = vocabularies.beyond(tokens, num_rows)
     shown = f", without a row for {vocabularies.first(rowless)}" if rowless else ""
-    raise refusal(f"{message}{shown}; a tokenizer that is the model's")
+    raise refusal(f"{message}{shown}; use the model's own tokenizer")
 
 
 def check_rows(files: list[Path], family: Family, num_tokens: int) -> None:
-    """Raises ValueError where the embedding table in the weights lacks a row for a token, whatever the config says."""
+    """Raises ValueError if the embedding table in the weights has too few rows, whatever the config says."""
     table = f"{family.embeddings[0].rpartition('.')[2]}.weight"
     for path in files:
         for name, place in weights.places(path).items():
@@ -70,7 +71,7 @@ def check_rows(files: list[Path], family: Family, num_tokens: int) -> None:
 
 
 def _older(path: Path) -> dict[str, int]:
-    """A vocab.json, or the lines of a vocab.txt."""
+    """The tokens of a vocab.json or a vocab.txt with their ids."""
     if path.suffix == ".json":
         return {token: index for token, index in read_json(path).items() if isinstance(index, int)}
     try:

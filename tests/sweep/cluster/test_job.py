@@ -45,8 +45,8 @@ def test_a_job_refuses_a_storage_that_would_go_with_it(head: Head, checkout: Pat
     status, log = head.submit("relative", "sh", "-c", f"command -v python; {' '.join(COMMAND)}", folder=checkout)
     assert status == 2, log
     assert f"{BIN / 'python'}\n" in log
-    said = "storage: got 'runs', which is relative; in a submitted job, an absolute path or a URL that all reach"
-    assert said in log.splitlines()
+    said = "in a submitted job, use an absolute path or a URL that every node reaches"
+    assert f"storage: got 'runs', which is relative; {said}" in log.splitlines()
     assert "Traceback" not in log
 
 

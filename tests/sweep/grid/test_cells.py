@@ -94,7 +94,9 @@ def test_part_sweeps_by_name() -> None:
     assert [(cell.train.epochs, cell.seed) for cell in cells] == [(3, 5), (10, 0), (10, 1), (10, 2)]
     assert expand(sweep(axes={"seed": [5]}, grids=list(parts.values()))) == cells
     parts["long"]["axes"]["seed"] = ["one"]
-    assert lines(sweep(axes={"seed": [5]}, grids=parts)) == ["grids.long.axes.seed[0]: got 'one'; a whole number"]
+    assert lines(sweep(axes={"seed": [5]}, grids=parts)) == [
+        "grids.long.axes.seed[0]: got 'one'; expected a whole number"
+    ]
 
 
 def test_a_value_that_comes_twice_in_another_spelling() -> None:
@@ -112,11 +114,11 @@ def test_problems_name_the_place_where_the_field_was_written() -> None:
         grids=[{"base": {"losses": {"kl": -2}}, "axes": {"init": ["random", "both"]}}, {"axes": {"dtype": []}}],
     )
     assert lines(config) == [
-        "axes.seed[0]: got 'one'; a whole number",
-        "base.train.epochs: got 0; more than 0",
-        "base.losses.ce: got -1; at least 0",
-        "grids[0].base.losses.kl: got -2; at least 0",
-        "grids[0].axes.init[1]: got 'both'; one of 'random' or 'teacher'",
+        "axes.seed[0]: got 'one'; expected a whole number",
+        "base.train.epochs: got 0; expected more than 0",
+        "base.losses.ce: got -1; expected at least 0",
+        "grids[0].base.losses.kl: got -2; expected at least 0",
+        "grids[0].axes.init[1]: got 'both'; expected 'random' or 'teacher'",
         "grids[1].axes.dtype: got []; give at least one value",
     ]
 
@@ -146,7 +148,7 @@ def test_a_sound_field_stays_known_where_another_is_wrong() -> None:
     (point,), problems = draft(sweep(base={**BASE, "seed": "x"}))
     assert point.config is None
     assert (point.valid["task"].name, point.valid["init"], "seed" in point.valid) == ("natural-logic", "teacher", False)
-    assert [str(problem) for problem in problems] == ["base.seed: got 'x'; a whole number"]
+    assert [str(problem) for problem in problems] == ["base.seed: got 'x'; expected a whole number"]
 
 
 FULL: dict[str, Any] = {

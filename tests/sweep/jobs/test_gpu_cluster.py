@@ -115,7 +115,7 @@ def test_each_node_with_gpus_says_what_they_are(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("cluster")
 def test_several_nodes_share_no_relative_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWEEP_STORAGE", raising=False)
-    with pytest.raises(InputError, match=r"^storage: got 'runs', which is relative; on several nodes, an absolute"):
+    with pytest.raises(InputError, match=r"^storage: got 'runs', which is relative; on several nodes, use an absolute"):
         reach.check(asking(), [])
 
 
@@ -130,5 +130,5 @@ def test_every_node_reaches_storage_and_teachers(tmp_path: Path, monkeypatch: py
     assert [problem.path for problem in raised.value.problems] == ["storage", "base.model.teacher"]
     for problem, given in zip(raised.value.problems, ("runs", "teacher"), strict=True):
         hosts = ", ".join([os.uname().nodename] * 3)
-        assert problem.message.startswith(f"got '{here}/{given}', which {hosts} does not reach; a path or a URL")
+        assert problem.message.startswith(f"got '{here}/{given}', which {hosts} does not reach; use a path or a URL")
     assert [path.name for path in tmp_path.iterdir()] == ["teacher"]

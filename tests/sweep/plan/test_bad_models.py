@@ -64,14 +64,14 @@ def test_a_teacher_whose_sizes_are_none(tmp_path: Path) -> None:
     file = tmp_path / "teacher" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "num_hidden_layers": "six", "hidden_size": 0}))
     assert refused(path) == [
-        "base.model.teacher: hidden_size in its config.json: got 0; a whole number of at least 1",
-        "base.model.teacher: num_hidden_layers in its config.json: got 'six'; a whole number of at least 1",
+        "base.model.teacher: hidden_size in its config.json: got 0; expected a whole number of at least 1",
+        "base.model.teacher: num_hidden_layers in its config.json: got 'six'; expected a whole number of at least 1",
     ]
 
 
 def test_a_hub_id_that_cannot_be_had(tmp_path: Path) -> None:
     (line,) = refused(write_all(tmp_path), "base.model.teacher=org/none")
-    assert line.startswith("base.model.teacher: got 'org/none'; no folder of this name, and from the hub: ")
+    assert line.startswith("base.model.teacher: got 'org/none'; there is no such folder, and from the hub: ")
     assert line.endswith("; give a folder in save_pretrained form instead, or a config to train a teacher from")
 
 
@@ -84,7 +84,7 @@ def test_a_hub_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(deadline, "ANSWER_SECONDS", 0.2)
     began = time.monotonic()
     (line,) = refused(write_all(tmp_path), "base.model.teacher=org/slow")
-    assert "; no folder of this name, and from the hub: no answer in 0.2 seconds; give a folder " in line
+    assert "; there is no such folder, and from the hub: no answer in 0.2 seconds; give a folder " in line
     assert time.monotonic() - began < 2.5
 
 
@@ -92,7 +92,7 @@ def test_a_tokenizer_that_is_not_the_teachers(tmp_path: Path) -> None:
     path = write_all(tmp_path)
     write_teacher(tmp_path / "teacher", num_tokens=7)
     message = "got a model for 5 tokens with a tokenizer of 7, without a row for 'w5' (5), '[PAD]' (6)"
-    assert refused(path) == [f"base.model.teacher: {message}; a tokenizer that is the model's"]
+    assert refused(path) == [f"base.model.teacher: {message}; use the model's own tokenizer"]
 
 
 @pytest.mark.parametrize(("name", "text"), [("vocab.json", '{"w0": 0, "w2": 1, "x": 2}'), ("vocab.txt", "w0\nw2\nx\n")])
@@ -184,7 +184,7 @@ def test_states_of_a_stack_that_the_model_has_not(tmp_path: Path) -> None:
     path = write_all(tmp_path)
     states = "{encoder: [1, 2, 3], decoder: [1, 2, 3]}"
     assert refused(path, f"base.strategy={{kind: custom, states: {states}}}") == [
-        "base.strategy.states.decoder: got a stack that the model has not; it has encoder"
+        "base.strategy.states.decoder: got a stack that the model does not have; it has encoder"
     ]
 
 
@@ -209,10 +209,10 @@ def test_a_ready_teacher_whose_classes_stand_in_another_order(tmp_path: Path) ->
 def test_a_teacher_from_scratch_that_cannot_be_built(tmp_path: Path) -> None:
     path = write_all(tmp_path)
     assert refused(path, "base.model.teacher={config: {hiden_size: 12}}") == [
-        "base.model.teacher.config.hiden_size: no such field of BertConfig; did you mean 'hidden_size'?"
+        "base.model.teacher.config.hiden_size: got an unknown field of BertConfig; did you mean 'hidden_size'?"
     ]
     assert refused(path, "base.model.teacher={config: {}, tokenizer: {vocab_size: 0}}", "base.model.finetune=null") == [
-        "base.model.teacher.tokenizer.vocab_size: got 0; at least 1",
+        "base.model.teacher.tokenizer.vocab_size: got 0; expected at least 1",
         "base.model.finetune: got null; a teacher built from a config has to be trained",
     ]
     assert refused(path, "base.model.teacher={config: {}}", "base.model.finetune=null") == [

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
 
 def test_a_storage_of_an_unknown_kind(tmp_path: Path) -> None:
     found = refused(write_all(tmp_path), "storage=x3://runs", "tracking_uri=databricks")
-    assert found == ["storage: got 'x3://runs'; Protocol not known: x3"]
+    assert found == ["storage: got 'x3://runs'; it cannot be opened: Protocol not known: x3"]
     found = refused(tmp_path / "sweep.yaml", "storage=x3://me:secret@h/runs", "tracking_uri=databricks")
-    assert found == ["storage: got 'x3://me:***@h/runs'; Protocol not known: x3"]
+    assert found == ["storage: got 'x3://me:***@h/runs'; it cannot be opened: Protocol not known: x3"]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/runs", "webhdfs://127.0.0.1:1/runs"])
@@ -76,8 +76,8 @@ def test_a_tracking_database_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("not a database, but a text that is longer than a header" * 9)
     for name, reason in (
         (f"{tmp_path}/text.db", f"{tmp_path}/text.db cannot be read as an SQLite database: file is not a database"),
-        (f"{tmp_path}", f"{tmp_path} is a folder; sqlite:///…, with the path of a file"),
-        (":memory:", "a database in memory is seen by no other process; sqlite:///…, with the path of a file"),
+        (f"{tmp_path}", f"{tmp_path} is a folder; give sqlite:///… with the path of a file"),
+        (":memory:", "a database in memory is seen by no other process; give sqlite:///… with the path of a file"),
     ):
         uri = f"sqlite:///{name}"
         assert refused(path, f"tracking_uri='{uri}'") == [f"tracking_uri: got {shown(uri)}; {reason}"]

@@ -117,7 +117,7 @@ def test_the_embedding_table_may_be_padded_a_little(tmp_path: Path, size: int, i
     with pytest.raises(InputError) as error:
         prepare(path, [f"storage={tmp_path}/runs"])
     rowless = ", without a row for '[PAD]' (4)" if size == 4 else ""
-    message = f"got a model for {size} tokens with a tokenizer of 5{rowless}; a tokenizer that is the model's"
+    message = f"got a model for {size} tokens with a tokenizer of 5{rowless}; use the model's own tokenizer"
     assert str(error.value) == f"base.model.teacher: {message}"
 
 
@@ -164,7 +164,10 @@ def test_values_of_an_axis_that_differ_only_in_a_name(tmp_path: Path) -> None:
     model = {**BASE["model"], "teacher": str(tmp_path / "teacher")}
     axes = {"task": tasks, "model": [model, {**model, "name": "twin"}], "seed": [0, 1]}
     found = lines(tmp_path, "base.train.epochs=0", base={}, axes={**axes, "seed": [0, "one"]})
-    assert found == ["base.train.epochs: got 0; more than 0", "axes.seed[1]: got 'one'; a whole number"]
+    assert found == [
+        "base.train.epochs: got 0; expected more than 0",
+        "axes.seed[1]: got 'one'; expected a whole number",
+    ]
     there = "already, and a name alone makes no others: give them one name"
     assert lines(tmp_path, base={}, axes=axes) == [
         f"axes.model[1].name: got 'twin'; these cells have the name 'own' {there}",
@@ -187,7 +190,7 @@ def test_data_of_a_wrong_cell_is_still_checked(tmp_path: Path) -> None:
     found = lines(tmp_path, "base.train.batch_size=0", "base.task.text=[txt]", "base.model.student_blocks=13")
     no_field = "there is no such field (row 1: it has text, label), and 1 more"
     assert found == [
-        "base.train.batch_size: got 0; at least 1",
+        "base.train.batch_size: got 0; expected at least 1",
         *(f"base.task.text[0]: got 'txt'; {split}.jsonl: {no_field}" for split in ("train", "validation", "test")),
         "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks",
     ]
@@ -241,7 +244,7 @@ def test_a_server_that_never_answers_is_given_up(
         monkeypatch.setattr(places, "_why_no_answer", lambda url: time.sleep(3))
     began = time.monotonic()
     url = f"http://127.0.0.1:{silent}"
-    assert lines(tmp_path, f"tracking_uri={url}") == [f"tracking_uri: got '{url}'; no answer: timed out"]
+    assert lines(tmp_path, f"tracking_uri={url}") == [f"tracking_uri: got '{url}'; it does not answer: timed out"]
     assert time.monotonic() - began < 2.5
 
 
@@ -250,7 +253,7 @@ def test_tracking_that_is_not_required_is_not_asked(tmp_path: Path) -> None:
 
 
 def test_a_remote_storage_needs_a_tracking_server(tmp_path: Path) -> None:
-    message = "got null with a storage that is no folder; the URI of a tracking server"
+    message = "got null with a storage that is no folder; give the URI of a tracking server"
     assert lines(tmp_path, "storage=memory://runs") == [f"tracking_uri: {message}"]
     assert len(prepared(tmp_path, "storage=memory://runs", "tracking_uri=databricks").cells) == 1
 
@@ -296,11 +299,13 @@ def test_a_plan_does_without_the_teacher_where_its_shape_is_stated(
     assert [teacher.config for teacher in planned.teacher_sources.values()] == [SHAPE]
     plan = Plan.of(planned, Records(Storage(planned.config.storage_url)))
     assert counts(plan) == "teachers: 1 not looked up; cells: 1 not looked up"
-    with pytest.raises(InputError, match=r"^base\.model\.teacher: got 'org/name'; no folder of this name"):
+    with pytest.raises(InputError, match=r"^base\.model\.teacher: got 'org/name'; there is no such folder"):
         prepare(path, places)
     with pytest.raises(InputError, match=r"^base\.model\.student_blocks: got 13; the teacher's encoder has 12 blocks"):
         prepare(path, [*places, "base.model.student_blocks=13"], look_up=False)
-    with pytest.raises(InputError, match=r"^base\.model\.shape\.hiden_size: no such field of BertConfig; did you mean"):
+    with pytest.raises(
+        InputError, match=r"^base\.model\.shape\.hiden_size: got an unknown field of BertConfig; did you mean"
+    ):
         prepare(path, [*places, "base.model.shape.hiden_size=8"], look_up=False)
     other = prepare(path, [*places, "base.model.shape.hidden_size=24"], look_up=False)
     assert other.cells[0].fingerprint != cell.fingerprint

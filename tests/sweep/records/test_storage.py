@@ -111,7 +111,7 @@ def test_interrupted_writer_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_unknown_protocol_is_the_users_error() -> None:
-    with pytest.raises(InputError, match=r"^storage: got 'zz://bucket'; Protocol not known: zz$"):
+    with pytest.raises(InputError, match=r"^storage: got 'zz://bucket'; it cannot be opened: Protocol not known: zz$"):
         Storage("zz://bucket")
 
 

@@ -102,7 +102,7 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"^storage: got '.*', which holds no sweep; "):
             load(tmp_path / "none", "demo")
     store(Storage(str(tmp_path)), make_cell())
-    with pytest.raises(InputError, match=r"^name: got 'a/b'; the sweeps there are: own$"):
+    with pytest.raises(InputError, match=r"^name: got 'a/b'; expected one of own$"):
         load_angles(tmp_path, "a/b")
     with pytest.raises(InputError, match=r"^fingerprint: got 'c0'; no cell of the storage begins with it$"):
         load_angles(tmp_path, fingerprint="c0")

@@ -135,8 +135,10 @@ def test_the_archive_gives_back_what_it_was_given(storage: Storage) -> None:
     sweep = finished_sweep(storage, {"tiny-bert": BERT})
     sweep.store(storage)
     assert Sweep.load(storage, "demo") == sweep
-    with pytest.raises(InputError, match=r"^name: got 'other'; the sweeps there are: demo$"):
+    with pytest.raises(InputError, match=r"^name: got 'other'; expected one of demo$"):
         Sweep.load(storage, "other")
     nowhere = Storage("memory://nowhere")
-    with pytest.raises(InputError, match=r"^storage: got 'memory://nowhere', which holds no sweep; the storage of"):
+    with pytest.raises(
+        InputError, match=r"^storage: got 'memory://nowhere', which holds no sweep; give the storage of"
+    ):
         Sweep.load(nowhere, "demo")

@@ -8,7 +8,7 @@ from tests.sweep.own_data import BASE, refused, write_all
 from trainables.builtin import TASKS
 
 KNOWN = (
-    "known: axes, base, failures, grids, keep, name, plugins, profiles, register, resources, storage, "
+    "expected one of axes, base, failures, grids, keep, name, plugins, profiles, register, resources, storage, "
     "tracking_required, tracking_uri"
 )
 
@@ -22,21 +22,21 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("resource=3", "resource: got an unknown key; did you mean resources?"),
         ("base.learning_rate=3", "base.learning_rate: got an unknown key; did you mean base.train.learning_rate?"),
         ("seed=3", "seed: got an unknown key; did you mean base.seed?"),
-        ("base.train.epochs=many", "base.train.epochs: got 'many'; a number"),
-        ("base.train.batch_size=2.5", "base.train.batch_size: got 2.5; a whole number"),
-        ("base.train.batch_size=true", "base.train.batch_size: got true; a whole number"),
-        ("base.model=3", "base.model: got 3; a mapping"),
+        ("base.train.epochs=many", "base.train.epochs: got 'many'; expected a number"),
+        ("base.train.batch_size=2.5", "base.train.batch_size: got 2.5; expected a whole number"),
+        ("base.train.batch_size=true", "base.train.batch_size: got true; expected a whole number"),
+        ("base.model=3", "base.model: got 3; expected a mapping"),
         ("base.task=sst3",
-         f"base.task: got 'sst3'; no built-in task 'sst3'; one of {', '.join(TASKS)}, or a mapping"),
-        ("base.model.teacher=3", "base.model.teacher: got 3; a text or a mapping"),
-        ("axes.seed=3", "axes.seed: got 3; a list"),
-        ("axes.model=3", "axes.model: got 3; a list"),
-        ("base=[]", "base: got []; a mapping"),
-        ("grids=[4]", "grids[0]: got 4; a mapping"),
-        ("grids={one: 4}", "grids.one: got 4; a mapping"),
-        ("grids=4", "grids: got 4; a list or a mapping"),
-        ("name=a b", r"name: got 'a b'; a text that matches ^[\w-][\w.-]*$"),
-        ("name=..", r"name: got '..'; a text that matches ^[\w-][\w.-]*$"),
+         f"base.task: got 'sst3'; expected a mapping or one of the built-in tasks: {', '.join(TASKS)}"),
+        ("base.model.teacher=3", "base.model.teacher: got 3; expected a text or a mapping"),
+        ("axes.seed=3", "axes.seed: got 3; expected a list"),
+        ("axes.model=3", "axes.model: got 3; expected a list"),
+        ("base=[]", "base: got []; expected a mapping"),
+        ("grids=[4]", "grids[0]: got 4; expected a mapping"),
+        ("grids={one: 4}", "grids.one: got 4; expected a mapping"),
+        ("grids=4", "grids: got 4; expected a list or a mapping"),
+        ("name=a b", r"name: got 'a b'; expected a text that matches ^[\w-][\w.-]*$"),
+        ("name=..", r"name: got '..'; expected a text that matches ^[\w-][\w.-]*$"),
         ("axes.seed=[]", "axes.seed: got []; give at least one value"),
         ("axes.seeds=[1]", "axes.seeds: got an axis that is not a field; did you mean axes.seed?"),
         (
@@ -44,16 +44,16 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
             "axes.learning_rate: got an axis that is not a field; did you mean axes.train.learning_rate?",
         ),
         ("axes.init=[teacher, teacher]", "axes.init[1]: got 'teacher' again (first at [0]); give each value once"),
-        ("axes.init=[teacher, both]", "axes.init[1]: got 'both'; one of 'random' or 'teacher'"),
-        ("base.train.batch_size=0", "base.train.batch_size: got 0; at least 1"),
-        ("axes.train.batch_size=[4, 0]", "axes.train.batch_size[1]: got 0; at least 1"),
-        ("base.losses.kl=-1", "base.losses.kl: got -1; at least 0"),
+        ("axes.init=[teacher, both]", "axes.init[1]: got 'both'; expected 'random' or 'teacher'"),
+        ("base.train.batch_size=0", "base.train.batch_size: got 0; expected at least 1"),
+        ("axes.train.batch_size=[4, 0]", "axes.train.batch_size[1]: got 0; expected at least 1"),
+        ("base.losses.kl=-1", "base.losses.kl: got -1; expected at least 0"),
         ("base.losses={ce: 0, kl: 0}", "base.losses.ce: got 0 beside kl: 0; the output layer needs one of them"),
-        ("base.strategy=forwards", "base.strategy: got 'forwards'; no strategy 'forwards'; did you mean 'forward'? "
-         "One of none, forward, reverse, all_to_one, random, in_order_random, custom"),
+        ("base.strategy=forwards", "base.strategy: got 'forwards'; expected one of none, forward, reverse, "
+         "all_to_one, random, in_order_random, custom; did you mean 'forward'?"),
         ("base.strategy={kind: custom}", "base.strategy.states: got nothing; this key is needed"),
         ("base.strategy={kind: none, teacher_state: 1}",
-         "base.strategy.teacher_state: got an unknown key; known: kind, match_embeddings"),
+         "base.strategy.teacher_state: got an unknown key; expected one of kind, match_embeddings"),
         (
             "base.strategy={kind: all_to_one, teacher_state: 40}",
             "base.strategy.teacher_state: got 40; the teacher's encoder has states 0 to 12",
@@ -67,40 +67,40 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
          "(BertForSequenceClassification); give finetune, or a fine-tuned teacher"),
         ("base.model.family=bret", "base.model.family: got 'bret'; did you mean bert?"),
         ("base.task.max_length=64", "base.task.max_length: got 64; the teacher reads at most 32 tokens"),
-        ("resources.gpus=1.5", "resources.gpus: got 1.5; 0, a fraction below 1, or a whole number"),
-        ("resources.cpus=0", "resources.cpus: got 0; at least 1"),
+        ("resources.gpus=1.5", "resources.gpus: got 1.5; expected 0, a fraction below 1, or a whole number"),
+        ("resources.cpus=0", "resources.cpus: got 0; expected at least 1"),
         ("search=null", f"search: got an unknown key; {KNOWN}"),
         ("cache={gb: 20}", f"cache: got an unknown key; {KNOWN}"),
         ("base.targets=live",
          "base.targets: got an unknown key; did you mean base.model.lora.teacher.targets?"),
-        ("failures={stall_minutes: 30}", "failures.stall_minutes: got an unknown key; known: max_failures"),
-        ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; No such file or directory"),
-        ("plugins=a.py", "plugins: got 'a.py'; a list"),
+        ("failures={stall_minutes: 30}", "failures.stall_minutes: got an unknown key; expected one of max_failures"),
+        ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; it cannot be read: No such file or directory"),
+        ("plugins=a.py", "plugins: got 'a.py'; expected a list"),
         ("profile=quick", "profile: got 'quick'; this config has no profiles"),
         ("profile=[quick]", "profile: got ['quick']; this config has no profiles"),
         ("storage=/proc/runs", "storage: got '/proc/runs'; /proc cannot be written to: No such file or directory"),
         ("tracking_uri=http://127.0.0.1:1",
-         "tracking_uri: got 'http://127.0.0.1:1'; no answer: [Errno 111] Connection refused"),
+         "tracking_uri: got 'http://127.0.0.1:1'; it does not answer: [Errno 111] Connection refused"),
         ("tracking_uri=mysql://me:secret@127.0.0.1:1/x",
-         "tracking_uri: got 'mysql://me:***@127.0.0.1:1/x'; no answer: [Errno 111] Connection refused"),
+         "tracking_uri: got 'mysql://me:***@127.0.0.1:1/x'; it does not answer: [Errno 111] Connection refused"),
         ("tracking_uri=mysql://me:secret/part@127.0.0.1:1/x", "tracking_uri: got 'mysql://me:***@127.0.0.1:1/x'; "
-         "not a URI; %2F, %3F, %23 stand for /, ?, # in a password"),
-        ("tracking_uri=x://me:secret@h", "tracking_uri: got 'x://me:***@h'; http(s)://…, sqlite:///…, postgresql://…, "
-         "mysql://… or databricks; MLflow keeps no runs in folders"),
+         "it is no URI; %2F, %3F, %23 stand for /, ?, # in a password"),
+        ("tracking_uri=x://me:secret@h", "tracking_uri: got 'x://me:***@h'; expected http(s)://…, sqlite:///…, "
+         "postgresql://…, mysql://… or databricks; MLflow keeps no runs in folders"),
         ("tracking_uri=http://me:secret@127.0.0.1:1",
-         "tracking_uri: got 'http://me:***@127.0.0.1:1'; no answer: [Errno 111] Connection refused"),
-        (f"keep=http://me:{'secret' * 20}@h", "keep: got 'http://me:***@h'; one of 'best', 'all' or 'none'"),
-        ("tracking_uri=http://a:b", "tracking_uri: got 'http://a:b'; not a URI: nonnumeric port: 'b'"),
-        ("tracking_uri=postgresql://a:b/x", "tracking_uri: got 'postgresql://a:b/x'; not a URI: "
+         "tracking_uri: got 'http://me:***@127.0.0.1:1'; it does not answer: [Errno 111] Connection refused"),
+        (f"keep=http://me:{'secret' * 20}@h", "keep: got 'http://me:***@h'; expected 'best', 'all' or 'none'"),
+        ("tracking_uri=http://a:b", "tracking_uri: got 'http://a:b'; it is no URI: nonnumeric port: 'b'"),
+        ("tracking_uri=postgresql://a:b/x", "tracking_uri: got 'postgresql://a:b/x'; it is no URI: "
          "Port could not be cast to integer value as 'b'"),
         ("storage=/proc/version", "storage: got '/proc/version'; /proc/version cannot be written to: Not a directory"),
         ("tracking_uri=sqlite:////proc/x/mlflow.db",
          "tracking_uri: got 'sqlite:////proc/x/mlflow.db'; /proc cannot be written to: No such file or directory"),
-        ("tracking_uri=./mlruns", "tracking_uri: got './mlruns'; http(s)://…, sqlite:///…, postgresql://…, mysql://… "
-         "or databricks; MLflow keeps no runs in folders"),
+        ("tracking_uri=./mlruns", "tracking_uri: got './mlruns'; expected http(s)://…, sqlite:///…, "
+         "postgresql://…, mysql://… or databricks; MLflow keeps no runs in folders"),
         ("base.train=[", "base.train, line 1, column 2: malformed YAML: "
          "expected the node content, but found '<stream end>'"),
-        ("base.seed.x=1", "base.seed: got {'x': 1}; a whole number"),
+        ("base.seed.x=1", "base.seed: got {'x': 1}; expected a whole number"),
         ("base.task.name.x=1", "base.task.name.x: got a key inside base.task.name, which has no keys"),
     ],
 )  # fmt: skip
@@ -126,12 +126,12 @@ def test_a_value_of_a_wrong_type_hides_nothing_else(tmp_path: Path) -> None:
     others = ("resources={cpus: some, gpus: 1, gpu_gb: 0.1}", "axes.seed=[0, one]")
     no_field = "there is no such field (row 1: it has text, label), and 1 more"
     assert refused(write_all(tmp_path), *wrong, *shape, *others) == [
-        "resources.cpus: got 'some'; a whole number",
-        "base.model.copy_classifier: got 'perhaps'; true or false",
-        "base.task.num_beams: got 'two'; a whole number",
-        "base.losses.hidden: got 'much'; a number",
+        "resources.cpus: got 'some'; expected a whole number",
+        "base.model.copy_classifier: got 'perhaps'; expected true or false",
+        "base.task.num_beams: got 'two'; expected a whole number",
+        "base.losses.hidden: got 'much'; expected a number",
         "base.losses.ce: got 0 beside kl: 0; the output layer needs one of them",
-        "axes.seed[1]: got 'one'; a whole number",
+        "axes.seed[1]: got 'one'; expected a whole number",
         *(f"base.task.label: got 'kind'; {split}.jsonl: {no_field}" for split in ("train", "validation", "test")),
         "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks",
     ]
@@ -140,10 +140,10 @@ def test_a_value_of_a_wrong_type_hides_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("base.task.text=[3]", "base.task.text[0]: got 3; a text"),
-        ("base.task.classes=[yes, 3]", "base.task.classes[1]: got 3; a text"),
-        ("base.model.revision=3", "base.model.revision: got 3; a text"),
-        ("base.model.shape=3", "base.model.shape: got 3; a mapping"),
+        ("base.task.text=[3]", "base.task.text[0]: got 3; expected a text"),
+        ("base.task.classes=[yes, 3]", "base.task.classes[1]: got 3; expected a text"),
+        ("base.model.revision=3", "base.model.revision: got 3; expected a text"),
+        ("base.model.shape=3", "base.model.shape: got 3; expected a mapping"),
     ],
 )
 def test_a_default_in_place_of_a_wrong_value_is_not_blamed(tmp_path: Path, override: str, line: str) -> None:
@@ -195,12 +195,12 @@ def test_an_empty_config(tmp_path: Path) -> None:
 
 def test_a_config_that_is_no_config(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
-    assert refused(path) == [f"config: got '{path}'; No such file or directory"]
+    assert refused(path) == [f"config: got '{path}'; it cannot be read: No such file or directory"]
     path.write_bytes(b"\xff")
-    assert refused(path) == [f"config: got '{path}'; it is not UTF-8 text"]
+    assert refused(path) == [f"config: got '{path}'; it is no text in UTF-8"]
     path.write_text("- a\n")
     assert refused(path) == [f"{path}: got ['a']; give a mapping, such as the one that --example prints"]
-    assert refused(tmp_path) == [f"config: got '{tmp_path}'; Is a directory"]
+    assert refused(tmp_path) == [f"config: got '{tmp_path}'; it cannot be read: Is a directory"]
 
 
 def test_malformed_yaml_has_its_line_and_column(tmp_path: Path) -> None:
@@ -233,18 +233,18 @@ def test_all_problems_of_all_sorts_come_at_once(tmp_path: Path) -> None:
     path = write_all(tmp_path, base=base, axes={"seed": [], "strategy": strategies}, keep="some", resource={})
     (tmp_path / "validation.jsonl").unlink()
     assert refused(path, "base.model.student_blocks=13", "storage=/proc/x", "tracking_uri=file:runs") == [
-        "keep: got 'some'; one of 'best', 'all' or 'none'",
+        "keep: got 'some'; expected 'best', 'all' or 'none'",
         "resource: got an unknown key; did you mean resources?",
         "axes.seed: got []; give at least one value",
-        "base.train.batch_size: got 0; at least 1",
-        "base.train.lr: got an unknown key; known: accumulation, batch_size, checkpoint_minutes, clip_norm, epochs, "
-        "evaluate_every, freeze_embeddings, gradient_checkpointing, learning_rate, max_steps, optimizer, "
+        "base.train.batch_size: got 0; expected at least 1",
+        "base.train.lr: got an unknown key; expected one of accumulation, batch_size, checkpoint_minutes, clip_norm, "
+        "epochs, evaluate_every, freeze_embeddings, gradient_checkpointing, learning_rate, max_steps, optimizer, "
         "scale_parameter, warmup_steps, weight_decay",
-        "base.losses.hidden: got -3; at least 0",
+        "base.losses.hidden: got -3; expected at least 0",
         f"base.task.files.validation: got {tmp_path}/validation.jsonl; there is no such file",
         "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks",
         "axes.strategy[1].teacher_state: got 40; the teacher's encoder has states 0 to 12",
         "storage: got '/proc/x'; /proc cannot be written to: No such file or directory",
-        "tracking_uri: got 'file:runs'; http(s)://…, sqlite:///…, postgresql://…, mysql://… or databricks; "
+        "tracking_uri: got 'file:runs'; expected http(s)://…, sqlite:///…, postgresql://…, mysql://… or databricks; "
         "MLflow keeps no runs in folders",
     ]

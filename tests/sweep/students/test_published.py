@@ -220,10 +220,10 @@ def _trial(fields: dict[str, Any]) -> TrialConfig:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"register": "a/b"}, r"register: got 'a/b'; a text that matches ^\w[\w.-]*$"),
-        ({"register": "a:b"}, r"register: got 'a:b'; a text that matches ^\w[\w.-]*$"),
-        ({"register": ".."}, r"register: got '..'; a text that matches ^\w[\w.-]*$"),
-        ({"register": ""}, r"register: got ''; a text that matches ^\w[\w.-]*$"),
+        ({"register": "a/b"}, r"register: got 'a/b'; expected a text that matches ^\w[\w.-]*$"),
+        ({"register": "a:b"}, r"register: got 'a:b'; expected a text that matches ^\w[\w.-]*$"),
+        ({"register": ".."}, r"register: got '..'; expected a text that matches ^\w[\w.-]*$"),
+        ({"register": ""}, r"register: got ''; expected a text that matches ^\w[\w.-]*$"),
         ({"register": "a", "keep": "none"}, "register: got 'a' beside keep: none; set keep to best or all"),
     ],
 )

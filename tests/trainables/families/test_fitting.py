@@ -86,9 +86,9 @@ def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:
         FAMILIES["bert"], {"hidden_sise": 8, "num_hidden_layers": 0, "hidden_size": "8"}
     )
     assert problems == [
-        Problem("model.teacher.config.hidden_sise", "no such field of BertConfig; did you mean 'hidden_size'?"),
-        Problem("model.teacher.config.hidden_size", "got '8'; a whole number of at least 1"),
-        Problem("model.teacher.config.num_hidden_layers", "got 0; a whole number of at least 1"),
+        Problem("model.teacher.config.hidden_sise", "got an unknown field of BertConfig; did you mean 'hidden_size'?"),
+        Problem("model.teacher.config.hidden_size", "got '8'; expected a whole number of at least 1"),
+        Problem("model.teacher.config.num_hidden_layers", "got 0; expected a whole number of at least 1"),
     ]
 
 
@@ -98,26 +98,34 @@ def test_a_teacher_from_scratch_shows_all_its_problems_at_once() -> None:
         (
             "bert",
             {"hidden_size": 64, "num_attention_heads": 5},
-            "hidden_size: got 64; a multiple of num_attention_heads, 5",
+            "hidden_size: got 64; expected a multiple of num_attention_heads, 5",
         ),
-        ("bart", {"decoder_attention_heads": 3}, "d_model: got 1024; a multiple of decoder_attention_heads, 3"),
+        (
+            "bart",
+            {"decoder_attention_heads": 3},
+            "d_model: got 1024; expected a multiple of decoder_attention_heads, 3",
+        ),
         (
             "qwen3",
             {"num_attention_heads": 4, "num_key_value_heads": 3},
-            "num_attention_heads: got 4; a multiple of num_key_value_heads, 3",
+            "num_attention_heads: got 4; expected a multiple of num_key_value_heads, 3",
         ),
-        ("mistral", {"num_attention_heads": 4}, "num_attention_heads: got 4; a multiple of num_key_value_heads, 8"),
+        (
+            "mistral",
+            {"num_attention_heads": 4},
+            "num_attention_heads: got 4; expected a multiple of num_key_value_heads, 8",
+        ),
         (
             "llama",
             {"hidden_size": 50, "num_attention_heads": 4},
-            "hidden_size: got 50; a multiple of num_attention_heads, 4",
+            "hidden_size: got 50; expected a multiple of num_attention_heads, 4",
         ),
         (
             "qwen2",
             {"hidden_size": 50, "num_attention_heads": 4},
-            "hidden_size: got 50; a multiple of num_attention_heads, 4",
+            "hidden_size: got 50; expected a multiple of num_attention_heads, 4",
         ),
-        ("distilbert", {"dim": 50, "n_heads": 4}, "dim: got 50; a multiple of n_heads, 4"),
+        ("distilbert", {"dim": 50, "n_heads": 4}, "dim: got 50; expected a multiple of n_heads, 4"),
     ],
 )
 def test_heads_that_do_not_divide(name: str, fields: dict[str, Any], message: str) -> None:
@@ -153,7 +161,7 @@ def test_a_t5_too_narrow_for_a_head() -> None:
     check = functools.partial(fitting.student_problems, FAMILIES["t5"], {"d_model": 768, "d_kv": 64})
     assert check(3, 12, "random") == []
     assert list(map(str, check(3, 11, "random"))) == [
-        "model.student_width: got 11; at least 12, so that d_kv, which follows the width, is not 0"
+        "model.student_width: got 11; expected at least 12, so that d_kv, which follows the width, is not 0"
     ]
 
 
@@ -164,6 +172,6 @@ def test_students_that_cannot_be_made() -> None:
     assert list(map(str, check(config, 4, 24, "teacher"))) == [
         "model.student_blocks: got 4; the teacher's decoder has 3 blocks",
         "model.student_width: got 24 with init: teacher; weights can be copied to the teacher's 32 only",
-        "model.student_width: got 24; a multiple of encoder_attention_heads, 16",
-        "model.student_width: got 24; a multiple of decoder_attention_heads, 16",
+        "model.student_width: got 24; expected a multiple of encoder_attention_heads, 16",
+        "model.student_width: got 24; expected a multiple of decoder_attention_heads, 16",
     ]

@@ -41,7 +41,7 @@ class Generation(LanguageModelKind[GenerationRow]):
 
     def fault(self, row: GenerationRow, classes: Sequence[str]) -> str | None:
         """Reports a row without references."""
-        return None if row.references else "no references; at least one"
+        return None if row.references else "no references; expected at least one"
 
     def texts(self, row: GenerationRow) -> Iterable[str]:
         return (row.source, *row.references)

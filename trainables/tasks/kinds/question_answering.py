@@ -63,7 +63,7 @@ class QuestionAnswering(LanguageModelKind[QuestionRow]):
 
     def fault(self, row: QuestionRow, classes: Sequence[str]) -> str | None:
         """Reports a row without answers."""
-        return None if row.answers else "no answers; at least one"
+        return None if row.answers else "no answers; expected at least one"
 
     def texts(self, row: QuestionRow) -> Iterable[str]:
         """The question and its answers, with the story at its first question, so that each text counts once."""

@@ -55,7 +55,7 @@ class Regression(SequenceKind[RegressionRow]):
 
     def fault(self, row: RegressionRow, classes: Sequence[str]) -> str | None:
         """Reports a label that is not a finite number."""
-        return None if _is_number(row.label) else f"the label {row.label!r}; a finite number is needed"
+        return None if _is_number(row.label) else f"the label {row.label!r}; expected a finite number"
 
     def split_fault(self, rows: Sequence[RegressionRow]) -> str | None:
         """Reports equal labels in all rows, such as -1 for hidden labels, with which no correlation is defined."""

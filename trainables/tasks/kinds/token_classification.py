@@ -89,7 +89,7 @@ class TokenClassification(Kind[TokenClassificationRow]):
     def fault(self, row: TokenClassificationRow, classes: Sequence[str]) -> str | None:
         """Reports no words, a wrong number of labels, or a label out of range."""
         if not row.words or len(row.labels) != len(row.words):
-            return f"{len(row.words)} words and {len(row.labels)} labels; one or more words, each with a label"
+            return f"{len(row.words)} words and {len(row.labels)} labels; expected one or more words, each with a label"
         wrong = [label for label in row.labels if type(label) is not int or not 0 <= label < len(classes)]
         return f"the label {wrong[0]!r}; it has {len(classes)} classes" if wrong else None
 

@@ -126,7 +126,7 @@ def test_the_head_has_a_label_for_each_class(setting: Setting) -> None:
 
 def test_an_unknown_kind_is_said(write: Any) -> None:
     with pytest.raises(
-        InputError, match="kind: got 'parsing'; one of classification, regression, token_classification"
+        InputError, match="kind: got 'parsing'; expected one of classification, regression, token_classification"
     ):
         read(write([{"text": "a", "label": 0}], kind="parsing"))
 

@@ -61,7 +61,7 @@ def test_what_tells_nothing_apart_has_the_correlation_0(
 
 @pytest.mark.parametrize(
     ("label", "fault"),
-    [(1, None), (0.5, None), (float("nan"), "the label nan; a finite number is needed"), (True, "the label True; ")],
+    [(1, None), (0.5, None), (float("nan"), "the label nan; expected a finite number"), (True, "the label True; ")],
 )
 def test_a_label_of_a_generator_is_a_finite_number(label: Any, fault: str | None) -> None:
     said = KIND.fault(RegressionRow(("a",), label), ())

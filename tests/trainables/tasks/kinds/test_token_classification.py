@@ -141,8 +141,11 @@ def test_the_words_are_in_one_field(write: Any, text: list[str] | None) -> None:
 @pytest.mark.parametrize(
     ("faulty", "said"),
     [
-        (TokenClassificationRow((), ()), "0 words and 0 labels; one or more words, each with a label"),
-        (TokenClassificationRow(("a", "b"), (0,)), "2 words and 1 labels; one or more words, each with a label"),
+        (TokenClassificationRow((), ()), "0 words and 0 labels; expected one or more words, each with a label"),
+        (
+            TokenClassificationRow(("a", "b"), (0,)),
+            "2 words and 1 labels; expected one or more words, each with a label",
+        ),
         (TokenClassificationRow(("a",), (5,)), "the label 5; it has 5 classes"),
         (row(("a", 4)), None),
     ],
