@@ -53,6 +53,35 @@ def cell_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
     }
 
 
+def short_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
+    """What tells each cell of a sweep from the others, by fingerprint: `reverse · teacher · lr=1e-3`.
+
+    Model, task and seed are left out where all cells have the same one.
+    """
+    suffixes = _suffixes(configs, cell_fields)
+    shared = {
+        name
+        for name, values in {
+            "model": {config.model.name for config in configs.values()},
+            "task": {config.task.name for config in configs.values()},
+            "seed": {config.seed for config in configs.values()},
+        }.items()
+        if len(values) == 1
+    }
+    return {key: " · ".join([*_own_parts(config, shared), *suffixes[key]]) for key, config in configs.items()}
+
+
+def _own_parts(config: TrialConfig, shared: set[str]) -> list[str]:
+    parts = {
+        "model": config.model.name,
+        "task": config.task.name,
+        "strategy": labels.strategy_label(config.strategy),
+        "init": config.init,
+        "seed": f"s{config.seed}",
+    }
+    return [text for name, text in parts.items() if name not in shared]
+
+
 def teacher_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
     """The label of each teacher of a sweep, by hash: `bert · teacher · sst2 · epochs=3`.
 
@@ -86,16 +115,16 @@ def _suffixes(
     configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]
 ) -> dict[str, list[str]]:
     """The varied fields of each config as parts of a label: `lr=2e-4`."""
-    names = _names(_varied([*configs.values()], fields_of))
+    names = axis_names(_varied([*configs.values()], fields_of))
     flat = {key: fields_of(config) for key, config in configs.items()}
     return {
-        key: [f"{name}={_short(fields[field])}" for field, name in names.items() if field in fields]
+        key: [f"{name}={short_value(fields[field])}" for field, name in names.items() if field in fields]
         for key, fields in flat.items()
     }
 
 
-def _names(fields: Sequence[str]) -> dict[str, str]:
-    """The shortest end of each path that no other path has."""
+def axis_names(fields: Sequence[str]) -> dict[str, str]:
+    """A short name of each field: the shortest end of its path that no other path has, `lr` for a learning rate."""
     return {field: _name(field.split("."), [other.split(".") for other in fields]) for field in fields}
 
 
@@ -106,7 +135,7 @@ def _name(path: list[str], others: list[list[str]]) -> str:
     return ".".join([*above, _SHORT_NAMES.get(last, last)])
 
 
-def _short(value: str) -> str:
+def short_value(value: str) -> str:
     """A short form of a value: `2e-4` for `0.0002`, `3` for `3.0`, the last part of a path."""
     if _NUMBER.fullmatch(value):
         number = Decimal(value).normalize()

@@ -93,7 +93,8 @@ def show(plan: Plan, console: Console) -> None:
     """Shows the plan as a table with one line per teacher and per cell, and the number of each state."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("", "cell", "state", "steps"):
-        table.add_column(column, no_wrap=True)
+        # The end of a cell's name, which has its axes, is never cut off.
+        table.add_column(column, no_wrap=column != "cell", overflow="fold" if column == "cell" else "ellipsis")
     for key, cell in plan.teacher_cells.items():
         state = _state(plan.teacher_states[key], plan.steps.get(key))
         table.add_row("teacher", Text(plan.labels[key]), state, _teacher_steps(cell.config))

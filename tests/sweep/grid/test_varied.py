@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sweep.grid.cells import expand
-from sweep.grid.varied import cell_labels, teacher_labels, varied
+from sweep.grid.varied import cell_labels, short_labels, teacher_labels, varied
 from sweep.spec.sweep import SweepConfig
 from tests.sweep.tracked import make_cell
 from trainables.config import TrialConfig
@@ -84,6 +84,28 @@ def test_names_and_values_in_a_label_are_short_and_tell_apart() -> None:
     assert cells(grid(model=folders)) == [
         "bert · forward · teacher · s0 · teacher=first",
         "bert · forward · teacher · s0 · teacher=a-name-that-is-longer-t…",
+    ]
+
+
+def test_short_labels_say_only_what_tells_cells_apart() -> None:
+    def words(configs: list[TrialConfig]) -> list[str]:
+        return [*short_labels({str(number): config for number, config in enumerate(configs)}).values()]
+
+    assert words(grid(strategy=["forward", "reverse"], train__learning_rate=[1e-3])) == [
+        "forward · teacher",
+        "reverse · teacher",
+    ]
+    assert words(grid(train__learning_rate=[2e-4, 1e-3])) == [
+        "forward · teacher · lr=2e-4",
+        "forward · teacher · lr=1e-3",
+    ]
+    assert words(grid(task=["natural-logic", "localisation"], seed=[0, 1]))[:2] == [
+        "natural-logic · forward · teacher · s0",
+        "natural-logic · forward · teacher · s1",
+    ]
+    assert words([made(model={"name": name}) for name in ("a", "b")]) == [
+        "a · forward · teacher",
+        "b · forward · teacher",
     ]
 
 
