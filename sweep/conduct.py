@@ -27,7 +27,9 @@ from sweep.records.archive import Sweep
 from sweep.records.environment import SweepEnvironment
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
-from sweep.report import page, results, terminal
+from sweep.report import page, tables, terminal
+from sweep.report.report import Report
+from sweep.report.results import ResultRow
 from sweep.spec.command import Command
 from sweep.spec.passwords import hidden, hidden_in
 from sweep.students import keep, published
@@ -159,18 +161,17 @@ class Conductor:
         if num_late:  # their records are complete, so that nothing is lost
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are tracked at the end"))
 
-    def _report(self) -> list[results.ResultRow]:
+    def _report(self) -> Sequence[ResultRow]:
         """Reports all cells from their records, failed ones included, and returns the rows of the table."""
-        rows = results.rows(self.records, tuple(self.plan.cells.values()))
         sweep = self._archive_entry(*self.sweep_run.fill_missing())
-        report = page.write(self.storage, sweep, rows)
-        logger.info("the report is written: %s", report.html)
-        self.sweep_run.finish(rows)
-        student = page.best_student(rows, sweep, self.records)
-        terminal.show_results(rows, self.console, student, [report.csv, report.html])
-        if student and self.sweep_run.is_tracked:
-            self.sweep_run.publish(student, sweep.runs[student.row.fingerprint])
-        return rows
+        report = Report.of(self.storage, sweep)
+        files = page.write(report)
+        logger.info("the report is written: %s", files.html)
+        self.sweep_run.finish(report.rows)
+        tables.show_results(report, self.console, [files.csv, files.html])
+        if report.student and self.sweep_run.is_tracked:
+            self.sweep_run.publish(report.student, sweep.runs[report.student.row.fingerprint])
+        return report.rows
 
     def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
         """The archived description of the sweep, from which its results can be read together with the records."""

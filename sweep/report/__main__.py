@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from sweep.records.archive import Sweep
-from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.report import page, results, terminal
+from sweep.report import page, tables
+from sweep.report.report import Report
 from trainables.errors import InputError
 
 WRONG_CALL = 2
@@ -33,10 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         storage = Storage(options.storage)
-        sweep, records = Sweep.load(storage, options.name), Records(storage)
-        rows = results.rows(records, sweep.cells)
-        files = page.write(storage, sweep, rows)
-        terminal.show_results(rows, Console(), page.best_student(rows, sweep, records), [files.csv, files.html])
+        report = Report.of(storage, Sweep.load(storage, options.name))
+        files = page.write(report)
+        tables.show_results(report, Console(), [files.csv, files.html])
     except InputError as error:
         print(error, file=sys.stderr)
         return WRONG_CALL

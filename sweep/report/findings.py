@@ -1,103 +1,143 @@
-"""The numbers of a sweep in words. Pure.
+"""The numbers of a sweep in sentences that are read once. Pure.
 
-Nothing here tests significance. The sentences say what was counted, and what so few or so many seeds cannot show.
+Nothing here tests significance. The sentences say what was counted, and what so few seeds cannot show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweep.report.summary import INITS, Comparison, Group, Section, compare
+from sweep.report.formats import difference, number
+from sweep.report.results import ResultRow
+from sweep.report.summary import INITS, Comparison, Section, compare
 from sweep.tracking.tags import ACUTE_SHARE
 
-
-def number(value: float | None, metric: str) -> str:
-    """A score as text: one decimal for BLEU, three for every other metric, a dash for None."""
-    return "-" if value is None else f"{value:.{_digits(metric)}f}"
+MAX_PLACES = 4
+"""More comparisons than these are summed up by their ranges."""
 
 
-def score(group: Group, metric: str) -> str:
-    """`0.812` for one seed; mean, standard deviation and number of seeds for several: `0.812 ± 0.004 (3)`."""
-    text = number(group.mean, metric)
-    return text if group.sd is None else f"{text} ± {number(group.sd, metric)} ({len(group.scores)})"
-
-
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+def best(row: ResultRow) -> str:
+    """`Best: reverse · teacher · lr=1e-3: validation 0.914, test 0.920 of the teacher's 0.932.`"""
+    parts = [f"validation {number(row.best, row.main_metric)}"]
+    if row.test is not None:
+        parts.append(f"test {number(row.test, row.main_metric)}")
+    of_teacher = (
+        f" of the teacher's {number(row.teacher_test, row.main_metric)}" if row.teacher_test is not None else ""
+    )
+    return f"Best: {row.words}: {', '.join(parts)}{of_teacher}."
 
 
 def findings(section: Section) -> list[str]:
     """Describes the numbers of a section in one or two sentences per init."""
-    return [f"{INITS[init].capitalize()}: {_finding(compare(section.of(init)), section)}" for init in section.inits]
+    return [f"{INITS[init].capitalize()}: {_detailed(compare(section.of(init)), section)}" for init in section.inits]
 
 
-def _finding(comparison: Comparison, section: Section) -> str:
+def overview(sections: Sequence[Section]) -> list[str]:
+    """Describes all comparisons of a sweep together, and says what so few seeds cannot show."""
+    comparisons = [(section, init, compare(section.of(init))) for section in sections for init in section.inits]
+    comparable = [each for each in comparisons if each[2].gain is not None or each[2].spread is not None]
+    if not comparable:
+        return ["There is nothing to compare yet: that needs finished cells of two strategies."]
+    if len(comparable) > MAX_PLACES:
+        metrics = dict.fromkeys(section.metric for section, _, _ in comparable)
+        sentences = [
+            _ranges([each for section, _, each in comparable if section.metric == metric], metric) for metric in metrics
+        ]
+    else:
+        sentences = [
+            f"{place}{_short(each, section.metric)}"
+            if (place := _place(section, init, comparable))
+            else _capital(_short(each, section.metric))
+            for section, init, each in comparable
+        ]
+    return [*sentences, *_angles(sections), _caution(min(each.num_seeds for _, _, each in comparable))]
+
+
+def _place(section: Section, init: str, all_places: Sequence[tuple[Section, str, Comparison]]) -> str:
+    """What tells a comparison from the others, `lr=2e-4, random start: `; empty for the only one."""
+    sections = [each for each, _, _ in all_places]
+    has_models = len({(each.model, each.task) for each in sections}) > 1
+    parts = [f"{section.model} on {section.task}"] if has_models else []
+    parts += [section.axes_text] if len({each.axes_text for each in sections}) > 1 and section.axes_text else []
+    parts += [INITS[init]] if len({each for _, each, _ in all_places}) > 1 else []
+    return f"{', '.join(parts)}: " if parts else ""
+
+
+def _short(comparison: Comparison, metric: str) -> str:
+    """`strategies differ by 0.006; matching gains 0.033.`"""
+    parts = [f"strategies differ by {difference(comparison.spread, metric)}"] if comparison.spread is not None else []
+    if (gain := comparison.gain) is not None:
+        subject = "matching" if len(comparison.matching) > 1 else next(iter(comparison.matching))
+        parts.append(f"{subject} {'gains' if gain >= 0 else 'loses'} {difference(abs(gain), metric)}")
+    return f"{'; '.join(parts)}."
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _ranges(comparisons: Sequence[Comparison], metric: str) -> str:
+    """`Accuracy: strategies differ by 0.004 to 0.020; matching gains 0.010 to 0.033 (6 comparisons).`"""
+    spreads = [each.spread for each in comparisons if each.spread is not None]
+    gains = [each.gain for each in comparisons if each.gain is not None]
+    parts = [f"strategies differ by {_range(spreads, metric)}"] if spreads else []
+    if gains and min(gains) >= 0:
+        parts.append(f"matching gains {_range(gains, metric)}")
+    elif gains and max(gains) < 0:
+        parts.append(f"matching loses {_range([-gain for gain in gains], metric)}")
+    elif gains:
+        num_gained = sum(gain >= 0 for gain in gains)
+        lost, gained = number(-min(gains), metric), number(max(gains), metric)
+        parts.append(
+            f"matching gains up to {gained} in {num_gained}, and loses up to {lost} in {len(gains) - num_gained}"
+        )
+    return f"{metric.capitalize()}: {'; '.join(parts)} ({len(comparisons)} comparisons)."
+
+
+def _range(values: Sequence[float], metric: str) -> str:
+    lowest, highest = number(min(values), metric), number(max(values), metric)
+    return lowest if lowest == highest else f"{lowest} to {highest}"
+
+
+def _detailed(comparison: Comparison, section: Section) -> str:
+    """The short sentence of a comparison, with the scores behind it."""
+    metric = section.metric
+    if comparison.gain is None and comparison.spread is None:
+        return "there is nothing to compare yet; that needs finished cells of two strategies."
+    sentences = [_short(comparison, metric)]
     if comparison.gain is None:
-        return "there is nothing to compare yet; this needs cells with and without matching."
-    assert comparison.none is not None
-    metric, sign = section.metric, "+" if comparison.gain >= 0 else "-"
-    average = number(comparison.none + comparison.gain, metric)
-    text = (
-        f"without matching {number(comparison.none, metric)}, with matching {average} on average "
-        f"({sign}{number(abs(comparison.gain), metric)}); {comparison.num_better} of {len(comparison.matching)} "
-        "matching strategies score above none."
-    )
-    if comparison.spread is None:
-        return text
-    lowest, *_, highest = sorted(comparison.matching, key=lambda name: comparison.matching[name])
-    text += (
-        f" Matching strategies lie between {number(comparison.matching[lowest], metric)} ({lowest}) and "
-        f"{number(comparison.matching[highest], metric)} ({highest}): a spread of {number(comparison.spread, metric)}"
-    )
-    part = f", {comparison.spread / abs(comparison.gain):.0%} of the step from none" if comparison.gain else ""
-    return f"{text}{part}."
+        sentences.append("The strategy none has no finished cell, so that nothing says what matching gains.")
+    elif comparison.none is not None:
+        average = number(comparison.none + comparison.gain, metric)
+        sentences.append(f"None scores {number(comparison.none, metric)}, matching {average} on average.")
+    if comparison.spread is not None:
+        lowest, *_, highest = sorted(comparison.matching, key=lambda name: comparison.matching[name])
+        low, high = (number(comparison.matching[name], metric) for name in (lowest, highest))
+        sentences.append(f"Of the matching strategies {highest} scores most ({high}) and {lowest} least ({low}).")
+    return " ".join(sentences)
 
 
-def overview(all_sections: Sequence[Section]) -> list[str]:
-    """Describes all comparisons of a sweep together, and says what they cannot show."""
-    comparisons = [compare(section.of(init)) for section in all_sections for init in section.inits]
-    gains = [each for each in comparisons if each.gain is not None]
-    spreads = [each for each in gains if each.spread is not None]
-    if not gains:
-        return ["No model has finished cells both with and without matching yet."]
-    num_gained = sum(each.gain > 0 for each in gains if each.gain is not None)
-    num_close = sum(
-        each.spread < abs(each.gain) for each in spreads if each.spread is not None and each.gain is not None
-    )
-    return [
-        f"Does matching beat none? On average over its strategies it does in {num_gained} of {len(gains)} "
-        "comparisons (one per model, task and init).",
-        f"Do the strategies differ? In {num_close} of {len(spreads)} comparisons the spread between matching "
-        "strategies is smaller than the step from none to matching.",
-        *_angles(all_sections),
-        _caution(min(each.num_seeds for each in gains)),
-    ]
-
-
-def _angles(all_sections: Sequence[Section]) -> list[str]:
+def _angles(sections: Sequence[Section]) -> list[str]:
     """The share of acute angles at the end of training: its range and its mean over cells and stacks."""
-    rows = {row.fingerprint: row for section in all_sections for row in section.rows}.values()
+    rows = {row.fingerprint: row for section in sections for row in section.rows}.values()
     shares = [value for row in rows for name, value in row.metrics.items() if name.endswith(f"/{ACUTE_SHARE}")]
     if not shares:
         return []
+    average = f"{sum(shares) / len(shares):.0%}"
+    if min(shares) == max(shares):
+        return [f"At the end of training {average} of the angles are acute."]
     return [
-        f"Are the angles acute? At the end of training {min(shares):.0%} to {max(shares):.0%} of them are, "
-        f"{sum(shares) / len(shares):.0%} on average over cells and stacks."
+        f"At the end of training {min(shares):.0%} to {max(shares):.0%} of the angles are acute, {average} on average."
     ]
 
 
 def _caution(num_seeds: int) -> str:
     if num_seeds < 2:
         return (
-            "One seed per cell cannot tell a difference between strategies from the luck of the draw: the same cell "
-            "also scores differently with another seed, and this sweep does not measure by how much. The spreads "
-            "prove nothing; more seeds (axes.seed) show which of them remain."
+            "Every number is of one seed, which cannot tell a difference between strategies from luck: "
+            "axes.seed=[0,1,2] shows which differences remain."
         )
     return (
-        f"Each mean is over at least {num_seeds} seeds; ± is the standard deviation between them. This is "
-        "no test of significance: a spread no larger than that deviation says nothing."
+        f"Each mean is over {num_seeds} seeds or more; ± is their standard deviation. "
+        "A difference no larger than that says nothing."
     )
-
-
-def _digits(metric: str) -> int:
-    return 1 if metric == "bleu" else 3

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sweep.records.archive import Sweep
-from sweep.records.records import Records
-from sweep.records.storage import Storage
-from sweep.report import findings, results, summary
+from sweep.report import formats, results, summary
+from sweep.report.axes import draw_axes
 from sweep.report.drawing import draw
-from sweep.report.results import ResultRow
-from sweep.report.usage import SavedStudent
+from sweep.report.plots.style import palette
+from sweep.report.report import Report
 from sweep.spec.passwords import without_login
 from sweep.tracking import views
+
+NUM_LEADERS = 20
+"""The lines of the leaderboard that are not folded."""
 
 
 @dataclass(frozen=True)
@@ -27,47 +29,62 @@ class ReportFiles:
     html: str
 
 
-def write(storage: Storage, sweep: Sweep, rows: Sequence[ResultRow]) -> ReportFiles:
+def write(report: Report) -> ReportFiles:
     """Stores the sweep, from which its report can be drawn again, the table as CSV, and the page."""
+    storage, sweep = report.storage, report.sweep
     sweep.store(storage)
     csv, html = f"{sweep.folder}/results.csv", f"{sweep.folder}/report.html"
-    results.write_csv(rows, storage, csv)
-    storage.write(html, page(rows, Records(storage), sweep).encode())
+    results.write_csv(report.rows, storage, csv)
+    storage.write(html, page(report).encode())
     return ReportFiles(storage.full_url(csv), storage.full_url(html))
 
 
-def best_student(rows: Sequence[ResultRow], sweep: Sweep, records: Records) -> SavedStudent | None:
-    """The student that came nearest to its teacher on the validation split, among the students in the storage."""
-    configs = {cell.fingerprint: cell.config for cell in sweep.cells}
-    for row in summary.ranked(rows):
-        record = records.cell(row.fingerprint)
-        result = record.result()
-        if result and records.storage.list(folder := f"{record.root}/{result.student}"):
-            return SavedStudent(row, configs[row.fingerprint], records.storage.full_url(folder))
-    return None
-
-
-def page(rows: Sequence[ResultRow], records: Records, sweep: Sweep) -> str:
+def page(report: Report) -> str:
     """The whole page. Every text in it is escaped, and figures are images."""
     template = Environment(
         loader=PackageLoader("sweep"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).get_template("report.html.j2")
-    sections = summary.sections(rows)
-    cells = [row for row in rows if row.kind == "cell"]
-    return template.render(
-        sweep=sweep,
-        date=datetime.fromtimestamp(sweep.time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        counts={status: sum(row.status == status for row in cells) for status in ("done", "failed", "missing")},
-        sections=[draw(section, records) for section in sections],
-        overview=findings.overview(sections),
-        failures=[row for row in rows if row.status == "failed" or row.reason],
-        cells=cells,
-        number=findings.number,
-        percent=findings.percent,
-        score=findings.score,
-        inits=summary.INITS,
-        run_link=lambda run_id: _run_link(sweep, run_id),
-    )
+    return template.render(**_summary(report), **_pictures(report), **_words(report))
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    """What the page says of all cells."""
+    return {
+        "sweep": report.sweep,
+        "date": datetime.fromtimestamp(report.sweep.time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "counts": {
+            status: sum(row.status == status for row in report.cells) for status in ("done", "failed", "missing")
+        },
+        "best": report.best,
+        "sentences": report.sentences,
+        "leaderboard": report.leaderboard,
+        "failures": report.failures,
+    }
+
+
+def _pictures(report: Report) -> dict[str, Any]:
+    """Its pictures, in one set of colours."""
+    strategies = list(dict.fromkeys(row.strategy for row in report.cells))
+    colours = palette(strategies)
+    return {
+        "strategies": strategies,
+        "colours": colours,
+        "axis_pictures": draw_axes(report.rows, colours),
+        "sections": [draw(section, report.journals, report.records, colours) for section in report.sections],
+    }
+
+
+def _words(report: Report) -> dict[str, Any]:
+    """How it writes numbers, names and addresses."""
+    return {
+        "inits": summary.INITS,
+        "note": formats.note,
+        "number": formats.number,
+        "num_leaders": NUM_LEADERS,
+        "percent": formats.percent,
+        "run_link": lambda run_id: _run_link(report.sweep, run_id),
+        "score": formats.score,
+    }
 
 
 def _run_link(sweep: Sweep, run_id: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
-from sweep.grid.varied import cell_fields, cell_labels, teacher_labels, varied
+from sweep.grid.varied import cell_fields, cell_labels, short_labels, teacher_labels, varied
 from sweep.records.records import Record, RecordKind, Records, State
 from sweep.records.storage import Storage
 from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResult
@@ -27,6 +27,8 @@ class ResultRow:
 
     kind: RecordKind
     label: str
+    words: str
+    """What tells the cell from the others of its sweep: `reverse · teacher · lr=1e-3`; of a teacher, its label."""
     model: str
     task: str
     strategy: str
@@ -40,6 +42,8 @@ class ResultRow:
     best: float | None
     test: float | None
     teacher_test: float | None
+    chance: float | None
+    """The main metric of guessing on the test split."""
     share_of_teacher: float | None
     """(test - chance) / (teacher's test - chance)."""
     validation_share: float | None
@@ -55,6 +59,8 @@ class ResultRow:
     teacher: str
     """Its hash."""
     fingerprint: str
+    notes: tuple[str, ...] = ()
+    """Why its numbers mean little, in a few words each."""
 
 
 def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
@@ -64,11 +70,15 @@ def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
         first.setdefault(cell.teacher_hash, cell)
     results = {teacher_hash: records.teacher(teacher_hash).result() for teacher_hash in first}
     axes = varied([cell.config for cell in cells])
-    names = cell_labels({cell.fingerprint: cell.config for cell in cells})
-    names |= teacher_labels({key: cell.config for key, cell in first.items()})
-    teachers = [_teacher_row(records.teacher(key), cell, results[key], names[key]) for key, cell in first.items()]
+    configs = {cell.fingerprint: cell.config for cell in cells}
+    names, words = cell_labels(configs), short_labels(configs)
+    names_of = {key: (names[key], words[key]) for key in configs}
+    teacher_names = teacher_labels({key: cell.config for key, cell in first.items()})
+    teachers = [
+        _teacher_row(records.teacher(key), cell, results[key], teacher_names[key]) for key, cell in first.items()
+    ]
     return teachers + [
-        _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names[cell.fingerprint], axes)
+        _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names_of[cell.fingerprint], axes)
         for cell in cells
     ]
 
@@ -92,7 +102,7 @@ def write_csv(rows: Iterable[ResultRow], storage: Storage, path: str) -> None:
 
 def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label: str) -> ResultRow:
     """The row of the teacher of a cell."""
-    row = _row(record, cell, result, label, axes=[])
+    row = _row(record, cell, result, (label, label), axes=[])
     return replace(
         row,
         kind="teacher",
@@ -107,18 +117,20 @@ def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label
 
 
 def _row(
-    record: Record, cell: Cell, teacher_result: TeacherResult | None, label: str, axes: Sequence[str]
+    record: Record, cell: Cell, teacher_result: TeacherResult | None, names: tuple[str, str], axes: Sequence[str]
 ) -> ResultRow:
+    """The row of a cell; `names` are its label and its words."""
     result = record.result()
     failure = None if result else record.last_failure()
     config, fields_of_cell = cell.config, cell_fields(cell.config)
     metrics = result.metrics if result else {}
     mapping = result.mapping if isinstance(result, CellResult) else {}
     (best, test), (teacher_best, teacher_test) = _scores(result), _scores(teacher_result)
-    chance = teacher_result.chance if teacher_result else 0.0
+    chance = teacher_result.chance if teacher_result else None
     return ResultRow(
         kind="cell",
-        label=label,
+        label=names[0],
+        words=names[1],
         model=config.model.name,
         task=config.task.name,
         strategy=labels.strategy_label(config.strategy),
@@ -131,6 +143,7 @@ def _row(
         best=best,
         test=test,
         teacher_test=teacher_test,
+        chance=chance,
         share_of_teacher=share(test, teacher_test, chance),
         validation_share=share(best, teacher_best, chance),
         metrics=metrics,
@@ -152,9 +165,9 @@ def _scores(result: Result | None) -> tuple[float | None, float | None]:
     return metrics.get(best_metric(main)), metrics.get(test_metric(main))
 
 
-def share(student_score: float | None, teacher_score: float | None, chance: float) -> float | None:
+def share(student_score: float | None, teacher_score: float | None, chance: float | None) -> float | None:
     """The share of the way from chance to the teacher's score; None where the teacher is no better than chance."""
-    if student_score is None or teacher_score is None or teacher_score <= chance:
+    if student_score is None or teacher_score is None or chance is None or teacher_score <= chance:
         return None
     return (student_score - chance) / (teacher_score - chance)
 
@@ -178,7 +191,8 @@ def _notes(mapping: Mappings) -> str:
 
 
 def _flat(row: ResultRow) -> dict[str, Any]:
-    """The fields of a row that are one column each. The label is left out, since it repeats some of them."""
-    others = ("label", "axes", "metrics")
+    """The fields of a row that are one column each. Label and words are left out: they repeat some of them."""
+    others = ("label", "words", "axes", "metrics", "notes")
     flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in others}
-    return flat | {"mapping": "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())}
+    mapping = "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())
+    return flat | {"mapping": mapping, "note": "; ".join(row.notes)}

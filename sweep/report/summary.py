@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sweep.grid.varied import axis_names, short_value
 from sweep.report.results import ResultRow
 from sweep.tracking.tags import ANGLE
 
@@ -55,15 +56,19 @@ class Section:
     model: str
     task: str
     axes: dict[str, str]
+    """Short name of each further axis -> its value, short too: `lr` -> `2e-4`."""
     metric: str
     signature: str
-    teacher_row: ResultRow | None
     groups: tuple[Group, ...]
 
     @property
     def title(self) -> str:
-        axes = "".join(f" · {name}={value}" for name, value in self.axes.items())
-        return f"{self.model} on {self.task}{axes}"
+        return " · ".join(filter(None, [f"{self.model} on {self.task}", self.axes_text]))
+
+    @property
+    def axes_text(self) -> str:
+        """`lr=2e-4 · hidden=3`"""
+        return " · ".join(f"{name}={value}" for name, value in self.axes.items())
 
     @property
     def inits(self) -> list[str]:
@@ -83,12 +88,8 @@ class Section:
 
     @property
     def chance(self) -> float | None:
-        """What `share_of_teacher` counts from; None where no row tells."""
-        for row in self.rows:
-            share = row.share_of_teacher
-            if share is not None and share != 1 and row.test is not None and row.teacher_test is not None:
-                return round((row.test - share * row.teacher_test) / (1 - share), 9)
-        return None
+        """What `share_of_teacher` counts from; None while the teacher is not made."""
+        return next((row.chance for row in self.rows if row.chance is not None), None)
 
     @property
     def stacks(self) -> list[str]:
@@ -122,11 +123,6 @@ class Comparison:
         values = self.matching.values()
         return max(values) - min(values) if len(values) > 1 else None
 
-    @property
-    def num_better(self) -> int:
-        """The number of matching strategies that score above `none`."""
-        return sum(self.none is not None and value > self.none for value in self.matching.values())
-
 
 def sections(rows: Iterable[ResultRow]) -> list[Section]:
     """The sections of the cells, by model, task and further axes, in the order of their first cells.
@@ -136,15 +132,24 @@ def sections(rows: Iterable[ResultRow]) -> list[Section]:
     """
     table = list(rows)
     teacher_rows = {row.teacher: row for row in table if row.kind == "teacher"}
+    names = short_names(table)
     cells = [row for row in table if row.kind == "cell"]
     places = [_Place(row.model, row.task, frozenset(row.axes.items())) for row in cells]
     complete = [each for each in dict.fromkeys(places) if not any(each.is_part_of(other) for other in places)]
     return [
         _section(
-            [row for row, at in zip(cells, places, strict=True) if at == place or at.is_part_of(place)], teacher_rows
+            [row for row, at in zip(cells, places, strict=True) if at == place or at.is_part_of(place)],
+            teacher_rows,
+            names,
         )
         for place in complete
     ]
+
+
+def short_names(rows: Iterable[ResultRow]) -> dict[str, str]:
+    """The further axes of these rows in their order: field of the config -> short name, `lr` for a learning rate."""
+    longest_first = sorted((list(row.axes) for row in rows), key=len, reverse=True)
+    return axis_names(list(dict.fromkeys(axis for axes in longest_first for axis in axes)))
 
 
 class _Place(NamedTuple):
@@ -159,18 +164,18 @@ class _Place(NamedTuple):
         return self[:2] == other[:2] and self.axes < other.axes
 
 
-def _section(cells: Sequence[ResultRow], teacher_rows: dict[str, ResultRow]) -> Section:
+def _section(cells: Sequence[ResultRow], teacher_rows: Mapping[str, ResultRow], names: Mapping[str, str]) -> Section:
     groups: dict[tuple[str, str], list[ResultRow]] = {}
     for row in cells:
         groups.setdefault((row.strategy, row.init), []).append(row)
     first = max(cells, key=lambda row: len(row.axes))
+    teacher = [teacher_rows[first.teacher]] if first.teacher in teacher_rows else []
     return Section(
         model=first.model,
         task=first.task,
-        axes=first.axes,
-        metric=next((row.main_metric for row in cells if row.main_metric), "metric"),
+        axes={name: short_value(first.axes[field]) for field, name in names.items() if field in first.axes},
+        metric=next((row.main_metric for row in (*cells, *teacher) if row.main_metric), "score"),
         signature=next((row.signature for row in cells if row.signature), ""),
-        teacher_row=teacher_rows.get(first.teacher),
         groups=tuple(Group(strategy, init, tuple(members)) for (strategy, init), members in groups.items()),
     )
 
@@ -181,17 +186,3 @@ def compare(groups: Iterable[Group]) -> Comparison:
     means = {group.strategy: mean for group, mean in scored if mean is not None}
     none = means.pop(NO_MATCHING, None)
     return Comparison(none, means, min((len(group.scores) for group, mean in scored if mean is not None), default=0))
-
-
-def ranked(rows: Iterable[ResultRow]) -> list[ResultRow]:
-    """The cells with a score, starting with the one that came nearest to its teacher on the validation split.
-
-    The test split never chooses a student: the best of many test scores would be biased upwards.
-    """
-    scored = [(row.best, row) for row in rows if row.kind == "cell" and row.best is not None]
-    return [row for _, row in sorted(scored, key=lambda each: _nearness(*each), reverse=True)]
-
-
-def _nearness(best: float, row: ResultRow) -> tuple[bool, float, float]:
-    """The sort key of a row. A row without a share of the way comes after those that have one."""
-    return row.validation_share is not None, row.validation_share or 0.0, best

@@ -1,4 +1,4 @@
-"""The terminal output of a sweep: live progress, and the tables of results at the end.
+"""The live progress of a sweep on the terminal.
 
 A terminal shows the progress in place; any other output, such as the log of a job, gets one line every few seconds.
 """
@@ -6,29 +6,21 @@ A terminal shows the progress in place; any other output, such as the log of a j
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-
-from sweep.report.findings import number, overview, percent, score
-from sweep.report.results import ResultRow
-from sweep.report.summary import Section, sections
-from sweep.report.usage import SavedStudent, usage
-from sweep.tracking.tags import ACUTE_SHARE, angle_metric
 
 FOOTER = "Ctrl-C is safe: run the same command again to continue"
 LOG_SECONDS = 10.0
 LEAST_SHARE = 0.02
 """The share of the steps before which no remaining time is shown: until then workers have mostly been starting."""
 MAX_SHOWN = 8
-MAX_REASONS = 20
 
 
 @dataclass
@@ -152,73 +144,13 @@ class LiveProgress:
         # A copy, because another thread draws while this one changes the mapping.
         running = list(self._work.running.items())
         table = Table.grid(padding=(0, 2), expand=True)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(overflow="fold", ratio=1)  # the end of a name, which has the axes, is never cut off
         table.add_column(no_wrap=True)
         for name, state in running[:MAX_SHOWN]:
             table.add_row(Text(f"  {name}"), Text(str(state), style="cyan"))
         more = [Text(f"  and {len(running) - MAX_SHOWN} more")] if len(running) > MAX_SHOWN else []
         head = Text(self._work.line(self._now()), style="bold")
         return Group(head, table, *more, Text(FOOTER, style="dim"))
-
-
-def show_results(
-    rows: Sequence[ResultRow], console: Console, student: SavedStudent | None = None, files: Sequence[str] = ()
-) -> None:
-    """Prints the tables of a sweep, its failures and findings, the use of the best student, and the report's files."""
-    all_sections = sections(rows)
-    for section in all_sections:
-        console.print(_table(section))
-    _show_failures(rows, console)
-    for sentence in overview(all_sections):
-        console.print(Text(sentence))
-    if student:
-        distance = f"on the test split {percent(student.row.share_of_teacher)} of the way from chance to its teacher"
-        console.print(Text(f"\nBest student by validation ({distance}): {student.path}", "bold"), soft_wrap=True)
-        for line in usage(student.config, student.path):
-            console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
-    console.print()
-    for file in files:
-        console.print(Text(file), soft_wrap=True)
-    console.print(Text("make ui    opens the MLflow UI on these runs"))
-
-
-def _table(section: Section) -> Table:
-    table = Table(title=Text(section.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    acute = "/".join(stack[:3] for stack in section.stacks)
-    table.add_column("init", no_wrap=True)
-    table.add_column("strategy", overflow="fold")
-    table.add_column(f"test {section.metric}", justify="right", no_wrap=True)
-    table.add_column("of the\nway", justify="right")
-    table.add_column(f"acute\n{acute}", justify="right")
-    table.add_column("note", overflow="fold")
-    table.add_row("teacher", "", number(section.teacher_test, section.metric), "100%", "", "")
-    table.add_row("chance", "", number(section.chance, section.metric), "0%", "", "", end_section=True)
-    for init in section.inits:
-        groups = section.of(init)
-        for group in groups:
-            shares = [percent(group.metric(angle_metric(stack, ACUTE_SHARE))) for stack in section.stacks]
-            notes = [short_note(row.mapping_note) for row in group.rows] + [
-                row.status for row in group.rows if row.status != "done"
-            ]
-            note = "; ".join(dict.fromkeys(filter(None, notes)))
-            cells = [init, group.strategy, score(group, section.metric), percent(group.share), "/".join(shares), note]
-            table.add_row(*map(Text, cells), end_section=group is groups[-1])
-    return table
-
-
-def _show_failures(rows: Sequence[ResultRow], console: Console) -> None:
-    failed = [row for row in rows if row.status == "failed" or row.reason]
-    for row in failed[:MAX_REASONS]:
-        reason = row.reason or "no reason recorded"
-        console.print(Text(f"{row.status}: {row.label}: {reason}", style="red"), soft_wrap=True)
-    if len(failed) > MAX_REASONS:
-        console.print(Text(f"and {len(failed) - MAX_REASONS} more; all are in results.csv", style="red"))
-
-
-def short_note(note: str) -> str:
-    """`identity` for `encoder: identity, decoder: identity`; `identity/reversal` where the stacks differ."""
-    words = [part.partition(": ")[2] or part for part in note.split(", ")]
-    return "/".join(words if len(set(words)) > 1 else words[:1])
 
 
 def clock(seconds: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ STRATEGIES = ("none", "forward", "reverse", "all_to_one", "random")
 INITS = ("random", "teacher")
 STEPS = (50, 100, 150, 200)
 NUM_TEACHER, NUM_STUDENT = 6, 3
+NOT_FINITE = "not finite at step 7: loss nan"
 ENVIRONMENT = SweepEnvironment(
     git_commit="0123abcd",
     git_dirty=True,
@@ -60,19 +63,24 @@ def finished_sweep(
     seeds: Sequence[int] = (0,),
     failing: Sequence[str] = (),
     inits: Sequence[str] = INITS,
+    rates: Sequence[float] = (5e-4,),
 ) -> Sweep:
-    """Writes records for every model × strategy × init × seed; strategies in `failing` fail from a random start."""
+    """Writes records for every model × strategy × init × rate × seed.
+
+    Strategies in `failing` fail from a random start.
+    """
     records, cells, draw = Records(storage), [], random.Random(0)
     for model, kind in models.items():
         teacher = f"teacher-{model.encode().hex()}"
         metrics = {f"best/{kind.metric}": 0.9 * kind.unit, f"test/{kind.metric}": 0.9 * kind.unit}
         finish_teacher(records.teacher(teacher), metrics, main_metric=kind.metric, chance=kind.chance)
-        for strategy, init, seed in [(s, i, n) for s in STRATEGIES for i in inits for n in seeds]:
-            cell = Cell(_config(model, kind, strategy, init, seed), "data", teacher, f"{len(cells):04x}")
+        for strategy, init, rate, seed in product(STRATEGIES, inits, rates, seeds):
+            config = _config(model, kind, strategy, init, seed, rate)
+            cell = Cell(config, "data", teacher, f"{len(cells):04x}")
             cells.append(cell)
             record = records.cell(cell.fingerprint)
             if strategy in failing and init == "random":
-                begin(record).fail("loss not finite", "step 7: loss_hidden is nan", by_itself=True)
+                begin(record).fail(NOT_FINITE, "a message", by_itself=True)
             else:
                 _finish(record, cell.config, kind, draw)
     runs = {cell.fingerprint: f"run{cell.fingerprint}" for cell in cells}
@@ -88,13 +96,14 @@ def finished_sweep(
     )
 
 
-def _config(model: str, kind: Kind, strategy: str, init: str, seed: int) -> TrialConfig:
+def _config(model: str, kind: Kind, strategy: str, init: str, seed: int, rate: float) -> TrialConfig:
     fields: dict[str, Any] = {
         "model": {"name": model, "family": kind.family, "teacher": "a-folder"},
         "task": kind.task,
         "strategy": strategy,
         "init": init,
         "seed": seed,
+        "train": {"learning_rate": rate},
         "dtype": "fp32",
     }
     return TrialConfig.model_validate(fields)
@@ -109,7 +118,11 @@ def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random
     curve = {step: final * (1 - 0.4 * 0.5 ** (step / 50)) for step in STEPS}
     rows: list[JournalRow] = [{"step": 0, "time": 1, "metrics": start}]
     rows += [
-        {"step": step, "time": step, "metrics": {"train/loss": 2.0, f"eval/{kind.metric}": value, **angles}}
+        {
+            "step": step,
+            "time": step,
+            "metrics": {"train/loss": 2.0, "train/loss_kl": 1.0, f"eval/{kind.metric}": value, **angles},
+        }
         for step, value in curve.items()
     ]
     attempt = begin(record)
@@ -118,6 +131,9 @@ def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random
     for step in (0, *STEPS):
         history.add(step, {stack: _measured(_cosines(draw, step)) for stack in kind.stacks})
     history.save(attempt.folder / "angles.npz")
+    states = {} if config.strategy.kind == "none" else {str(state): 4.0 - state for state in range(NUM_STUDENT + 1)}
+    per_state = {str(step): {"hidden": dict.fromkeys(kind.stacks, states)} for step in (0, *STEPS)}
+    (attempt.folder / "per_state.json").write_text(json.dumps({"steps": per_state}))
     (attempt.folder / "student").mkdir()
     (attempt.folder / "student" / "config.json").write_text("{}")
     forward = {0: 0, 1: 2, 2: 4, 3: 6}

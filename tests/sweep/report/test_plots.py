@@ -9,20 +9,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from sweep.report.plots import (
-    GREY,
-    INIT_COLOURS,
-    LEFT_OUT,
-    AngleLine,
-    Scale,
-    angle_lines_plot,
-    angle_plot,
-    curve_plot,
-    mean_curve,
-    score_plot,
-    svg_uri,
-)
+from sweep.report.plots.angles import LEFT_OUT, AngleLine, angle_lines_plot, angle_plot
+from sweep.report.plots.curves import curve_plot, mean_curve, state_plot
+from sweep.report.plots.scores import Dot, axis_plot, score_plot
+from sweep.report.plots.style import GREY, INIT_COLOURS, Scale, palette, svg_uri
 
+COLOURS = palette(["none", "forward", "reverse"])
 SCALE = Scale("accuracy", teacher_score=0.9, chance=0.5)
 
 
@@ -52,17 +44,53 @@ def test_scores_without_a_teacher_have_no_line_for_it() -> None:
     assert not {"teacher", "chance"} & set(texts(figure))
 
 
-def test_curves_a_panel_an_init() -> None:
-    curves = {
-        ("none", "random"): ([1, 2], [0.5, 0.6]),
-        ("forward", "random"): ([1, 2], [0.6, 0.8]),
-        ("forward", "teacher"): ([1, 2], [0.7, 0.9]),
-    }
-    random, teacher = curve_plot(curves, SCALE).axes
-    assert [list(line.get_ydata()) for line in random.get_lines()] == [[0.5, 0.6], [0.6, 0.8]]
-    assert [list(line.get_ydata()) for line in teacher.get_lines()] == [[], [0.7, 0.9]]
-    assert [line.get_linestyle() for line in random.get_lines()] == ["--", "-"]
-    assert random.get_lines()[0].get_color() != random.get_lines()[1].get_color()
+def test_no_two_names_of_lines_lie_over_each_other() -> None:
+    """The names of teacher and chance stand on the sides that look away from each other."""
+    for teacher, chance, sides in ((0.9, 0.5, ("left", "right")), (0.4, 0.5, ("right", "left"))):
+        figure = score_plot({("none", "random"): [0.6]}, Scale("accuracy", teacher, chance))
+        notes = {note.get_text(): note.get_horizontalalignment() for note in figure.axes[0].texts}
+        assert (notes["teacher"], notes["chance"]) == sides
+
+
+def test_a_dot_per_cell_and_a_line_per_strategy_against_an_axis() -> None:
+    dots = [Dot("none", 1e-3, 0.5), Dot("forward", 1e-3, 0.6), Dot("forward", 1e-3, 0.8), Dot("forward", 1e-2, 0.9)]
+    (axes,) = axis_plot(dots, "lr", "accuracy", COLOURS).axes
+    lines = {(line.get_color(), line.get_marker()): [*zip(*line.get_data(), strict=True)] for line in axes.get_lines()}
+    assert lines[COLOURS["forward"], "None"] == [(1e-3, pytest.approx(0.7)), (1e-2, 0.9)]
+    assert lines[COLOURS["forward"], "o"] == [(1e-3, 0.6), (1e-3, 0.8), (1e-2, 0.9)]
+    assert lines[COLOURS["none"], "o"] == [(1e-3, 0.5)]
+    assert axes.get_xscale() == "log"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1e-3", "0.01"]
+    assert (
+        axis_plot([Dot("none", 0.0, 0.5), Dot("none", 3.0, 0.5)], "h", "f1", COLOURS).axes[0].get_xscale() == "linear"
+    )
+
+
+def test_curves_a_line_per_strategy() -> None:
+    curves = {"none": ([1, 2], [0.5, 0.6]), "forward": ([1, 2], [0.6, 0.8])}
+    (axes,) = curve_plot(curves, "random start", "validation accuracy", COLOURS).axes
+    assert [list(line.get_ydata()) for line in axes.get_lines()] == [[0.5, 0.6], [0.6, 0.8]]
+    assert [line.get_linestyle() for line in axes.get_lines()] == ["--", "-"]
+    assert [line.get_color() for line in axes.get_lines()] == [COLOURS["none"], COLOURS["forward"]]
+    assert axes.get_ylabel() == "validation accuracy"
+
+
+def test_hidden_losses_have_a_panel_per_student_state() -> None:
+    states = {0: {"forward": ([0, 5], [2.0, 1.0])}, 1: {"forward": ([0, 5], [4.0, 3.0])}, 3: {"reverse": ([0], [1.0])}}
+    figure = state_plot(states, "encoder, random start", COLOURS)
+    panels = [axes for axes in figure.axes if axes.get_lines()]
+    assert [axes.get_title(loc="left") for axes in panels] == [f"student state {state}" for state in (0, 1, 3)]
+    assert [list(axes.get_lines()[0].get_ydata()) for axes in panels] == [[2.0, 1.0], [4.0, 3.0], [1.0]]
+    assert panels[2].get_lines()[0].get_color() == COLOURS["reverse"]
+
+
+def test_a_colour_has_one_meaning() -> None:
+    names = [f"strategy {number}" for number in range(20)]
+    colours = palette(["none", *names])
+    assert colours["none"] == "#000000"
+    assert list(colours) == ["none", *names]
+    assert len({*colours.values(), *INIT_COLOURS.values()}) == 23
+    assert palette(names[::-1])["none"] == "#000000"
 
 
 def test_mean_curve_is_over_common_steps() -> None:
@@ -91,26 +119,22 @@ def test_angle_maps_show_pairs_above_the_diagonal_and_what_was_left_out() -> Non
     assert {"student\nstate 1", "teacher state k", "start\nteacher state i"} <= set(texts(figure))
 
 
-def test_angle_lines_a_panel_a_stack_and_init() -> None:
+def test_angle_lines() -> None:
     lines = [
-        AngleLine("encoder", "random", "forward", True, (0.9, 0.8, 0.7)),
-        AngleLine("encoder", "random", "forward", False, (0.6, 0.5, 0.4)),
-        AngleLine("encoder", "random", "none", False, (0.3, 0.2, np.nan)),
-        AngleLine("decoder", "teacher", "forward", False, (-0.1, 0.0, 0.1)),
+        AngleLine("forward", True, (0.9, 0.8, 0.7)),
+        AngleLine("forward", False, (0.6, 0.5, 0.4)),
+        AngleLine("none", False, (0.3, 0.2, np.nan)),
     ]
-    figure = angle_lines_plot(lines)
-    panels = [[line for line in axes.get_lines() if len(line.get_xdata()) == 3] for axes in figure.axes]
-    assert [len(panel) for panel in panels] == [3, 0, 0, 1]  # encoder random, teacher; decoder random, teacher
-    untrained, forward, none = panels[0]
-    assert [list(line.get_xdata()) for line in panels[0]] == [[2, 3, 4]] * 3
+    (axes,) = angle_lines_plot(lines, "encoder, random start", COLOURS).axes
+    drawn = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
+    assert [list(line.get_xdata()) for line in drawn] == [[2, 3, 4]] * 3
+    untrained, forward, none = drawn
     assert list(untrained.get_ydata()) == [0.9, 0.8, 0.7]
     assert list(forward.get_ydata()) == [0.6, 0.5, 0.4]
     assert (untrained.get_linestyle(), untrained.get_color()) == (":", GREY)
-    assert none.get_color() == "black"
-    assert panels[3][0].get_color() == forward.get_color() != "black"
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["untrained", "forward", "none"]
-    assert {"teacher state k", "encoder\nmean cosine", "decoder\nmean cosine", "random start"} <= set(texts(figure))
+    assert (none.get_linestyle(), none.get_color()) == ("--", COLOURS["none"])
+    assert (forward.get_linestyle(), forward.get_color()) == ("-", COLOURS["forward"])
+    assert (axes.get_title(loc="left"), axes.get_xlabel()) == ("encoder, random start", "teacher state k")
 
 
 def test_a_figure_is_an_image_of_its_own_and_the_same_twice() -> None:

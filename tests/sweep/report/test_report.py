@@ -14,7 +14,8 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report import page, results
 from sweep.report.__main__ import main
-from tests.sweep.finished import BART, BERT, finished_sweep
+from sweep.report.report import Report
+from tests.sweep.finished import BART, BERT, NOT_FINITE, finished_sweep
 from trainables.errors import InputError
 
 
@@ -50,8 +51,7 @@ def storage() -> Storage:
 
 
 def written(storage: Storage, sweep: Sweep) -> str:
-    rows = results.rows(Records(storage), sweep.cells)
-    page.write(storage, sweep, rows)
+    page.write(Report.of(storage, sweep))
     html = storage.read("sweeps/demo/report.html")
     assert html is not None
     return html.decode()
@@ -68,32 +68,52 @@ def test_the_page_says_the_numbers_of_the_records(storage: Storage) -> None:
     key = [("forward", "random"), ("forward", "teacher")]
     assert ["forward", test[key[0]], shares[key[0]], test[key[1]], shares[key[1]]] in page.rows
     key = ("reverse", "teacher")
-    assert ["reverse", "-", "-", test[key], shares[key]] in page.rows
-    assert [
-        "tiny-bert",
-        "natural-logic",
-        "tiny-bert · reverse · random · s0",
-        "failed",
-        "loss not finite",
-    ] in page.rows
+    assert ["reverse", "", "", test[key], shares[key]] in page.rows
+    assert ["tiny-bert · reverse · random · s0", "failed", NOT_FINITE, "rate too high?"] in page.rows
     angle = next(row for row in rows if (row.strategy, row.init) == ("forward", "teacher")).metrics
     end = angle["angle/encoder/acute_share"]
     found = next(row for row in page.rows if row[:3] == ["encoder", "teacher's weights", "forward"])
     assert found[3:5] == [f"{round(end / 2, 4):.3f}", f"{end:.3f}"]
-    cell = next(row for row in page.rows if row[:4] == ["tiny-bert", "natural-logic", "forward", "random"])
-    assert cell[8] == "encoder 0→0 1→2 2→4 3→6"
     assert ["command", "python sweep/run.py demo.yaml"] in page.rows
+
+
+def test_the_leaderboard_comes_first_and_names_every_axis(storage: Storage) -> None:
+    html = written(storage, finished_sweep(storage, {"tiny-bert": BERT}, seeds=(0, 1), rates=[5e-4, 0.25]))
+    headings = re.findall("<h2>(.*?)</h2>", html)
+    assert headings == [
+        "In short",
+        "All cells",
+        "Score against each axis",
+        "tiny-bert on natural-logic · lr=5e-4",
+        "tiny-bert on natural-logic · lr=0.25",
+        "How it was run",
+    ]
+    head, *lines = Page(html).rows
+    assert head[:8] == ["place", "strategy", "init", "lr", "seed", "validation", "test", "of the way"]
+    cells = [line for line in lines if line[0].isdecimal()]
+    assert [int(line[0]) for line in cells] == list(range(1, 41))
+    assert {line[3] for line in cells} == {"5e-4", "0.25"}
+    assert [line[5] for line in cells] == sorted((line[5] for line in cells), reverse=True)
+    assert "The other 20 cells" in html
+    forward = next(line for line in cells if line[1:3] == ["forward", "random"])
+    assert forward[10] == "encoder 0→0 1→2 2→4 3→6"
+    best = cells[0]
+    words = f"Best: {best[1]} · {best[2]} · s{best[4]} · lr={best[3]}: validation {best[5]}, test {best[6]}"
+    assert f'<p class="best">{words} of the teacher&#39;s 0.900.</p>' in html
 
 
 def test_the_page_stands_alone(storage: Storage) -> None:
     html = written(storage, finished_sweep(storage, {"tiny-bart": BART}))
     page = Page(html)
-    assert "One seed per cell cannot tell" in html
+    assert "Every number is of one seed" in html
     sources = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
-    assert len(sources) == 5  # scores, curves, angles by k, all angles of two stacks
+    # One panel per init: validation score, two losses; per init and stack: hidden losses, angles by k; then the scores
+    # and all angles of two stacks.
+    assert len(sources) == 2 * 3 + 4 * 2 + 1 + 2
+    assert all(attributes["alt"] for tag, attributes in page.tags if tag == "img")
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     links = [attributes["href"] or "" for tag, attributes in page.tags if "href" in attributes]
-    assert links == [f"http://127.0.0.1:5000/#/experiments/1/runs/run{number:04x}" for number in range(10)]
+    assert sorted(links) == [f"http://127.0.0.1:5000/#/experiments/1/runs/run{number:04x}" for number in range(10)]
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object"}
     assert "url(" not in html
     assert "@import" not in html

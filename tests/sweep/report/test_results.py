@@ -53,6 +53,7 @@ def test_what_a_row_says(records: Records) -> None:
     assert row == ResultRow(
         kind="cell",
         label="bert · random · random · s3",
+        words="random · random",
         model="bert",
         task="natural-logic",
         strategy="random",
@@ -65,6 +66,7 @@ def test_what_a_row_says(records: Records) -> None:
         best=0.75,
         test=0.5,
         teacher_test=0.75,
+        chance=0.25,
         share_of_teacher=0.5,
         validation_share=0.8,
         metrics={

@@ -6,12 +6,12 @@ import io
 
 from rich.console import Console
 
-from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.report import results
-from sweep.report.page import best_student
-from sweep.report.terminal import FOOTER, LiveProgress, Running, Work, clock, short_note, show_results
-from tests.sweep.finished import BART, BERT, finished_sweep
+from sweep.report.formats import short_mapping
+from sweep.report.report import Report
+from sweep.report.tables import show_results
+from sweep.report.terminal import FOOTER, LiveProgress, Running, Work, clock
+from tests.sweep.finished import BART, BERT, NOT_FINITE, finished_sweep
 
 
 class Clock:
@@ -94,7 +94,9 @@ def test_teachers_and_cells_count_by_their_steps() -> None:
 def test_a_terminal_is_redrawn_in_place() -> None:
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system=None)
-    names = [f"cell {n} with [brackets] and a name that is much longer than the terminal is wide" for n in range(20)]
+    names = [
+        f"cell {n} with [brackets] and a name that is longer than the terminal is wide · lr={n}" for n in range(20)
+    ]
     with LiveProgress(console, Clock()) as progress:
         progress.begin({"cells": dict.fromkeys(names, 9)})
         for name in names[:10]:
@@ -105,6 +107,7 @@ def test_a_terminal_is_redrawn_in_place() -> None:
     assert "cells 0/20 done, 10 running, 0 failed" in text
     assert "step 3/9  loss 0.25" in text
     assert "cell 0 with [brackets]" in text
+    assert "lr=0 " in text  # the end of a name has the axes
     assert "and 2 more" in text
     assert FOOTER in text
     assert max(map(len, text.splitlines())) <= 80
@@ -113,23 +116,26 @@ def test_a_terminal_is_redrawn_in_place() -> None:
 def test_results_fit_eighty_columns() -> None:
     storage = Storage("memory://terminal-results")
     sweep = finished_sweep(storage, {"tiny-bert": BERT, "tiny-bart": BART}, seeds=(0, 1), failing=["reverse"])
-    records = Records(storage)
-    rows = results.rows(records, sweep.cells)
-    student = best_student(rows, sweep, records)
+    report = Report.of(storage, sweep)
+    rows, student = report.rows, report.student
     assert student is not None
+    assert student.row is report.best
     assert student.row.validation_share == max(row.validation_share or 0 for row in rows)
     console, file = log()
-    show_results(rows, console, student, ["results.csv: here", "report.html: there"])
+    show_results(report, console, ["results.csv: here", "report.html: there"])
     text = file.getvalue()
     tables, _, rest = text.partition("failed: ")
     assert max(map(len, tables.splitlines())) <= 80
     assert text.count("\n teacher  ") == 2 + 2 * 5
+    assert "All cells, the best 10 of 40" in tables
+    assert f"Best: {student.row.words}: validation " in " ".join(rest.split())
+    assert "  -" not in text
     assert "90.0" in tables
     assert "0.900" in tables
-    assert "tiny-bert · natural-logic · reverse · random · s1: loss not finite" in rest
+    assert f"tiny-bert · natural-logic · reverse · random · s1: {NOT_FINITE}" in rest
     assert f"{student.path}\n" in rest
     assert "make ui" in rest
-    forward = next(line for line in tables.splitlines() if "forward" in line)
+    forward = next(line for line in tables[tables.index("tiny-bert on") :].splitlines() if "forward" in line)
     group = [row for row in rows if (row.model, row.strategy, row.init) == ("tiny-bert", "forward", "random")]
     mean = sum(row.test or 0 for row in group) / 2
     assert f"{mean:.3f} ± " in forward
@@ -138,6 +144,6 @@ def test_results_fit_eighty_columns() -> None:
 def test_words() -> None:
     assert clock(65) == "1:05"
     assert clock(7384) == "2:03:04"
-    assert short_note("encoder: identity, decoder: identity") == "identity"
-    assert short_note("encoder: identity, decoder: reversal") == "identity/reversal"
-    assert short_note("") == ""
+    assert short_mapping("encoder: identity, decoder: identity") == "identity"
+    assert short_mapping("encoder: identity, decoder: reversal") == "identity/reversal"
+    assert short_mapping("") == ""

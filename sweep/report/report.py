@@ -1,0 +1,85 @@
+"""All that is to be said of a sweep, gathered once from its records: the page and the terminal show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from sweep.records.archive import Sweep
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from sweep.report import findings, results, summary
+from sweep.report.cures import cures
+from sweep.report.doubts import Doubtful, find_doubts
+from sweep.report.leaderboard import Leaderboard, leaderboard, ranked
+from sweep.report.results import ResultRow
+from sweep.report.summary import Section
+from sweep.report.training import Journals
+from sweep.report.usage import SavedStudent
+
+
+@dataclass(frozen=True)
+class Report:
+    """A sweep with the rows of its teachers and cells."""
+
+    storage: Storage
+    sweep: Sweep
+    rows: tuple[ResultRow, ...]
+    journals: Journals
+    doubtful: tuple[Doubtful, ...]
+
+    @classmethod
+    def of(cls, storage: Storage, sweep: Sweep) -> Report:
+        """Reads the rows and the journals from the records."""
+        records = Records(storage)
+        rows = results.rows(records, sweep.cells)
+        configs = {cell.fingerprint: cell.config for cell in sweep.cells}
+        journals = {key: records.cell(key).journal() for key in configs}
+        doubtful = find_doubts(rows, configs, journals, records)
+        notes = {each.row.fingerprint: tuple(doubt.value for doubt in each.doubts) for each in doubtful}
+        noted = tuple(replace(row, notes=notes.get(row.fingerprint, ())) for row in rows)
+        return cls(storage, sweep, noted, journals, tuple(doubtful))
+
+    @property
+    def records(self) -> Records:
+        return Records(self.storage)
+
+    @property
+    def cells(self) -> list[ResultRow]:
+        return [row for row in self.rows if row.kind == "cell"]
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        return summary.sections(self.rows)
+
+    @cached_property
+    def leaderboard(self) -> Leaderboard:
+        return leaderboard(self.rows)
+
+    @cached_property
+    def best(self) -> ResultRow | None:
+        """The cell that came nearest to its teacher on the validation split; None where no cell has a score."""
+        return next(iter(ranked(self.rows)), None)
+
+    @cached_property
+    def student(self) -> SavedStudent | None:
+        """The best of the students that lie in the storage."""
+        configs = {cell.fingerprint: cell.config for cell in self.sweep.cells}
+        for row in ranked(self.rows):
+            record = self.records.cell(row.fingerprint)
+            result = record.result()
+            if result and self.storage.list(folder := f"{record.root}/{result.student}"):
+                return SavedStudent(row, configs[row.fingerprint], self.storage.full_url(folder))
+        return None
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """What is to be read first: the best student, what makes numbers mean little, and what the sweep found."""
+        best = [findings.best(self.best)] if self.best else []
+        num_students = sum(row.status == "done" for row in self.cells)
+        return [*best, *cures(self.doubtful, num_students), *findings.overview(self.sections)]
+
+    @property
+    def failures(self) -> list[ResultRow]:
+        """The rows that failed, by themselves or for a reason outside."""
+        return [row for row in self.rows if row.status == "failed" or row.reason]

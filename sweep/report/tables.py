@@ -1,0 +1,98 @@
+"""The results of a sweep on the terminal: the best cells, a table per section, what it all says, and where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweep.report.formats import note, number, percent, score
+from sweep.report.report import Report
+from sweep.report.results import ResultRow
+from sweep.report.summary import Section
+from sweep.report.usage import SavedStudent, usage
+from sweep.tracking.tags import ACUTE_SHARE, angle_metric
+
+NUM_LEADERS = 10
+MAX_REASONS = 20
+
+
+def show_results(report: Report, console: Console, files: Sequence[str] = ()) -> None:
+    """Prints the tables of a sweep, its failures and findings, the use of the best student, and the report's files."""
+    if len(report.cells) > 1:
+        console.print(_leaders(report))
+    for section in report.sections:
+        console.print(_table(section))
+    _show_failures(report.failures, console)
+    for sentence in report.sentences:
+        console.print(Text(sentence, "bold" if report.best and sentence == report.sentences[0] else ""))
+    if report.student:
+        _show_student(report.student, report.best, console)
+    console.print()
+    for file in files:
+        console.print(Text(file), soft_wrap=True)
+    console.print(Text("make ui    opens the MLflow UI on these runs"))
+
+
+def _leaders(report: Report) -> Table:
+    lines = report.leaderboard.lines
+    more = f", the best {NUM_LEADERS} of {len(lines)}" if len(lines) > NUM_LEADERS else ""
+    table = _empty(f"All cells{more}")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("cell", overflow="fold")
+    for name in ("validation", "test", "of the\nway"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("note", overflow="fold")
+    for line in lines[:NUM_LEADERS]:
+        row = line.row
+        scores = (number(row.best, row.main_metric), number(row.test, row.main_metric), percent(row.share_of_teacher))
+        table.add_row(*map(Text, (str(line.place or ""), row.words, *scores, note(row))))
+    return table
+
+
+def _table(section: Section) -> Table:
+    table = _empty(section.title)
+    acute = "/".join(stack[:3] for stack in section.stacks)
+    table.add_column("init", no_wrap=True)
+    table.add_column("strategy", overflow="fold")
+    table.add_column(f"test {section.metric}", justify="right", no_wrap=True)
+    table.add_column("of the\nway", justify="right")
+    table.add_column(f"acute\n{acute}", justify="right")
+    table.add_column("note", overflow="fold")
+    for name, value, share in (("teacher", section.teacher_test, "100%"), ("chance", section.chance, "0%")):
+        if value is not None:
+            table.add_row(name, "", number(value, section.metric), share, "", "")
+    table.add_section()
+    for init in section.inits:
+        groups = section.of(init)
+        for group in groups:
+            shares = [percent(group.metric(angle_metric(stack, ACUTE_SHARE))) for stack in section.stacks]
+            notes = "; ".join(dict.fromkeys(filter(None, map(note, group.rows))))
+            acute = "/".join(filter(None, shares))
+            cells = [init, group.strategy, score(group, section.metric), percent(group.share), acute, notes]
+            table.add_row(*map(Text, cells), end_section=group is groups[-1])
+    return table
+
+
+def _empty(title: str) -> Table:
+    return Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def _show_failures(failed: Sequence[ResultRow], console: Console) -> None:
+    for row in failed[:MAX_REASONS]:
+        reason = row.reason or "no reason recorded"
+        console.print(Text(f"{row.status}: {row.label}: {reason}", style="red"), soft_wrap=True)
+    if len(failed) > MAX_REASONS:
+        console.print(Text(f"and {len(failed) - MAX_REASONS} more; all are in results.csv", style="red"))
+
+
+def _show_student(student: SavedStudent, best: ResultRow | None, console: Console) -> None:
+    """The student's folder and the lines that use it; its words too where a better cell has kept none."""
+    is_best = best is not None and student.row.fingerprint == best.fingerprint
+    name = "The best student" if is_best else f"The best student that was kept ({student.row.words})"
+    console.print(Text(f"\n{name}: {student.path}"), soft_wrap=True)
+    for line in usage(student.config, student.path):
+        console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
