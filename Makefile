@@ -53,8 +53,8 @@ docs: $(VENV)/tools ## The documentation as a site, in build/site; every wrong l
 
 check: check-static docs test ## What CI runs, but for the cluster: lint, types, docs, tests
 
-ui: install ## The MLflow UI on the runs of this machine
-	$(BIN)/python -m sweep.ui
+ui: install ## The MLflow UI on the runs of this machine (CONFIG=sweep.yaml ARGS="storage=runs")
+	$(BIN)/python -m sweep.ui $(CONFIG) $(ARGS)
 
 cluster: ## Ray, MLflow and Postgres in containers: secrets, images, start, wait (WORKERS=2, GPU=1)
 	$(PYTHON) docker/cluster.py up --workers $(WORKERS) $(if $(GPU),--gpu)

@@ -11,13 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from sweep.grid import varied
 from sweep.grid.cells import Cell
 from sweep.plan.states import Plan
 from sweep.records.environment import CodeVersion
 from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report.results import ResultRow
-from sweep.report.usage import SavedStudent
+from sweep.report.usage import SavedStudent, usage_from_mlflow
 from sweep.spec.messages import shown
 from sweep.spec.passwords import hidden
 from sweep.spec.sweep import SweepConfig
@@ -59,7 +60,8 @@ class SweepRun:
             if self.config.register:
                 self._check_registry(self.config.register)
             self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
-            self.tracking.tag_experiment(views.tags())
+            shown = varied.shown_params([cell.config for cell in self.plan.cells.values()])
+            self.tracking.tag_experiment(views.tags(shown))
         except TrackingError as error:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
@@ -136,6 +138,8 @@ class SweepRun:
             if name:
                 version = published.register(self.tracking, name, model_id, run_id, student)
                 self.console.print(Text(f"Registered: models:/{name}/{version}"), soft_wrap=True)
+            for line in usage_from_mlflow(student.config, hidden(self.config.tracking_address), model_id):
+                self.console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
         except TrackingError as error:
             self._stop_tracking(error)
 

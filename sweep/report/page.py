@@ -8,14 +8,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sweep.records.archive import Sweep
 from sweep.report import formats, results, summary
+from sweep.report.address import run_link
 from sweep.report.axes import draw_axes
 from sweep.report.drawing import draw
 from sweep.report.plots.style import palette
 from sweep.report.report import Report
-from sweep.spec.passwords import without_login
-from sweep.tracking import views
 
 NUM_LEADERS = 20
 """The lines of the leaderboard that are not folded."""
@@ -82,13 +80,6 @@ def _words(report: Report) -> dict[str, Any]:
         "number": formats.number,
         "num_leaders": NUM_LEADERS,
         "percent": formats.percent,
-        "run_link": lambda run_id: _run_link(report.sweep, run_id),
+        "run_link": lambda run_id: run_link(report.sweep, run_id),
         "score": formats.score,
     }
-
-
-def _run_link(sweep: Sweep, run_id: str) -> str:
-    """The address of a run; empty where runs are tracked without a server."""
-    if not sweep.tracking_uri.startswith(("http://", "https://")) or not sweep.experiment_id:
-        return ""
-    return views.page(without_login(sweep.tracking_uri), f"experiments/{sweep.experiment_id}/runs/{run_id}")

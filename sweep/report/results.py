@@ -14,7 +14,8 @@ from sweep.grid.varied import cell_fields, cell_labels, short_labels, teacher_la
 from sweep.records.records import Record, RecordKind, Records, State
 from sweep.records.storage import Storage
 from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResult
-from sweep.tracking.tags import SECONDS_TOTAL, best_metric, test_metric
+from sweep.tracking.scores import scores, share
+from sweep.tracking.tags import SECONDS_TOTAL
 from trainables.inert import inert_fields, is_within
 
 Mappings = dict[str, dict[int, int]]
@@ -125,7 +126,7 @@ def _row(
     config, fields_of_cell = cell.config, cell_fields(cell.config)
     metrics = result.metrics if result else {}
     mapping = result.mapping if isinstance(result, CellResult) else {}
-    (best, test), (teacher_best, teacher_test) = _scores(result), _scores(teacher_result)
+    (best, test), (teacher_best, teacher_test) = scores(result), scores(teacher_result)
     chance = teacher_result.chance if teacher_result else None
     return ResultRow(
         kind="cell",
@@ -155,21 +156,6 @@ def _row(
         teacher=cell.teacher_hash,
         fingerprint=cell.fingerprint,
     )
-
-
-def _scores(result: Result | None) -> tuple[float | None, float | None]:
-    """The main metric: the best on the validation split, and the one on the test split."""
-    if result is None:
-        return None, None
-    metrics, main = result.metrics, result.main_metric
-    return metrics.get(best_metric(main)), metrics.get(test_metric(main))
-
-
-def share(student_score: float | None, teacher_score: float | None, chance: float | None) -> float | None:
-    """The share of the way from chance to the teacher's score; None where the teacher is no better than chance."""
-    if student_score is None or teacher_score is None or chance is None or teacher_score <= chance:
-        return None
-    return (student_score - chance) / (teacher_score - chance)
 
 
 def permutation_note(mapping: dict[int, int]) -> str:

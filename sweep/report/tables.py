@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweep.report.address import where_the_runs_are
 from sweep.report.formats import note, number, percent, score
 from sweep.report.report import Report
 from sweep.report.results import ResultRow
@@ -34,7 +35,8 @@ def show_results(report: Report, console: Console, files: Sequence[str] = ()) ->
     console.print()
     for file in files:
         console.print(Text(file), soft_wrap=True)
-    console.print(Text("make ui    opens the MLflow UI on these runs"))
+    for line in where_the_runs_are(report.sweep):
+        console.print(Text(line), soft_wrap=True)
 
 
 def _leaders(report: Report) -> Table:

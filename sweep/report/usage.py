@@ -1,4 +1,4 @@
-"""Code that uses a saved student in plain transformers, without this project."""
+"""Code that uses a saved student without this project: in plain transformers, and from MLflow."""
 
 from __future__ import annotations
 
@@ -29,3 +29,16 @@ def usage(config: TrialConfig, path: str) -> list[str]:
     """Lines of Python that load a student from `path` and print its answer to one input."""
     folder = json.dumps(path, ensure_ascii=False)
     return KINDS[config.task.kind].usage(config.task, FAMILIES[config.model.family].form, folder)
+
+
+def usage_from_mlflow(config: TrialConfig, tracking_uri: str, model_id: str) -> list[str]:
+    """Three lines of Python that load a student from MLflow and print its answer to one input."""
+    uri, model = (json.dumps(text, ensure_ascii=False) for text in (tracking_uri, f"models:/{model_id}"))
+    _, load, answer = usage(config, "")
+    name = load.partition(" = ")[0]
+    if pipeline_task(config):
+        loaded = f"{name} = mlflow.transformers.load_model({model})"
+    else:
+        parts = f'mlflow.transformers.load_model({model}, return_type="components")'
+        loaded = f'{name} = map({parts}.get, ("tokenizer", "model"))'
+    return [f"import mlflow; mlflow.set_tracking_uri({uri})", loaded, answer]

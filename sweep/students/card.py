@@ -13,9 +13,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData, try_to_load_fr
 from sweep.grid import labels
 from sweep.grid.cells import Cell
 from sweep.records.stored import CellResult, Result, TeacherResult
-from sweep.report.results import share
 from sweep.report.usage import pipeline_task, usage
 from sweep.spec.passwords import hidden_in
+from sweep.tracking.scores import share
 from sweep.tracking.tags import BEST, TEST, test_metric
 from trainables.config import FromScratch, TaskConfig, TrialConfig
 from trainables.tasks.kinds import KINDS

@@ -114,4 +114,4 @@ class Delivery:
         while self._points:
             self._send()
         assert self._run_id is not None
-        self._tracking.conclude(self._run_id, record, self._keys, self._left_out)
+        self._tracking.conclude(self._run_id, self._run, record, self._keys, self._left_out)

@@ -37,13 +37,17 @@ SWEEP = "sweep"
 # Tags of the experiment.
 VIEW = "mlflow.sharedViewState."
 """Starts the tag of a ready-made view."""
+EXPERIMENT_MODE, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
+"""MLflow's UI opens an experiment of this kind in its mode for model training; without the tag it guesses."""
 
 # Params: the config, flattened, and the mappings of a cell.
 MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM = "model.name", "strategy.kind", "init"
 
 # Metrics.
 TRAIN_LOSS, TRAIN_LOSS_KL = "train/loss", "train/loss_kl"
-EVAL_LOSS = "eval/loss"
+SCORE_VALIDATION, SCORE_TEST, SCORE_OF_THE_WAY = "score/validation", "score/test", "score/of_the_way"
+"""The main metric of every task under one name: the best on the validation split, the one on the test split, and the
+share of the way from chance to the teacher's test score."""
 SECONDS_TOTAL = "seconds/total"
 COS_MEAN, ACUTE_SHARE = "cos_mean", "acute_share"
 BEST, TEST, ANGLE = "best/", "test", "angle/"

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.records import environment
-from sweep.records.records import Record
+from sweep.records.records import Record, Records
+from sweep.records.stored import TeacherResult
 from sweep.tracking.experiment import MAX_POINTS, Experiment, Status, guarded
 from sweep.tracking.runs import Point, RunSpec, read_points, result_params, result_tags
+from sweep.tracking.scores import score_metrics
 from sweep.tracking.tags import (
+    CELL_KIND,
     COMPUTED_BY,
     DESCRIPTION,
     HOST,
@@ -23,6 +26,7 @@ from sweep.tracking.tags import (
     PARENT,
     REASON,
     SWEEP_KIND,
+    TEACHER,
     identity_tag,
 )
 from trainables import predictions
@@ -110,7 +114,7 @@ class Tracking(Experiment):
         self._log(run_id, points=points)
 
     @guarded
-    def conclude(self, run_id: str, record: Record, sent: Iterable[str], left_out: Sequence[str]) -> None:
+    def conclude(self, run_id: str, run: RunSpec, record: Record, sent: Iterable[str], left_out: Sequence[str]) -> None:
         """Ends a run as its record ended. `sent`: metrics that the journal has brought already."""
         if left_out:
             self._log(run_id, tags={NOT_FINITE: f"{len(left_out)} values left out: {', '.join(left_out)}"})
@@ -121,7 +125,8 @@ class Tracking(Experiment):
             else:
                 self._end(run_id, "FAILED", reason="cut off")
             return
-        points, _ = read_points([{"step": result.steps, "time": result.time, "metrics": result.metrics}])
+        metrics = {**result.metrics, **score_metrics(result, _teacher(run, record))}
+        points, _ = read_points([{"step": result.steps, "time": result.time, "metrics": metrics}])
         known = set(sent)
         self._log(
             run_id,
@@ -143,7 +148,7 @@ class Tracking(Experiment):
         points, left_out = read_points(record.journal())
         for start in range(0, len(points), MAX_POINTS):
             self.send(run_id, points[start : start + MAX_POINTS])
-        self.conclude(run_id, record, {point.key for point in points}, left_out)
+        self.conclude(run_id, run, record, {point.key for point in points}, left_out)
         return run_id
 
     def fill_missing(self, parent: str, runs: Iterable[tuple[RunSpec, Record]]) -> int:
@@ -174,6 +179,11 @@ class Tracking(Experiment):
     @guarded
     def add_artifact(self, run_id: str, file: Path) -> None:
         self.client.log_artifact(run_id, str(file))
+
+
+def _teacher(run: RunSpec, record: Record) -> TeacherResult | None:
+    """The result of a cell's teacher; None for a teacher's own run."""
+    return Records(record.storage).teacher(run.tags[TEACHER]).result() if run.kind == CELL_KIND else None
 
 
 def _without(params: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:

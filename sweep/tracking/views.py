@@ -1,4 +1,4 @@
-"""Ready-made views of a sweep in MLflow's UI: all cells in parallel coordinates, and grouped by strategy and init.
+"""Ready-made views of a sweep in MLflow's UI: all cells in parallel coordinates, and grouped by what tells them apart.
 
 They are MLflow's shared views: a tag of the experiment holds a view's state, and an address names the tag.
 """
@@ -6,58 +6,74 @@ They are MLflow's shared views: a tag of the experiment holds a view's state, an
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sweep.tracking.tags import (
     CELL_KIND,
-    EVAL_LOSS,
+    EXPERIMENT_MODE,
     INIT_PARAM,
     KIND,
     MODEL_NAME_PARAM,
-    RUN_NAME,
+    MODEL_TRAINING,
+    SCORE_OF_THE_WAY,
+    SCORE_TEST,
+    SCORE_VALIDATION,
     SECONDS_TOTAL,
     STRATEGY_PARAM,
-    TRAIN_LOSS_KL,
     VIEW,
 )
 
-PARAMS = [MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM]
-METRICS = [SECONDS_TOTAL, TRAIN_LOSS_KL, EVAL_LOSS]  # what cells of every task have; the last one gives the colour
-
-_CELLS: dict[str, Any] = {
-    "searchFilter": f"tags.{KIND} = '{CELL_KIND}'",
-    "orderByKey": f"tags.`{RUN_NAME}`",  # sorted by date, the cells would hide under their parent run
-    "orderByAsc": True,
-    "runsHiddenMode": "SHOWALL",
-}
-_SECTION = {"uuid": "cells", "name": "All cells", "display": True, "isReordered": False}
-_PARALLEL = {
-    "type": "PARALLEL",
-    "uuid": "parallel",
-    "metricSectionId": "cells",
-    "selectedParams": PARAMS,
-    "selectedMetrics": METRICS,
-    "showAllRuns": True,
-    "runsCountToCompare": 100,
-    "deleted": False,
-    "isGenerated": False,
-}
-_GROUPS = {
-    "aggregateFunction": "average",
-    "groupByKeys": [{"mode": "param", "groupByData": name} for name in (STRATEGY_PARAM, INIT_PARAM)],
-}
-_STATES: dict[str, dict[str, Any]] = {
-    "parallel": {**_CELLS, "compareRunCharts": [_PARALLEL], "compareRunSections": [_SECTION]},
-    "grouped": {**_CELLS, "groupBy": _GROUPS, "selectedColumns": [f"metrics.`{name}`" for name in METRICS]},
-}
+METRICS = [SECONDS_TOTAL, SCORE_OF_THE_WAY, SCORE_TEST, SCORE_VALIDATION]
+"""What cells of every task have. The last one colours the lines: a student is chosen by it."""
 _MODES = {"parallel": "CHART", "grouped": "TABLE"}
 
-VIEWS = tuple(_STATES)
+VIEWS = tuple(_MODES)
 
 
-def tags() -> dict[str, str]:
-    """The tags that make an experiment offer these views."""
-    return {f"{VIEW}{view}": json.dumps(state) for view, state in _STATES.items()}
+def tags(axes: Sequence[str]) -> dict[str, str]:
+    """The tags of an experiment: the mode in which the UI opens it, and the views that it offers.
+
+    `axes` are the params, besides model, strategy and init, that the sweep varies.
+    """
+    states = {"parallel": _parallel(axes), "grouped": _grouped(axes)}
+    return {EXPERIMENT_MODE: MODEL_TRAINING, **{f"{VIEW}{view}": json.dumps(state) for view, state in states.items()}}
+
+
+def _cells() -> dict[str, Any]:
+    """What both views show: the cells, the best first."""
+    return {
+        "searchFilter": f"tags.{KIND} = '{CELL_KIND}'",
+        "orderByKey": f"metrics.`{SCORE_VALIDATION}`",
+        "orderByAsc": False,
+        "runsHiddenMode": "SHOWALL",
+    }
+
+
+def _parallel(axes: Sequence[str]) -> dict[str, Any]:
+    chart = {
+        "type": "PARALLEL",
+        "uuid": "parallel",
+        "metricSectionId": "cells",
+        "selectedParams": [MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM, *axes],
+        "selectedMetrics": METRICS,
+        "showAllRuns": True,
+        "runsCountToCompare": 100,
+        "deleted": False,
+        "isGenerated": False,
+    }
+    section = {"uuid": "cells", "name": "All cells", "display": True, "isReordered": False}
+    return {**_cells(), "compareRunCharts": [chart], "compareRunSections": [section]}
+
+
+def _grouped(axes: Sequence[str]) -> dict[str, Any]:
+    """Groups by model too, since scores of different tasks have no common mean."""
+    names = (MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM, *axes)
+    groups = {
+        "aggregateFunction": "average",
+        "groupByKeys": [{"mode": "param", "groupByData": name} for name in names],
+    }
+    return {**_cells(), "groupBy": groups, "selectedColumns": [f"metrics.`{name}`" for name in METRICS]}
 
 
 def page(server: str, path: str) -> str:

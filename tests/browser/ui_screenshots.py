@@ -51,11 +51,9 @@ def signed_in() -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()} if name else {}
 
 
-def call(server: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """One call of MLflow's REST API: a POST where there is a body."""
-    data = None if body is None else json.dumps(body).encode()
-    url = f"{server}/api/2.0/mlflow/{path}"
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **signed_in()})
+def call(server: str, path: str) -> dict[str, Any]:
+    """The answer of MLflow's REST API to a GET."""
+    request = urllib.request.Request(f"{server}/api/2.0/mlflow/{path}", headers=signed_in())
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
@@ -94,9 +92,6 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     found = call(args.server, f"experiments/get-by-name?experiment_name={urllib.parse.quote(args.experiment)}")
     experiment_id = found["experiment"]["experiment_id"]
-    for key, value in views.tags().items():
-        tag = {"experiment_id": experiment_id, "key": key, "value": value}
-        call(args.server, "experiments/set-experiment-tag", tag)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         driver = browser(profile)
         try:

@@ -112,8 +112,16 @@ def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
         assert isinstance(console.file, io.StringIO)
         shown.append(console.file.getvalue())
     assert "Tracking has stopped: 413 Request Entity Too Large" in shown[0]
-    assert "Best student" in shown[0]
-    assert "The best student in MLflow: models:/m-1\nRegistered: models:/ours/1\n" in shown[1]
+    assert "The best student: " in shown[0]
+    uri = f"sqlite:///{tmp_path}/runs/mlflow.db"
+    opens, *model = shown[1].splitlines()[-6:]
+    assert opens.endswith(f" -m sweep.ui name=own tracking_uri={uri}    # opens the runs in MLflow")
+    assert model[:4] == [
+        "The best student in MLflow: models:/m-1",
+        "Registered: models:/ours/1",
+        f'    import mlflow; mlflow.set_tracking_uri("{uri}")',
+        '    classify = mlflow.transformers.load_model("models:/m-1")',
+    ]
     # Of equals the first is kept.
     assert asked[1:] == [("ours", "m-1", next(iter(planned[1].cells)))]
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/runs/mlflow.db")

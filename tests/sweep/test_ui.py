@@ -93,7 +93,7 @@ def test_links_are_given_where_the_experiment_has_the_views() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         assert ui.links(address, "a b") == {}
-        tags += [{"key": key, "value": value} for key, value in views.tags().items()]
+        tags += [{"key": key, "value": value} for key, value in views.tags([]).items()]
         assert ui.links(address, "a b") == {
             "parallel": f"{address}/#/experiments/7/runs?compareRunsMode=CHART&viewStateShareKey=parallel",
             "grouped": f"{address}/#/experiments/7/runs?compareRunsMode=TABLE&viewStateShareKey=grouped",

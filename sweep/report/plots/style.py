@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from sweep.report.summary import NO_MATCHING
@@ -56,7 +57,7 @@ def palette(strategies: Iterable[str]) -> dict[str, str]:
     colours = list(STRATEGY_COLOURS)
     if num_more := max(0, len(matching) - len(colours)):
         ramp = mpl.colormaps["gist_rainbow"]
-        colours += [mpl.colors.to_hex(ramp((index + 0.5) / num_more)) for index in range(num_more)]
+        colours += [to_hex(ramp((index + 0.5) / num_more)) for index in range(num_more)]
     return {NO_MATCHING: NO_MATCHING_COLOUR, **dict(zip(matching, colours, strict=False))}
 
 

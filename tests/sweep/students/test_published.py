@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from sweep.grid.cells import Cell
 from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.report.usage import SavedStudent
+from sweep.report.usage import SavedStudent, usage_from_mlflow
 from sweep.spec.sweep import load_partly
 from sweep.students import card, published
 from sweep.tracking.experiment import TrackingError
@@ -88,6 +90,12 @@ def test_the_model_in_mlflow_gives_the_recorded_predictions(
         loaded: Any = mlflow.transformers.load_model(f"models:/{model_id}")
         assert loaded.task == {"bert": "text-classification", "qwen3": "text-generation"}[case.family]
         assert loaded.tokenizer.model_max_length == student_made.config.task.max_length
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    lines = usage_from_mlflow(student_made.config, tracking.uri, model_id)
+    assert len(lines) == 3
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert done.stdout, done.stderr
 
     (model,) = models(tracking)
     assert (model.status, model.source_run_id, model.tags["cell"]) == ("READY", run_id, "c0ffee")

@@ -44,8 +44,10 @@ def test_the_names_that_others_build_on() -> None:
     assert written >= TAGS
     assert written - TAGS == {
         *("mlflow.note.content", "mlflow.parentRunId", "mlflow.runName", "mlflow.sharedViewState."),
+        *("mlflow.experimentKind", "custom_model_development"),
         *("model.name", "strategy.kind"),
-        *("train/loss", "train/loss_kl", "eval/loss", "seconds/total"),
+        *("train/loss", "train/loss_kl", "seconds/total"),
+        *("score/validation", "score/test", "score/of_the_way"),
         *("cos_mean", "acute_share", "best/", "test", "angle/"),
     }
     made = (tags.mapping_param("encoder"), tags.eval_metric("f1"), tags.best_metric("f1"), tags.test_metric("f1"))

@@ -38,6 +38,8 @@ from tests.sweep.tracked import (
     spec,
 )
 
+SCORES = {"score/validation": 0.5, "score/test": 0.75, "score/of_the_way": 0.8}
+
 
 @pytest.fixture
 def client(tracking: Tracking) -> MlflowClient:
@@ -59,6 +61,7 @@ def history(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, int,
 
 
 def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Records, parent: str) -> None:
+    finish_teacher(records.teacher("7eac4e4"), {"test/accuracy": 0.875}, chance=0.25)
     record = records.cell("c0ffee")
     attempt = begin(record, computed_by="sweep@here")
     delivery = Delivery(tracking, spec(parent), attempt)
@@ -84,7 +87,9 @@ def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Rec
         "best/accuracy",
         "test/accuracy",
         "seconds/total",
+        *SCORES,
     }
+    assert {name: run.data.metrics[name] for name in SCORES} == SCORES
     assert {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")} == {
         "cell": "c0ffee",
         "kind": "cell",
@@ -256,7 +261,7 @@ def test_teachers_have_runs(tracking: Tracking, client: MlflowClient, records: R
     run_id = tracking.fill(RunSpec.of_teacher(make_cell(), "its label", parent, SHARED_TAGS), ready)
     run = client.get_run(run_id)
     assert run.info.run_name == "its label"
-    assert run.data.metrics == {"test/accuracy": 0.9375}
+    assert run.data.metrics == {"test/accuracy": 0.9375, "score/test": 0.9375}
     assert (run.data.tags["kind"], run.data.tags["teacher"]) == ("teacher", "7eac4e4")
     assert "cell" not in run.data.tags
     assert "strategy.kind" not in run.data.params
