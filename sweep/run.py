@@ -72,13 +72,14 @@ def _print(text: str) -> int:
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
     """Shows the plan or carries it out; returns the exit status. Raises InputError."""
-    from sweep.plan import checks, cohorts, costs, states
+    from sweep.plan import checks, cohorts, costs, cuts, states
     from sweep.records.records import Records
     from sweep.records.storage import Storage
 
     checked = checks.prepare(options.config, options.overrides, look_up=not options.plan)
     plan = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
     logger.info("the plan of %s is: %s", checked.config.name, states.counts(plan))
+    cuts.show(checked, console)
     if options.plan:
         states.show(plan, console)
         costs.show(checked, plan, console)

@@ -22,7 +22,7 @@ from sweep.spec import command
 from sweep.spec import sweep as sweep_config
 from tests import pages
 from tests.pages import PAGES, ROOT, Named
-from tests.sweep.own_data import write_rows, write_teacher
+from tests.sweep.own_data import rows_of, write_rows, write_teacher
 from trainables.angle_file import AXES, History
 from trainables.config import TrialConfig
 
@@ -36,7 +36,7 @@ OWN_DATA = "sweep/configs/real/"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A person's working directory: data, a teacher, and the configs that the pages name."""
     for split in ("train", "dev", "test"):
-        write_rows(tmp_path / f"{split}.jsonl", [{"sentence": f"a film {label}", "label": label} for label in (0, 1)])
+        write_rows(tmp_path / f"{split}.jsonl", rows_of(split, "sentence"))
     write_teacher(tmp_path / "teacher", num_hidden_layers=6, max_position_embeddings=512)
     (tmp_path / "sweep.yaml").write_text((ROOT / "sweep" / "templates" / "example.yaml").read_text())
     (tmp_path / "films.yaml").write_text(next(text for page, text in pages.blocks("yaml") if page == "README.md"))

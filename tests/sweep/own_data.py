@@ -31,6 +31,11 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def rows_of(split: str, text: str = "text") -> list[dict[str, Any]]:
+    """The rows of a split, whose texts no other split has."""
+    return [{text: f"{row['text']} {split}", "label": row["label"]} for row in ROWS]
+
+
 def write_teacher(folder: Path, num_tokens: int = 5, **fields: Any) -> None:
     folder.mkdir(exist_ok=True)
     config = {"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 5, **SHAPE, **fields}
@@ -56,7 +61,7 @@ def write_config(folder: Path, **fields: Any) -> Path:
 def write_all(folder: Path, **fields: Any) -> Path:
     """Data, teacher and a config that is right with `fields` in it; the path of the config."""
     for split in ("train", "validation", "test"):
-        write_rows(folder / f"{split}.jsonl", ROWS)
+        write_rows(folder / f"{split}.jsonl", rows_of(split))
     write_teacher(folder / "teacher")
     return write_config(folder, **fields)
 

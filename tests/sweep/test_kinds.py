@@ -31,8 +31,9 @@ METRICS = {"like": ("pearson", "spearman"), "tags": ("f1", "accuracy")}
 def tasks(folder: Path) -> list[dict[str, Any]]:
     """A task of each kind on files in the folder."""
     for split in SPLITS:
-        write_rows(folder / f"like-{split}.jsonl", LIKE * 3)
-        write_rows(folder / f"tags-{split}.jsonl", TAGGED)
+        write_rows(folder / f"like-{split}.jsonl", [{**row, "other": f"{row['other']} {split}"} for row in LIKE * 3])
+        tagged = [{"words": [*row["words"], split], "tags": [*row["tags"], "O"]} for row in TAGGED]
+        write_rows(folder / f"tags-{split}.jsonl", tagged)
     files = {name: {split: str(folder / f"{name}-{split}.jsonl") for split in SPLITS} for name in METRICS}
     like = {"name": "like", "kind": "regression", "files": files["like"], "text": ["one", "other"], "max_length": 24}
     words = {"text": ["words"], "label": "tags", "max_length": 24}

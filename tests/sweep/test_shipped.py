@@ -30,12 +30,13 @@ TEMPLATE = CONFIGS.parent / "templates" / "example.yaml"
 
 def write_data(folder: Path, task: dict[str, Any]) -> None:
     """Tables of the form that the task asks for, where it says they are."""
-    rows: list[dict[str, Any]] = [
-        {**{field: f"some {field} {label}" for field in task.get("text", [])}, "label": label} for label in (0, 1)
-    ]
-    if task["kind"] == "generation":
-        rows = [{task["source"]: "a dog", task["target"]: "ein Hund"}]
-    for name in task["files"].values():
+    for split, name in task["files"].items():
+        rows: list[dict[str, Any]] = [
+            {**{field: f"{split} {field} {label}" for field in task.get("text", [])}, "label": label}
+            for label in (0, 1)
+        ]
+        if task["kind"] == "generation":
+            rows = [{task["source"]: f"a dog of {split}", task["target"]: "ein Hund"}]
         (folder / name).parent.mkdir(exist_ok=True)
         write_rows(folder / name, rows)
 

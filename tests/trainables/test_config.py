@@ -137,7 +137,7 @@ MADE = {"files": None, "generated": {"generator": "natural_logic"}}
         ({"files": None}, "give one of files, hub and generated"),
         ({"generated": {"generator": "natural_logic"}}, "give one of files, hub and generated"),
         ({"hub": {"path": "nyu-mll/glue"}}, "give one of files, hub and generated"),
-        ({"splits": {"train": "train"}}, "splits: only a hub task"),
+        ({**MADE, "splits": {"train": "train"}}, "splits: a generated task has its sizes"),
         (
             {"files": None, "hub": {"path": "x"}, "splits": {"best": "train"}},
             "splits: got 'best'; expected train, validation,",

@@ -14,8 +14,12 @@ class Files(Frozen):
     """Local data files: JSON lines, CSV, TSV or Parquet."""
 
     train: str = Field(description="The training split.")
-    validation: str = Field(description="The validation split, on which the best student is chosen.")
-    test: str = Field(description="The test split, on which the chosen student is scored.")
+    validation: str | None = Field(
+        None, description="The validation split, on which the best student is chosen; null: splits makes it."
+    )
+    test: str | None = Field(
+        None, description="The test split, on which the chosen student is scored; null: splits makes it."
+    )
 
 
 class Generated(Frozen):
@@ -72,8 +76,10 @@ class TaskConfig(Frozen):
     hub: Hub | None = None
     splits: dict[str, str] | None = Field(
         None,
-        description="hub: which rows make up train, validation and test, such as train[-2000:]; further names, such as "
-        "test_mismatched, are further test splits. By default, train leaves out the rows that the others take.",
+        description="files and hub: which rows make up train, validation and test: a split of the data, a slice such "
+        "as train[-2000:], or a share such as 10%, which is drawn from train, the same on every machine and with the "
+        "classes in the same proportions. Further names, such as test_mismatched, are further test splits. By "
+        "default, train leaves out the rows that the others take.",
     )
     sample: Sample | None = Field(
         None, description="files and hub: the sample of the training split that is used; null: all of it."
@@ -134,8 +140,8 @@ class TaskConfig(Frozen):
     def _one_source(self) -> TaskConfig:
         if [self.files, self.hub, self.generated].count(None) != 2:
             raise ValueError("files: give one of files, hub and generated")
-        if self.hub is None and self.splits is not None:
-            raise ValueError("splits: only a hub task has splits to choose from")
+        if self.generated is not None and self.splits is not None:
+            raise ValueError("splits: a generated task has its sizes in generated")
         for name in self.splits or {}:
             if name not in ("train", "validation") and not re.fullmatch(r"test(_[\w-]+)?", name):
                 raise ValueError(

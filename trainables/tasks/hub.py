@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 from trainables import deadline
 from trainables.errors import InputError, Problem
 from trainables.tasks.findings import Findings
+from trainables.tasks.kinds import KINDS
 from trainables.tasks.reading import read_tables
-from trainables.tasks.rows import SPLITS, Data
+from trainables.tasks.rows import Data
+from trainables.tasks.splits import SplitPart, choose
 from trainables.tasks.tables import Table
 
 if TYPE_CHECKING:
     from trainables.config import Hub, TaskConfig
-
-SplitPart = tuple[str, range]
-"""A split of the data set and the indices of its rows, from 0."""
 
 LOCAL = "give a folder with a copy of the data set instead, or files of your own in task.files"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -69,7 +68,9 @@ def read_hub(task: TaskConfig) -> Data:
     assert task.hub is not None
     findings = Findings()
     with _loaded(task.hub, find_revision(task.hub)) as splits:
-        parts = choose({name: len(rows) for name, rows in splits.items()}, task.splits or {})
+        lengths = {name: len(rows) for name, rows in splits.items()}
+        kind = KINDS[task.kind]
+        parts = choose(lengths, task.splits or {}, lambda split, row: kind.stratum(task, splits[split][row]))
         tables = {name: _table(name, rows, splits, findings) for name, rows in parts.items()}
     return read_tables(task, tables, findings)
 
@@ -95,62 +96,6 @@ def _loaded(hub: Hub, revision: str | None) -> Generator[Mapping[str, Any], None
             reason = " ".join(str(error).split())[:300]
             raise InputError([Problem("hub.path", f"got {hub.path!r}; it cannot be read: {reason}; {LOCAL}")]) from None
         yield loaded
-
-
-def choose(lengths: Mapping[str, int], specs: Mapping[str, str]) -> dict[str, list[SplitPart]]:
-    """The rows of each split of the task, for a data set with splits of these lengths.
-
-    `specs` maps task splits to splits of the data set or to slices in the notation of `datasets` (`train[-2000:]`,
-    `train[:10%]`); a split without a spec is the one of the same name. A train split without a spec leaves out the
-    rows that other splits take; one with a spec must share no rows with them. Raises InputError.
-    """
-    all_specs = {name: name for name in SPLITS} | dict(specs)
-    problems: list[Problem] = []
-    parts: dict[str, list[SplitPart]] = {}
-    for name, spec in all_specs.items():
-        try:
-            parts[name] = _parts(spec, lengths)
-        except ValueError as error:
-            known = ", ".join(lengths)
-            shown = f"got {spec!r}" if name in specs else "got null"
-            problems.append(Problem(f"splits.{name}", f"{shown}; the data set has {known}: {error}"))
-    if problems:
-        raise InputError(problems)
-    taken = {
-        (split, row) for name, chosen in parts.items() if name != "train" for split, rows in chosen for row in rows
-    }
-    train = [(split, row) for split, rows in parts["train"] for row in rows]
-    rest = [pair for pair in train if pair not in taken]
-    if "train" in specs and len(rest) < len(train):
-        message = f"got {specs['train']!r}; {len(train) - len(rest)} of its rows are in other splits too"
-        raise InputError([Problem("splits.train", message)])
-    if len(rest) < len(train):
-        parts["train"] = _runs(rest)
-    return parts
-
-
-def _parts(spec: str, lengths: Mapping[str, int]) -> list[SplitPart]:
-    import datasets
-
-    try:
-        slices: Any = datasets.ReadInstruction.from_spec(spec).to_absolute(dict(lengths))
-    except (ValueError, AssertionError) as error:
-        raise ValueError(" ".join(str(error).split())) from None
-    return [
-        (part.splitname, range(part.from_ or 0, lengths[part.splitname] if part.to is None else part.to))
-        for part in slices
-    ]
-
-
-def _runs(pairs: list[tuple[str, int]]) -> list[SplitPart]:
-    """Consecutive rows joined to ranges, in their order."""
-    runs: list[SplitPart] = []
-    for split, row in pairs:
-        if runs and runs[-1][0] == split and runs[-1][1].stop == row:
-            runs[-1] = (split, range(runs[-1][1].start, row + 1))
-        else:
-            runs.append((split, range(row, row + 1)))
-    return runs
 
 
 def _table(name: str, parts: list[SplitPart], splits: Mapping[str, Any], findings: Findings) -> Table:

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 
 def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """The tokenizer that `train` makes, for transformers."""
+    from transformers import PreTrainedTokenizerFast
+
+    # Without this, plain transformers would pass segments to models that take none.
+    segments = ["token_type_ids"] if family.has_segments else []
+    return PreTrainedTokenizerFast(
+        tokenizer_object=train(config, family, texts),
+        model_input_names=["input_ids", *segments, "attention_mask"],
+        clean_up_tokenization_spaces=False,
+        **family.special_tokens,
+    )
+
+
+def train(config: TokenizerConfig, family: Family, texts: Iterable[str]) -> Tokenizer:
     """A tokenizer of at most `vocab_size` entries (byte_bpe: at least the 256 bytes), the same for the same texts.
 
     byte_bpe reproduces every text exactly, and encodes a number alike with and without a space before it; for a
@@ -23,7 +37,6 @@ def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str
     punctuation and digits, loses the places of the spaces, and raises InputError for a family without an unknown token.
     """
     from tokenizers.processors import TemplateProcessing
-    from transformers import PreTrainedTokenizerFast
 
     specials = list(dict.fromkeys(family.special_tokens.values()))
     if config.kind == "word":
@@ -35,14 +48,7 @@ def train_tokenizer(config: TokenizerConfig, family: Family, texts: Iterable[str
         tokenizer.post_processor = TemplateProcessing(
             single=family.template_single, pair=family.template_pair, special_tokens=ids
         )
-    # Without this, plain transformers would pass segments to models that take none.
-    segments = ["token_type_ids"] if family.has_segments else []
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_input_names=["input_ids", *segments, "attention_mask"],
-        clean_up_tokenization_spaces=False,
-        **family.special_tokens,
-    )
+    return tokenizer
 
 
 def _train_word(config: TokenizerConfig, specials: list[str], unknown: str | None, texts: Iterable[str]) -> Tokenizer:

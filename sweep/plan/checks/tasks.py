@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sweep.grid.cells import Draft
 from sweep.grid.fingerprint import canonical, digest
+from sweep.plan.checks.splits import split_problems
 from sweep.records.revisions import Revisions
 from trainables.config import TaskConfig
-from trainables.errors import InputError, Problem
+from trainables.errors import InputError, Problem, raise_all
 from trainables.tasks import check, read
 from trainables.tasks.hub import is_folder
 from trainables.tasks.rows import Data
@@ -44,7 +45,9 @@ class Tasks:
             if problems := check(task):
                 raise InputError(problems)
             return None
-        return read(self.revisions.pinned(task))
+        data = read(self.revisions.pinned(task))
+        raise_all(split_problems(task, data))
+        return data
 
     def _stands_alone(self, task: TaskConfig) -> bool:
         return not self._look_up and task.hub is not None and task.examples is not None and not is_folder(task.hub)

@@ -29,6 +29,8 @@ class TeacherSource:
     """A folder or a hub id; None if the teacher is built from `config`."""
     revision: str | None = None
     """The commit on the hub, so that a cell loads the teacher that was checked."""
+    tokenizer: Path | None = None
+    """The tokenizer.json on this machine; None if there is none, or if the teacher is built from `config`."""
     is_stated: bool = False
     """Whether `config` comes from `model.shape`, because the model on the hub was not looked up."""
 
@@ -100,7 +102,9 @@ def _folder(folder: Path, family: Family) -> TeacherSource:
         if (folder / _INDEX).is_file() and (lost := weights.missing_shards(folder / _INDEX)):
             raise ValueError(f"{_INDEX} names {', '.join(lost)}, and there is no such file")
         check_rows(safe, family, num_tokens)
-        return TeacherSource(config, {"folder": content_hash(content)}, str(folder))
+        fast = folder / _TOKENIZERS[0]
+        identity = {"folder": content_hash(content)}
+        return TeacherSource(config, identity, str(folder), tokenizer=fast if fast in tokenizer else None)
     except (OSError, ValueError) as error:
         raise refusal(f"got {str(folder)!r}; {error}") from None
 
@@ -128,6 +132,9 @@ def _hub(name: str, revision: str | None, family: Family) -> TeacherSource:
         at = f" at revision {revision!r}" if revision else ""
         raise refusal(f"got {name!r}{at}; there is no such folder, and from the hub: {reason}; {_LOCAL}") from None
     fields = read_json(config)
-    if tokenizer.is_file():
+    has_tokenizer = tokenizer.is_file()
+    if has_tokenizer:
         check_size(fields, family, vocabularies.vocabulary(read_json(tokenizer)))
-    return TeacherSource(fields, {"hub": name, "revision": commit}, name, commit)
+    return TeacherSource(
+        fields, {"hub": name, "revision": commit}, name, commit, tokenizer=tokenizer if has_tokenizer else None
+    )

@@ -239,6 +239,24 @@ LEAVES = dict(leaves(TRIAL))
 ONLY = {"strategy.kind"}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"files": {"train": "a.jsonl", "validation": "b.jsonl", "test": "c.jsonl"}},
+        {"hub": {"path": "p"}, "splits": {"validation": "train[-9:]"}},
+        {"files": {"train": "a.jsonl"}, "splits": {"validation": "10%", "test": "10%"}},
+    ],
+)
+def test_where_rows_come_from_is_no_part_of_an_identity(
+    source: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows themselves are, by the hash of the data; these hashes stand for cells that storages have."""
+    monkeypatch.setattr("sweep.grid.fingerprint.RECIPE", 0)
+    task = {"name": "t", "kind": "classification", "text": ["s"], **source}
+    trial = TrialConfig.model_validate({"model": MODEL, "task": task, "dtype": "fp32"})
+    assert identities(trial) == ("b14d25431ef7dffa3fe43d1d67d36c5d", "a8c655c6788292127d83b944337b9f3b")
+
+
 @pytest.mark.parametrize("path", sorted(LEAVES.keys() - ONLY))
 def test_every_field_that_can_change_a_number_changes_the_fingerprint(path: str) -> None:
     moved = identities(changed(TRIAL, path, other(path, LEAVES[path])))[0] != identities(TRIAL)[0]

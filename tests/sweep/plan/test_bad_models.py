@@ -34,7 +34,7 @@ def test_a_teacher_that_cannot_write_as_much_as_the_task_asks(tmp_path: Path) ->
     path = write_all(tmp_path)
     write_teacher(tmp_path / "teacher", model_type="bart", d_model=12, max_position_embeddings=32)
     for split in ("train", "validation", "test"):
-        write_rows(tmp_path / f"{split}.jsonl", [{"source": "a", "target": "b"}])
+        write_rows(tmp_path / f"{split}.jsonl", [{"source": split, "target": "b"}])
     asked = ("base.model.family=bart", "base.task.text=null", "base.task.kind=generation")
     assert refused(path, *asked) == ["base.task.max_new_tokens: got 64; the teacher writes at most 32 tokens"]
 

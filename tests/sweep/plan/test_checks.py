@@ -17,7 +17,18 @@ from sweep.plan.states import Plan, counts
 from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.spec.sources import EXAMPLE
-from tests.sweep.own_data import BASE, ROWS, SHAPE, lines, prepared, write_all, write_rows, write_teacher, write_weights
+from tests.sweep.own_data import (
+    BASE,
+    SHAPE,
+    lines,
+    prepared,
+    refused,
+    rows_of,
+    write_all,
+    write_rows,
+    write_teacher,
+    write_weights,
+)
 from trainables.errors import InputError
 
 
@@ -64,7 +75,7 @@ def test_other_content_is_another_cell_and_teacher(tmp_path: Path, file: str) ->
         content = json.loads(changed.read_text()) if changed.exists() else {}
         changed.write_text(json.dumps({**content, "note": 1}))
     elif changed.suffix == ".jsonl":
-        write_rows(changed, [*ROWS, {"text": "fine", "label": "yes"}])
+        write_rows(changed, [*rows_of("train"), {"text": "fine", "label": "yes"}])
     else:
         write_weights(changed, value=2.0)
     (other,) = prepare(path, [f"storage={tmp_path}/runs"]).cells
@@ -82,7 +93,7 @@ def test_nothing_is_written(tmp_path: Path) -> None:
 def test_the_example_is_a_sweep_of_ten_cells_once_its_files_are_there(tmp_path: Path) -> None:
     path = write_all(tmp_path)
     for split in ("train", "dev", "test"):
-        write_rows(tmp_path / f"{split}.jsonl", [{"sentence": row["text"], "label": row["label"]} for row in ROWS])
+        write_rows(tmp_path / f"{split}.jsonl", rows_of(split, "sentence"))
     write_teacher(tmp_path / "teacher", max_position_embeddings=128)
     path.write_text(EXAMPLE.read_text())
     assert len(prepare(path, [f"storage={tmp_path}/runs"]).cells) == 10
@@ -157,7 +168,7 @@ def test_a_hub_id_is_pinned_to_the_commit_that_was_read(tmp_path: Path, monkeypa
 
 def test_values_of_an_axis_that_differ_only_in_a_name(tmp_path: Path) -> None:
     for split in ("train", "validation", "test"):
-        (tmp_path / f"{split}.copy.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+        write_rows(tmp_path / f"{split}.copy.jsonl", rows_of(split))
     copied = {split: str(tmp_path / f"{split}.copy.jsonl") for split in ("train", "validation", "test")}
     original = {split: str(tmp_path / f"{split}.jsonl") for split in ("train", "validation", "test")}
     tasks = [{**BASE["task"], "files": original}, {**BASE["task"], "name": "again", "files": copied}]
@@ -319,3 +330,36 @@ def test_what_is_run_has_to_be_of_the_stated_shape(tmp_path: Path) -> None:
     (plain,) = prepared(tmp_path).cells
     (stated,) = prepared(tmp_path, base={**BASE, "model": {**shaped, "shape": SHAPE}}).cells
     assert stated.fingerprint == plain.fingerprint
+
+
+def test_splits_of_the_same_rows_are_refused(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    copied = rows_of("train")[::-1]
+    write_rows(tmp_path / "test.jsonl", copied)
+    asked = [f"storage={tmp_path}/runs"]
+    same = "it has the same rows as train, and each split needs rows of its own"
+    assert refused(path, *asked) == [f"base.task.files.test: got '{tmp_path}/test.jsonl'; {same}"]
+    write_rows(tmp_path / "test.jsonl", rows_of("test"))
+    assert len(prepare(path, asked).cells) == 1
+    same = same.replace("train", "validation")
+    assert refused(path, *asked, "base.task.splits={test: validation}") == [
+        f"base.task.splits.test: got 'validation'; {same}"
+    ]
+
+
+def test_a_split_of_empty_texts_is_refused(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    write_rows(tmp_path / "validation.jsonl", [{"text": " \n", "label": "yes"}, {"text": "", "label": "no"}])
+    assert refused(path, f"storage={tmp_path}/runs") == [
+        f"base.task.files.validation: got '{tmp_path}/validation.jsonl'; it has empty texts only"
+    ]
+
+
+def test_a_share_of_a_file_is_a_cell_of_its_own(tmp_path: Path) -> None:
+    path = write_all(tmp_path)
+    write_rows(tmp_path / "train.jsonl", [{"text": f"t{row}", "label": row % 2} for row in range(20)])
+    for split in ("validation", "test"):
+        write_rows(tmp_path / f"{split}.jsonl", [{**row, "label": 0} for row in rows_of(split)])
+    asked = [f"storage={tmp_path}/runs"]
+    keys = [prepare(path, [*asked, *more]).cells[0].fingerprint for more in ([], ["base.task.splits={test: 10%}"])]
+    assert keys[0] != keys[1]

@@ -7,7 +7,7 @@ kind loads no torch: it gives the questions for a model, and turns the model's a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from trainables.errors import Problem
@@ -16,7 +16,7 @@ from trainables.tasks.codec import Codec, Example
 from trainables.tasks.fields import Fields
 from trainables.tasks.findings import Findings
 from trainables.tasks.rows import Row
-from trainables.tasks.tables import Table
+from trainables.tasks.tables import Table, TableRecord
 
 if TYPE_CHECKING:
     from trainables.config import TaskConfig
@@ -74,6 +74,10 @@ class Kind(ABC, Generic[R]):
         """The names of the classes; empty for a kind without classes."""
         return ()
 
+    def stratum(self, task: TaskConfig, record: TableRecord) -> Hashable:
+        """The class of a record, of which a held-out split has its share; one for all in a kind without classes."""
+        return None
+
     @abstractmethod
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[R]:
         """The rows of one record; its errors go to `record.findings`, and then its rows are not used."""
@@ -85,6 +89,10 @@ class Kind(ABC, Generic[R]):
     def split_fault(self, rows: Sequence[R]) -> str | None:
         """What valid rows lack as a split, such as labels that differ; None where they lack nothing."""
         return None
+
+    @abstractmethod
+    def input(self, row: R) -> str | tuple[str, ...]:
+        """What a model is asked about the row, as a person reads it, without the task's prefix; a pair as two texts."""
 
     @abstractmethod
     def texts(self, row: R) -> Iterable[str]:

@@ -11,7 +11,7 @@ from trainables.tasks.fields import Fields, value_at
 from trainables.tasks.findings import Findings
 from trainables.tasks.kinds.sequence import SequenceKind, SequenceRow, read_texts
 from trainables.tasks.labels import read_label, training_classes
-from trainables.tasks.tables import Table
+from trainables.tasks.tables import Table, TableRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,10 @@ class Classification(SequenceKind[ClassificationRow]):
     def classes(self, task: TaskConfig, train: Table, findings: Findings) -> tuple[str, ...]:
         """The classes that the config names, else those of the training split; empty where neither gives any."""
         return training_classes(task, train, [value_at(record, task.label) for _, record in train.records], findings)
+
+    def stratum(self, task: TaskConfig, record: TableRecord) -> str:
+        """The label as text, so that 1 and "1" are one class."""
+        return str(value_at(record, task.label))
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[ClassificationRow]:
         value = record.value(task.label, "label")

@@ -43,6 +43,10 @@ class Generation(LanguageModelKind[GenerationRow]):
         """Reports a row without references."""
         return None if row.references else "no references; expected at least one"
 
+    def input(self, row: GenerationRow) -> str:
+        """The source."""
+        return row.source
+
     def texts(self, row: GenerationRow) -> Iterable[str]:
         return (row.source, *row.references)
 

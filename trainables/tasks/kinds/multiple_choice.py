@@ -58,6 +58,10 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
             return f"{num_choices} choices; 2 or more are needed"
         return None if 0 <= row.label < num_choices else f"the label {row.label}; it has {num_choices} choices"
 
+    def input(self, row: MultipleChoiceRow) -> str:
+        """The context."""
+        return row.context
+
     def texts(self, row: MultipleChoiceRow) -> Iterable[str]:
         return (row.context, *row.choices)
 

@@ -65,6 +65,10 @@ class QuestionAnswering(LanguageModelKind[QuestionRow]):
         """Reports a row without answers."""
         return None if row.answers else "no answers; expected at least one"
 
+    def input(self, row: QuestionRow) -> str:
+        """The prompt: the story, the earlier turns and the question."""
+        return prompt(row)
+
     def texts(self, row: QuestionRow) -> Iterable[str]:
         """The question and its answers, with the story at its first question, so that each text counts once."""
         return (*(() if row.history else (row.story,)), row.question, *row.answers)

@@ -42,6 +42,10 @@ class SequenceKind(Kind[S]):
     def check(self, task: TaskConfig) -> list[Problem]:
         return [] if task.text else [Problem("text", f"got null; {self.name} needs one field or a pair")]
 
+    def input(self, row: S) -> str | tuple[str, ...]:
+        """The text, or the pair."""
+        return row.texts if len(row.texts) == 2 else row.texts[0]
+
     def texts(self, row: S) -> Iterable[str]:
         return row.texts
 

@@ -93,6 +93,10 @@ class TokenClassification(Kind[TokenClassificationRow]):
         wrong = [label for label in row.labels if type(label) is not int or not 0 <= label < len(classes)]
         return f"the label {wrong[0]!r}; it has {len(classes)} classes" if wrong else None
 
+    def input(self, row: TokenClassificationRow) -> str:
+        """The words, joined by spaces."""
+        return " ".join(row.words)
+
     def texts(self, row: TokenClassificationRow) -> Iterable[str]:
         return (" ".join(row.words),)
 

@@ -1,0 +1,85 @@
+"""How many inputs of a task are longer than `task.max_length`, by the tokenizer of each teacher.
+
+The `tokenizers` library alone is used, so that a plan needs no transformers. A teacher from scratch gets a tokenizer of
+the rows that are looked at, which a training makes of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from sweep.plan.checks import Checked
+from sweep.plan.checks.teachers import TeacherSource
+from trainables.config import FromScratch, TrialConfig
+from trainables.families import FAMILIES
+from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Row
+from trainables.tasks.tokenizer import train
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_MOST_ROWS = 1000
+"""Enough to know a share of 1% within half a percent, in less than a second."""
+_WORTH_SAYING = 0.01
+
+
+def show(checked: Checked, console: Console) -> None:
+    """Prints a line for each model and task of which more than 1% of the inputs are cut."""
+    lines: dict[tuple[str, str, int], str] = {}
+    for cell in checked.cells:
+        config, data = cell.config, checked.data.get(cell.data)
+        key = (cell.teacher_hash, cell.data, config.task.max_length)
+        if data is not None and key not in lines:
+            lines[key] = line(config, checked.teacher_sources[cell.teacher_hash], data.train)
+    for text in dict.fromkeys(lines.values()):
+        if text:
+            console.print(Text(text), soft_wrap=True)
+
+
+def line(config: TrialConfig, source: TeacherSource, rows: Sequence[Row]) -> str:
+    """What is cut of these rows; empty where it is 1% or less, or the tokenizer is not known before the run."""
+    step = -(-len(rows) // _MOST_ROWS)
+    rows = rows[::step]
+    tokenizer = _tokenizer(config, source, rows)
+    if tokenizer is None:
+        return ""
+    longest = config.task.max_length
+    lengths = [_length(config, tokenizer, row) for row in rows]
+    share = sum(length > longest for length in lengths) / len(rows)
+    if share <= _WORTH_SAYING:
+        return ""
+    where = f"task.max_length {longest} (longest: {max(lengths)} tokens of {config.model.name})"
+    return f"{share:.0%} of the inputs of {config.task.name} are cut at {where}"
+
+
+def _tokenizer(config: TrialConfig, source: TeacherSource, rows: Sequence[Row]) -> Tokenizer | None:
+    family, teacher, kind = FAMILIES[config.model.family], config.model.teacher, KINDS[config.task.kind]
+    if isinstance(teacher, FromScratch):
+        return train(teacher.tokenizer, family, (text for row in rows for text in kind.texts(row)))
+    if source.tokenizer is None:
+        return None
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(source.tokenizer))
+    except Exception:  # the class that tokenizers itself raises, for a file that transformers alone may know to read
+        return None
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _length(config: TrialConfig, tokenizer: Tokenizer, row: Row) -> int:
+    """Tokens of a row's input, special ones included."""
+    task, kind = config.task, KINDS[config.task.kind]
+    texts = kind.input(row)
+    if isinstance(texts, str):
+        return len(tokenizer.encode(task.prefix + texts))
+    if FAMILIES[config.model.family].form == "decoder":
+        return len(tokenizer.encode(task.separator.join(texts)))
+    first, second = texts
+    return len(tokenizer.encode(first, second))
