@@ -25,6 +25,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).absolute().parents[1])
 
 from rich.console import Console
+from rich.text import Text
 
 from sweep import interrupts
 from trainables.errors import InputError
@@ -72,7 +73,7 @@ def _print(text: str) -> int:
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
     """Shows the plan or carries it out; returns the exit status. Raises InputError."""
-    from sweep.plan import checks, cohorts, costs, cuts, states
+    from sweep.plan import checks, cohorts, costs, cuts, minutes, states
     from sweep.records.records import Records
     from sweep.records.storage import Storage
 
@@ -84,6 +85,8 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
         states.show(plan, console)
         costs.show(checked, plan, console)
         cohorts.show(checked, plan, console)
+        if not checked.config.resources.gpus and (duration := minutes.estimate(checked, plan)):
+            console.print(Text(duration), soft_wrap=True)
         return 0
     # Ray, MLflow and torch take seconds to import, and neither a plan nor an error needs them.
     from sweep import conduct

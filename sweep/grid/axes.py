@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sweep.grid.parts import Part
-from sweep.spec.fields import guess, is_field, nearest, trial_fields
+from sweep.spec.fields import guess, guess_axis, is_field
 from sweep.spec.messages import shown
 from sweep.spec.values import TRIAL_FIELDS
 from trainables.errors import Problem
@@ -26,9 +26,7 @@ def axis_problems(part: Part) -> tuple[set[str], list[Problem]]:
 
 
 def _guess(key: str) -> str:
-    last = key.rsplit(".", 1)[-1]
-    known = trial_fields()
-    similar = nearest(key, known) or next((name for name in known if name.rsplit(".", 1)[-1] == last), None)
+    similar = guess_axis(key)
     return f"did you mean axes.{similar}?" if similar else guess(key, TRIAL_FIELDS)
 
 

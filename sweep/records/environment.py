@@ -79,7 +79,7 @@ def describe() -> SweepEnvironment:
         **dict(Environment.of_worker(CodeVersion.here())),
         python=platform.python_version(),
         platform=platform.platform(),
-        num_cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        num_cpus=num_cpus(),
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
     )
 
@@ -129,6 +129,11 @@ def cpu() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def num_cpus() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus() -> list[str]:

@@ -11,6 +11,9 @@ from pydantic import BaseModel
 from trainables.config import TrialConfig
 from trainables.strategies import STRATEGIES, Strategy
 
+LIKE = 0.8
+"""The likeness of a misspelt name, as `max_lenght`; `max_steps` only resembles `max_length`."""
+
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
     """The config models that a field's annotation allows; for the strategy field, all strategies."""
@@ -23,11 +26,20 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def known_keys(models: Iterable[type[BaseModel]], path: Iterable[str | int]) -> list[str]:
     """The keys that the models define at the path; empty where any key is allowed or the value is no mapping."""
+    return list(dict.fromkeys(key for model in _models_at(models, path) for key in model.model_fields))
+
+
+def known_paths(models: Iterable[type[BaseModel]], path: Iterable[str | int]) -> list[str]:
+    """The dotted paths of all fields below the path, relative to it."""
+    return [name for model in _models_at(models, path) for name, _ in _paths(model, "")]
+
+
+def _models_at(models: Iterable[type[BaseModel]], path: Iterable[str | int]) -> list[type[BaseModel]]:
     models = list(models)
     for key in path:
         fields = [model.model_fields[str(key)] for model in models if key in model.model_fields]
         models = [inner for field in fields for inner in models_in(field.annotation)]
-    return list(dict.fromkeys(key for model in models for key in model.model_fields))
+    return models
 
 
 def _is_free(annotation: Any) -> bool:
@@ -53,16 +65,43 @@ def is_field(path: str) -> bool:
     return path in known or any(known.get(parent, False) for parent in parents)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name closest to the word; None if no name is close."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known name closest to the word; None if no name is as close as `likeness`, of 1 for the same name."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)), None)
 
 
-def guess(word: str, known: Iterable[str]) -> str:
-    """A suggestion: the trial config field of that name, else the closest known name, else all known names."""
+def guess(word: str, known: Iterable[str], inside: Iterable[str] = ()) -> str:
+    """A suggestion for a key, else all known names.
+
+    `known` are the names of its block, `inside` the dotted paths below it. A field of the block comes before one of
+    another block, unless the other has this very name and the own one only resembles it.
+    """
     names = sorted(known)
-    elsewhere = [
-        path for path in trial_fields() if path.rsplit(".", 1)[-1] == word and not path.startswith("strategy.")
-    ]
-    near = f"base.{min(elsewhere, key=len)}" if elsewhere else nearest(word, names)
+    elsewhere = [f"base.{path}" for path in _named(word, trial_fields()) if not path.startswith("strategy.")]
+    near = (
+        min(_named(word, inside), key=len, default=None)
+        or nearest(word, names, LIKE)
+        or min(elsewhere, key=len, default=None)
+        or nearest(word, names)
+    )
     return f"did you mean {near}?" if near else f"expected one of {', '.join(names)}"
+
+
+def guess_axis(key: str) -> str | None:
+    """The trial config field that an axis may stand for; fields of its own block come first, as in `guess`."""
+    block, _, word = key.rpartition(".")
+    fields = trial_fields()
+    own = {path.rpartition(".")[2]: path for path in fields if path.rpartition(".")[0] == block}
+    same = _named(word, fields)
+    inside = min((path for path in same if path.startswith(f"{block}.")), key=len, default=None)
+    return (
+        inside
+        or own.get(nearest(word, own, LIKE) or "")
+        or min(same, key=len, default=None)
+        or own.get(nearest(word, own) or "")
+        or nearest(key, fields)
+    )
+
+
+def _named(word: str, paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if path.rpartition(".")[2] == word]

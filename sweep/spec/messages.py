@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sweep.spec.fields import guess, known_keys
+from sweep.spec.fields import guess, known_keys, known_paths
 from sweep.spec.passwords import hidden
 from trainables.errors import Problem
 
@@ -81,7 +81,7 @@ def _fault(path: Path, details: list[ErrorDetails], models: list[type[BaseModel]
     if kind == "missing":
         return Fault(path, NEEDED)
     if kind == "extra_forbidden":
-        return Fault(path, f"got an unknown key; {guess(str(path[-1]), known_keys(models, path[:-1]))}")
+        return Fault(path, f"got an unknown key; {_guess(path, models)}")
     if kind == "value_error":
         return _validator_fault(path, str(detail.get("ctx", {})["error"]), got, known_keys(models, path))
     expected = " or ".join(dict.fromkeys(map(_expectation, details)))
@@ -92,6 +92,11 @@ def _expectation(detail: ErrorDetails) -> str:
     """What would be right; for a constraint that only a plug-in has, in pydantic's words."""
     known = _EXPECTED.get(detail["type"])
     return known.format(**detail.get("ctx", {})) if known else detail["msg"].removeprefix("Input should be ")
+
+
+def _guess(path: Path, models: list[type[BaseModel]]) -> str:
+    *block, key = path
+    return guess(str(key), known_keys(models, block), known_paths(models, block))
 
 
 def _validator_fault(path: Path, message: str, got: str, keys: list[str]) -> Fault:

@@ -26,6 +26,8 @@ Quoting = Literal[0, 3]
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 DELIMITED: dict[str, tuple[str, Quoting]] = {".csv": (",", csv.QUOTE_MINIMAL), ".tsv": ("\t", csv.QUOTE_NONE)}
 PARQUET = ".parquet"
+_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+_CONVERT = "save it as UTF-8, for instance with: iconv -f WINDOWS-1252 -t UTF-8"
 SUFFIXES = (*JSON_LINES, *DELIMITED, PARQUET)
 
 
@@ -46,6 +48,9 @@ def read_table(path: str, field: str, findings: Findings) -> Table:
         records = list(_records(path, field, findings))
     except FileNotFoundError:
         findings.add(field, path, "there is no such file")
+        return Table(path, field, [])
+    except UnicodeDecodeError as error:
+        findings.add(field, path, f"it is no UTF-8: {error.reason} at byte {error.start}; {_CONVERT}")
         return Table(path, field, [])
     except (OSError, ValueError, csv.Error) as error:  # pandas, pyarrow and the decoder raise subclasses of ValueError
         findings.add(field, path, f"it cannot be read: {' '.join(str(error).split())}")
@@ -89,6 +94,10 @@ def _delimited(path: str, separator: str, quoting: Quoting) -> Iterator[TableRec
 
     with open(path, encoding="utf-8-sig", newline="") as file:
         names = next(csv.reader(file, delimiter=separator, quoting=quoting), [])
+    others = [sign for sign in _SEPARATORS if sign != separator and sign in "".join(names)]
+    if len(names) == 1 and others:
+        asked, other = _SEPARATORS[separator], _SEPARATORS[others[0]]
+        raise ValueError(f"its header has {other} and no {asked}; separate its columns by {asked}")
     return _stream(
         "csv",
         path,

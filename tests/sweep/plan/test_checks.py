@@ -29,6 +29,7 @@ from tests.sweep.own_data import (
     write_teacher,
     write_weights,
 )
+from trainables.config import TaskConfig, TokenizerConfig
 from trainables.errors import InputError
 
 
@@ -106,6 +107,22 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     (cell,) = prepared(tmp_path).cells
     (written,) = prepared(tmp_path, base={**BASE, **explicit}).cells
     assert cell == written
+
+
+def test_the_example_has_the_keys_that_each_family_needs() -> None:
+    """Those of generation too, which t5, bart and qwen3 serve, and the teacher from scratch."""
+    text = EXAMPLE.read_text()
+    base = yaml.safe_load(text)["base"]
+    assert {"optimizer", "weight_decay"} <= base["train"].keys()
+    needed = {"references", "prefix", "max_new_tokens", "num_beams", "num_eval", "splits"}
+    assert needed <= base["task"].keys()
+    defaults = {key: field.get_default() for key, field in TaskConfig.model_fields.items() if key in needed}
+    assert {key: base["task"][key] for key in needed} == defaults
+    generated = yaml.safe_load(text.replace("    # source:", "    source:").replace("    # target:", "    target:"))
+    assert generated["base"]["task"].keys() > base["task"].keys()
+    form = "{kind: byte_bpe, vocab_size: 4000}"
+    assert f"tokenizer: {form}}}; kind: byte_bpe, word\n" in text
+    assert TokenizerConfig.model_validate(yaml.safe_load(form)) == TokenizerConfig()
 
 
 def test_what_the_public_code_does_not_have_is_refused_at_once(tmp_path: Path) -> None:

@@ -38,6 +38,14 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("name=a b", r"name: got 'a b'; expected a text that matches ^[\w-][\w.-]*$"),
         ("name=..", r"name: got '..'; expected a text that matches ^[\w-][\w.-]*$"),
         ("axes.seed=[]", "axes.seed: got []; give at least one value"),
+        ("base.task.train=a", "base.task.train: got an unknown key; did you mean files.train?"),
+        ("axes.train.hidden=[1]", "axes.train.hidden: got an axis that is not a field; "
+         "did you mean axes.losses.hidden?"),
+        ("axes.train.max_length=[1]", "axes.train.max_length: got an axis that is not a field; "
+         "did you mean axes.task.max_length?"),
+        ("axes.train.epoch=[1]", "axes.train.epoch: got an axis that is not a field; did you mean axes.train.epochs?"),
+        ("axes.model.alpha=[1]", "axes.model.alpha: got an axis that is not a field; "
+         "did you mean axes.model.lora.teacher.alpha?"),
         ("axes.seeds=[1]", "axes.seeds: got an axis that is not a field; did you mean axes.seed?"),
         (
             "axes.learning_rate=[1]",

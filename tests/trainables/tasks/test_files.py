@@ -122,8 +122,8 @@ def test_a_folder_is_unreadable(write, tmp_path):
     [
         ("x.parquet", b"hello", "Parquet"),
         ("x.csv", b"text,label\na,1\nb,2,3\n", "Expected 2 fields in line 3, saw 3"),
-        ("x.csv", b"text,label\n\xff,1\n", "invalid start byte"),
-        ("x.jsonl", b"\xff\xfe", "invalid start byte"),
+        ("x.csv", b"text;label\na;1\n", "its header has semicolons and no commas; separate its columns by commas"),
+        ("x.tsv", b"text,label\na,1\n", "its header has commas and no tabs; separate its columns by tabs"),
         ("x.txt", b"a", "end in .jsonl, .json, .ndjson, .csv, .tsv, .parquet"),
     ],
 )
@@ -134,6 +134,18 @@ def test_an_unreadable_file(write, tmp_path, name, content, says):
     (problem,) = problems(task)
     assert problem.startswith(f"files.test: got {name}; it cannot be read: ")
     assert says in problem
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_another_encoding(write, tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes("text,label\nvoilà,1\n".encode("latin-1"))
+    task = write(TWO)
+    task = task.model_copy(update={"files": task.files.model_copy(update={"test": str(path)})})
+    assert problems(task) == [
+        f"files.test: got {path.name}; it is no UTF-8: invalid continuation byte at byte 15; "
+        "save it as UTF-8, for instance with: iconv -f WINDOWS-1252 -t UTF-8"
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".tsv", ".parquet"])
