@@ -60,8 +60,8 @@ class SweepRun:
             if self.config.register:
                 self._check_registry(self.config.register)
             self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
-            shown = varied.shown_params([cell.config for cell in self.plan.cells.values()])
-            self.tracking.tag_experiment(views.tags(shown))
+            fields = varied.shown_params([cell.config for cell in self.plan.cells.values()])
+            self.tracking.tag_experiment(views.tags(fields))
         except TrackingError as error:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
