@@ -23,7 +23,7 @@ from tests.sweep.commands import cell_runs, command, start
 from tests.sweep.tiny import base
 from trainables.metrics import Metrics
 
-NUM_STEPS = 600
+NUM_STEPS = 400
 CONFIG: dict[str, Any] = {
     "name": "cut",
     "base": {
@@ -95,7 +95,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """One cohort whose worker is killed, then the command with all its workers; the same command ends it in two."""
     sweep = Sweep(tmp_path_factory.mktemp("cut"))
-    first = sweep.start("resources.cpus=2")
+    first = sweep.start("resources.cohort=3")
     try:
         sweep.wait(lambda cell: checkpoints.last_step(cell) > 0)
         os.kill(worker_of(sweep.cells[0]), signal.SIGKILL)
