@@ -20,8 +20,8 @@ from benchmarks.setting import PAD_ID, start, teacher_of
 from benchmarks.shapes import Shape, shapes
 from benchmarks.timing import per_step
 from trainables import student
+from trainables.cell import map_stacks
 from trainables.config import TrialConfig
-from trainables.distill import map_stacks
 from trainables.losses import IGNORED
 from trainables.tasks.batches import collate
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,32 @@ from trainables.objective import Distillation
 from trainables.probe import Measurement
 from trainables.seeds import generator, stream
 from trainables.state import State
-from trainables.strategies import Stack, StateMapping
+from trainables.steps import Schedule
+from trainables.strategies import Stack, StateMapping, most_influential, weights_of
 from trainables.validation import Measures
 
 logger = logging.getLogger(__name__)
 
 
-def map_stacks(config: TrialConfig, family: Family, teacher_blocks: dict[str, int]) -> dict[str, StateMapping]:
-    """The mapping of each stack, each drawn from its own stream of the cell's seed."""
+Influence = Mapping[str, tuple[float, ...]]
+
+
+def map_stacks(
+    config: TrialConfig,
+    family: Family,
+    teacher_blocks: dict[str, int],
+    influence: Influence | None = None,
+    epoch: int = 0,
+) -> dict[str, StateMapping]:
+    """The mapping of each stack, each drawn from its own stream of the cell's seed, and of the epoch if not the first.
+
+    `influence`: stack -> the influence of the teacher's blocks, for a strategy that needs it.
+    """
+    suffix = f"/{epoch}" if epoch else ""
     return {
         name: config.strategy.mapping(
-            Stack(name, num_blocks, config.model.student_blocks),
-            generator(config.seed, f"strategy/{name}"),
+            Stack(name, num_blocks, config.model.student_blocks, influence[name] if influence else None),
+            generator(config.seed, f"strategy/{name}{suffix}"),
             match_embeddings=family.match_embeddings,
         )
         for name, num_blocks in teacher_blocks.items()
@@ -47,18 +62,26 @@ def map_stacks(config: TrialConfig, family: Family, teacher_blocks: dict[str, in
 class Cell:
     """A member of a cohort with its student."""
 
-    def __init__(self, member: Member, cohort: Cohort, num_steps: int) -> None:
+    def __init__(self, member: Member, cohort: Cohort, schedule: Schedule) -> None:
         """Builds the student on the cohort's device. Raises ValueError for a student that the teacher cannot have."""
         config, family = member.config, cohort.family
         self.config, self.cohort, self.report = config, cohort, member.report
         self.folder, self.checkpoints, self.name = member.folder, member.checkpoints, member.name
-        self.mappings = map_stacks(config, family, cohort.teacher_blocks)
+        num_epochs = -(-schedule.num_steps // schedule.steps_per_epoch) if config.strategy.redraws else 1
+        influence = cohort.influence if config.strategy.needs_influence else None
+        self.mappings = [
+            map_stacks(config, family, cohort.teacher_blocks, influence, epoch) for epoch in range(num_epochs)
+        ]
+        """The mappings of each epoch; of the first one alone where all have the same."""
         self.student = self._student()
+        self.objective = Distillation(
+            family, cohort.head, self.student, self.mappings[0], config.losses, cohort.quirks, schedule, self.mappings
+        )
         rate = config.model.projection.learning_rate
         self.learner = Learner(
             config=config.train,
-            num_steps=num_steps,
-            objective=Distillation(family, cohort.head, self.student, self.mappings, config.losses, cohort.quirks),
+            num_steps=schedule.num_steps,
+            objective=self.objective,
             module=self.student,
             draws=Draws(stream(config.seed, "dropout"), cohort.device),
             device=cohort.device,
@@ -77,7 +100,7 @@ class Cell:
     def _student(self) -> student.Student:
         config, cohort, family = self.config, self.cohort, self.cohort.family
         raise_all(lora.check(family, config.model, config.init))
-        made = student.build(family, cohort.teacher, config.model, config.init, config.seed)
+        made = student.build(family, cohort.teacher, config.model, config.init, config.seed, self._copied())
         plain.set_generation(made.model, config.task)
         if config.train.freeze_embeddings:
             student.freeze_embeddings(family, made.model)
@@ -90,6 +113,25 @@ class Cell:
         cohort.weights.share(made)
         return devices.place(made, cohort.device)
 
+    def teacher_states(self) -> dict[str, set[int]]:
+        """Stack -> the teacher's states that the objective needs: those of all mappings, or all."""
+        if self.config.losses.own:
+            return {stack: set(range(depth + 1)) for stack, depth in self.cohort.teacher_blocks.items()}
+        return {
+            stack: {state for each in self.mappings for match in each[stack].values() for state in weights_of(match)}
+            for stack in self.cohort.teacher_blocks
+        }
+
+    def _copied(self) -> dict[str, list[int]] | None:
+        """Stack -> the blocks that are copied, where they are not those of the family."""
+        if self.config.init != "block_influence":
+            return None
+        num_student, influence = self.config.model.student_blocks, self.cohort.influence
+        return {
+            name: most_influential(Stack(name, num_teacher, num_student, influence[name]))
+            for name, num_teacher in self.cohort.teacher_blocks.items()
+        }
+
     def begin(self) -> None:
         """Restores the last checkpoint; without one, measures the untrained student on the probe."""
         state = checkpoints.latest(self.checkpoints, self._best) if self.checkpoints else None
@@ -97,7 +139,7 @@ class Cell:
             self._restore(state)
             logger.info("%s continues from the checkpoint of step %d", self.name, self.learner.step)
         else:
-            self._keep(0, start := self.cohort.probe.measure(self.student, self.mappings))
+            self._keep(0, start := self.cohort.probe.measure(self.student, self.objective.mappings))
             self.report(0, start.metrics())
 
     @property
@@ -129,7 +171,7 @@ class Cell:
             self.cohort.targets.draws.restore(state.part("teacher"))
 
     def _evaluated(self, step: int, measures: Measures) -> float:
-        measurement = self.cohort.probe.measure(self.student, self.mappings)
+        measurement = self.cohort.probe.measure(self.student, self.objective.mappings)
         values = {f"eval/{name}": value for name, value in {**measures.terms, **measures.task}.items()}
         self.last = values | measurement.metrics()
         self._keep(step, measurement)
@@ -162,7 +204,7 @@ class Cell:
             signature=evaluator.signature(),
             num_steps=learner.num_steps,
             best_step=learner.best_step,
-            mapping=self.mappings,
+            mapping=self.mappings[0],
         )
 
     def _test(self) -> Metrics:

@@ -6,7 +6,7 @@ All students have the same `cohort_key` (trainables/sharing.py), so that each co
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from trainables.config import TrialConfig
 from trainables.draws import Draws
 from trainables.evaluate import Evaluator, Questions
 from trainables.families import FAMILIES, making
-from trainables.probe import Probe
+from trainables.influence import block_influence
+from trainables.probe import PROBE_EXAMPLES, Probe
 from trainables.seeds import stream
 from trainables.shared_weights import SharedWeights
-from trainables.strategies import StateMapping
 from trainables.targets import Targets
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.rows import Data
@@ -62,19 +62,27 @@ class Cohort:
         """Stack -> the teacher's blocks."""
         return self.family.num_blocks(self.teacher.config.to_dict())
 
-    def begin(self, mappings: Iterable[Mapping[str, StateMapping]], kept_bytes: int) -> None:
+    @cached_property
+    def influence(self) -> dict[str, tuple[float, ...]]:
+        """Stack -> the influence of the teacher's blocks on the examples of the probe, measured on the host in fp32."""
+        rows = self.data.validation[: self.evaluator.task.num_eval][:PROBE_EXAMPLES]
+        by = self.evaluator
+        return block_influence(self.family, self.teacher, by.encode(rows), by.pad_id, by.batch_size)
+
+    def begin(self, needed: Iterable[Mapping[str, Collection[int]]], kept_bytes: int) -> None:
         """Moves the teacher to the device once all students are built, and prepares targets, validation and probe.
 
-        Only the teacher states in `mappings` are kept of each forward pass. `kept_bytes`: as in `Validation`.
+        `needed`: stack -> the teacher's states that a cell needs; no others are kept of its forward passes.
+        `kept_bytes`: as in `Validation`.
         """
         # On the host, so that a GPU never holds it in fp32.
         frozen.hold(self.teacher, self.dtype)
         self.weights.share(self.teacher)
         devices.place(self.teacher, self.device)
         mapped: dict[str, set[int]] = {stack: set() for stack in self.family.stacks}
-        for mapping in mappings:
-            for stack, states in mapping.items():
-                mapped[stack] |= set(states.values())
+        for each in needed:
+            for stack, states in each.items():
+                mapped[stack] |= set(states)
         draws = Draws(stream(self.seed, "teacher"), self.device) if self.quirks.teacher_dropout else None
         self.targets = Targets(self.family, self.teacher, mapped, self.quirks.last_state_normed, draws)
         task = self.evaluator.task

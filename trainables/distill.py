@@ -34,18 +34,18 @@ def run(
     assert len({cohort_key(member.config) for member in members}) == 1
     clock, first = Clock(), members[0].config
     cohort = Cohort(first, data, teacher, num_threads)
-    num_steps = Schedule.of(first.train, len(data.train)).num_steps
-    started = [_started(member, cohort, num_steps) for member in members]
+    schedule = Schedule.of(first.train, len(data.train))
+    started = [_started(member, cohort, schedule) for member in members]
     cells = [cell for cell in started if isinstance(cell, Cell)]
     if cells:
-        cohort.begin([cell.mappings for cell in cells], kept_bytes)
+        cohort.begin([cell.teacher_states() for cell in cells], kept_bytes)
         _train(cells, cohort, clock)
     return [_finished(cell, clock) if isinstance(cell, Cell) else cell for cell in started]
 
 
-def _started(member: Member, cohort: Cohort, num_steps: int) -> Cell | ValueError:
+def _started(member: Member, cohort: Cohort, schedule: Schedule) -> Cell | ValueError:
     try:
-        return Cell(member, cohort, num_steps)
+        return Cell(member, cohort, schedule)
     except ValueError as error:
         return error
 

@@ -19,6 +19,7 @@ def inert_fields(trial: TrialConfig) -> frozenset[str]:
     inert = {
         "losses.hidden": has_no_matching,
         "losses.hidden_norm": has_no_matching,
+        "losses.distance": has_no_matching,
         # There are projections to another width alone, and only those that a mapping has are trained or measured.
         "model.projection": has_no_matching or trial.model.student_width is None,
         "model.copy_classifier": trial.init == "random",

@@ -99,6 +99,7 @@ class Learner:
         """Adds the gradient of a micro-batch; `wanted` are the teacher's outputs, `totals` those of the whole step."""
         if not self.module.training:
             self.module.train()
+        self.objective.begin_step(self.step + 1)
         with self.draws.drawn():
             with devices.autocast(self.device, self.dtype):
                 terms = self.objective.terms(batch, self.objective.forward(batch), wanted, totals)

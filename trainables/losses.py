@@ -10,14 +10,16 @@ B batch, T tokens, E teacher width, V vocabulary or classes, N real positions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.distances import MSE, Distance
 from trainables.heads import LossName
+from trainables.strategies import Match
 from trainables.vocabularies import shared
 
 IGNORED = -100
@@ -91,16 +93,28 @@ LOSSES: dict[LossName, Loss] = {
 }
 
 
-def hidden_sum(student_BTE: Tensor, teacher_BTE: Tensor, mask_BT: Tensor, norm: HiddenNorm) -> Tensor:
-    """The mean over the width of the squared difference, summed over real tokens.
+_MSE = MSE()
+
+
+def hidden_sum(
+    student_BTE: Tensor, teacher_BTE: Tensor, mask_BT: Tensor, norm: HiddenNorm, distance: Distance = _MSE
+) -> Tensor:
+    """The distance, by default the mean over the width of the squared difference, summed over real tokens.
 
     `norm` is first applied to each token of both sides: `l2` divides by the length, and `layernorm` normalises to mean
     0 and variance 1 (epsilon 1e-5, no weights).
     """
     assert student_BTE.shape == teacher_BTE.shape
     assert student_BTE.shape[:-1] == mask_BT.shape
-    difference_NE = _normed(student_BTE[mask_BT], norm) - _normed(teacher_BTE[mask_BT], norm)
-    return difference_NE.square().mean(-1).sum()
+    return distance.total(_normed(student_BTE[mask_BT], norm), _normed(teacher_BTE[mask_BT], norm))
+
+
+def weighted(states: Sequence[Tensor], match: Match) -> Tensor:
+    """The teacher state of a match, or the weighted sum of several, in fp32."""
+    if not isinstance(match, dict):
+        return states[match]
+    parts = [weight * states[state].float() for state, weight in match.items()]
+    return torch.stack(parts).sum(0)
 
 
 def _normed(hidden_NE: Tensor, norm: HiddenNorm) -> Tensor:

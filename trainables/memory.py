@@ -70,7 +70,7 @@ def _weights(config: TrialConfig, family: Family, shape: Shape, head: Head, *, i
         trained = counts.total - counts.embeddings * config.train.freeze_embeddings
         return _Weights((counts.total + projections) * WEIGHT, trained + projections, 0)
     adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
-    if is_shared and config.init == "teacher" and model.student_width is None:
+    if is_shared and config.init != "random" and model.student_width is None:
         frozen = counts.head * WEIGHT if head.has_labels else 0  # a head with labels is trained, and so its own
     else:
         frozen = counts.total * WEIGHT - _held(family, small, config, head, is_trained=True) * (WEIGHT - COPY)

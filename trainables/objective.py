@@ -8,6 +8,7 @@ B batch, T tokens, E teacher width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,13 +17,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from trainables import losses
-from trainables.config import LossConfig
+from trainables.config import LossConfig, weight_at
 from trainables.families import Family, states
 from trainables.families.base import Outputs
 from trainables.heads import Head
 from trainables.losses import IGNORED
 from trainables.metrics import Metrics
 from trainables.official import CLEAN, Quirks
+from trainables.steps import Schedule
 from trainables.strategies import StateMapping
 from trainables.student import Student
 from trainables.tasks.batches import Batch
@@ -36,6 +38,10 @@ class Objective(Protocol):
 
     def totals(self, batch: Batch) -> Metrics:
         """The positions that each term of a micro-batch is summed over; the same for all models of a cohort."""
+        ...
+
+    def begin_step(self, step: int) -> None:
+        """Sets what depends on the optimiser step, counted from 1."""
         ...
 
     def forward(self, batch: Batch) -> Outputs:
@@ -61,6 +67,9 @@ class FromLabels:
     def totals(self, batch: Batch) -> Metrics:
         return {"labels": float(losses.num_labels(states.aligned_labels(self.family, batch)))}
 
+    def begin_step(self, step: int) -> None:
+        """Nothing depends on the step."""
+
     def forward(self, batch: Batch) -> Outputs:
         return states.forward(self.family, self.model, batch, kept=dict.fromkeys(self.family.stacks, ()))
 
@@ -69,7 +78,7 @@ class FromLabels:
         return {"loss": ce, "loss_ce": ce.detach()}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Distillation:
     """The objective of a student; clean, every term is over real tokens or labels of the whole accumulated batch."""
 
@@ -77,8 +86,15 @@ class Distillation:
     head: Head
     student: Student
     mappings: dict[str, StateMapping]
+    """The mappings of the current step."""
     config: LossConfig
     quirks: Quirks = CLEAN
+    schedule: Schedule | None = None
+    """The steps over which weights and mappings change; None: nothing changes."""
+    by_epoch: Sequence[dict[str, StateMapping]] = ()
+    """The mappings of each epoch, if there is more than one."""
+    done: float = 0.0
+    """The share of the steps before the current one."""
 
     @property
     def model(self) -> PreTrainedModel:
@@ -87,6 +103,13 @@ class Distillation:
     def totals(self, batch: Batch) -> Metrics:
         """How many positions of a micro-batch each term is over (`ce`, `kl`, each stack), and `micro_batches`: 1."""
         return {name: float(mask.sum()) for name, mask in self.counted(batch).items()} | {"micro_batches": 1.0}
+
+    def begin_step(self, step: int) -> None:
+        """Takes the mappings of the step's epoch, and its share of the schedule of weights."""
+        if self.schedule:
+            self.done = (step - 1) / self.schedule.num_steps
+            if len(self.by_epoch) > 1:
+                self.mappings = self.by_epoch[(step - 1) // self.schedule.steps_per_epoch]
 
     def forward(self, batch: Batch) -> Outputs:
         """One forward pass of the student."""
@@ -105,17 +128,23 @@ class Distillation:
         pairs = [
             self._hidden_sum(
                 self.student.project(stack, state, seen.states[stack][state]),
-                wanted.states[stack][teacher_state],
+                losses.weighted(wanted.states[stack], match),
                 counted[stack],
                 wanted.masks[stack],
             )
             / divisors[stack]
             for stack, mapping in self.mappings.items()
-            for state, teacher_state in mapping.items()
+            for state, match in mapping.items()
         ]
         hidden = self._over_pairs(torch.stack(pairs)) if pairs else torch.zeros_like(ce)
-        loss = self.config.ce * ce + self.config.kl * kl + self.config.hidden * hidden
-        return {"loss": loss, "loss_ce": ce.detach(), "loss_kl": kl.detach(), "loss_hidden": hidden.detach()}
+        weights = [weight_at(weight, self.done) for weight in (self.config.ce, self.config.kl, self.config.hidden)]
+        loss = weights[0] * ce + weights[1] * kl + weights[2] * hidden
+        parts = {"loss_ce": ce.detach(), "loss_kl": kl.detach(), "loss_hidden": hidden.detach()}
+        if self.config.own:
+            own = self.config.own.total(seen, wanted, counted) / divisors["ce"]
+            loss = loss + self.config.own.weight * own
+            parts["loss_own"] = own.detach()
+        return {"loss": loss, **parts}
 
     def counted(self, batch: Batch) -> dict[str, Tensor]:
         """The positions that each term is over: `ce`, `kl`, and by its name each stack's hidden terms; of bool."""
@@ -157,7 +186,7 @@ class Distillation:
             student_BTE, teacher_BTE, norm = *map(losses.whole_layernorm, (student_BTE, teacher_BTE)), "none"
         if norm == "l2" and self.quirks.l2_without_epsilon:
             student_BTE, teacher_BTE, norm = *map(losses.bare_l2, (student_BTE, teacher_BTE)), "none"
-        total = losses.hidden_sum(student_BTE, teacher_BTE, mask_BT, norm)
+        total = losses.hidden_sum(student_BTE, teacher_BTE, mask_BT, norm, self.config.distance)
         if self.quirks.hidden_summed_over_width:
             total = total * teacher_BTE.shape[-1]
         if self.quirks.hidden_divided_by_batch:

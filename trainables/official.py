@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from trainables.config import LossConfig
+from trainables.distances import MSE
 from trainables.errors import Problem
 from trainables.heads import Head, HeadName
 
@@ -144,6 +145,9 @@ def check(family: str, kind: str, head: Head | None, config: LossConfig) -> list
     if config.hidden_norm not in code.hidden_norms:
         message = f"got {config.hidden_norm}; the public code of {family} has {' and '.join(code.hidden_norms)}"
         problems.append(Problem("losses.hidden_norm", message))
+    if not isinstance(config.distance, MSE):
+        message = f"got {config.distance.kind}; the public code has mse"
+        problems.append(Problem("losses.distance", message))
     if config.temperature != 1 and not code.has_temperature:
         message = f"got {config.temperature:g}; the public code of {family} has no temperature: give 1"
         problems.append(Problem("losses.temperature", message))

@@ -1,4 +1,5 @@
-"""User-defined strategies, families, generated tasks and metrics, in files that a config names under `plugins`.
+"""User-defined strategies, distances, losses, families, generated tasks and metrics, in files that a config names
+under `plugins`.
 
 A file adds extensions with `register`. Its identity is its text, which is part of the fingerprint of the cells that use
 it and travels with them, so that workers on other nodes need no file. It is run once per process.
@@ -18,15 +19,24 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from trainables.config import TrialConfig
+from trainables.distances import DISTANCES, Distance
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES, Family
+from trainables.own_losses import OWN_LOSSES, OwnLoss
 from trainables.own_metrics import METRICS, Metric
 from trainables.strategies import STRATEGIES, Strategy
 from trainables.tasks.generators import BUILT_IN, GENERATORS, Generator
 from trainables.tasks.kinds import KINDS
 
-Extension = type[Strategy] | Family | Generator | Metric
+Extension = type[Strategy] | type[Distance] | type[OwnLoss] | Family | Generator | Metric
 """What a plug-in may add."""
+
+_CLASSES: dict[type[Any], tuple[str, dict[str, Any]]] = {
+    Strategy: ("strategy", STRATEGIES),
+    Distance: ("distance", DISTANCES),
+    OwnLoss: ("loss", OWN_LOSSES),
+}
+"""Base class of an extension -> its sort and its table."""
 
 E_co = TypeVar("E_co", bound=Extension)
 T = TypeVar("T")
@@ -67,7 +77,7 @@ _PROCESS = _Process()
 
 
 def register(extension: E_co) -> E_co:
-    """Adds a strategy class, a family, a generator or a metric; it also serves as a class decorator.
+    """Adds a class of strategies, distances or losses, a family, a generator or a metric; also as a class decorator.
 
     Raises TypeError for anything else. It adds nothing where the file is not run as a plug-in.
     """
@@ -124,7 +134,13 @@ def used_by(trial: TrialConfig) -> dict[str, list[str]]:
     Generators are left out: the hash of a trial's data covers what they generate.
     """
     metrics = [name for name, metric in METRICS.items() if metric.kind == trial.task.kind]
-    keys = {"family": [trial.model.family], "metric": metrics, "strategy": [trial.strategy.kind]}
+    keys = {
+        "distance": [trial.losses.distance.kind],
+        "family": [trial.model.family],
+        "loss": [trial.losses.own.kind] if trial.losses.own else [],
+        "metric": metrics,
+        "strategy": [trial.strategy.kind],
+    }
     hashes_of = {
         sort: sorted({_PROCESS.owners[sort, name].hash for name in names if (sort, name) in _PROCESS.owners})
         for sort, names in keys.items()
@@ -160,12 +176,14 @@ def _place(extension: object) -> tuple[str, dict[str, Any], str]:
         return "generator", GENERATORS, extension.name
     if isinstance(extension, Metric):
         return "metric", METRICS, extension.name
-    if isinstance(extension, type) and issubclass(extension, Strategy):
-        kind = extension.model_fields["kind"].default
-        if not isinstance(kind, str):
-            raise TypeError(f'{extension.__name__} needs a kind: `kind: Literal["NAME"] = "NAME"`')
-        return "strategy", STRATEGIES, kind
-    raise TypeError(f"got {extension!r}; expected a Strategy class, a Family, a Generator or a Metric")
+    for base, (sort, table) in _CLASSES.items():
+        if isinstance(extension, type) and issubclass(extension, base):
+            kind = extension.model_fields["kind"].default
+            if not isinstance(kind, str):
+                raise TypeError(f'{extension.__name__} needs a kind: `kind: Literal["NAME"] = "NAME"`')
+            return sort, table, kind
+    expected = "a Strategy, Distance or OwnLoss class, a Family, a Generator or a Metric"
+    raise TypeError(f"got {extension!r}; expected {expected}")
 
 
 def _add(plugin: Plugin) -> None:
@@ -187,7 +205,7 @@ def _deactivate() -> None:
         "family": FAMILIES,
         "generator": GENERATORS,
         "metric": METRICS,
-        "strategy": STRATEGIES,
+        **dict(_CLASSES.values()),
     }
     for sort, name in _PROCESS.owners:
         del tables[sort][name]

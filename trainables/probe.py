@@ -21,7 +21,7 @@ from trainables.angles import AngleStatistics
 from trainables.families import Family
 from trainables.families.base import Outputs
 from trainables.families.states import forward
-from trainables.losses import hidden_sum
+from trainables.losses import hidden_sum, weighted
 from trainables.strategies import StateMapping
 from trainables.student import Student
 from trainables.targets import Targets
@@ -91,11 +91,10 @@ class Probe:
             for seen, wanted in self._pairs(outputs):
                 mask_BT = wanted.masks[stack]
                 num_tokens += int(mask_BT.sum())
-                for state, teacher_state in mapping.items():
+                for state, match in mapping.items():
                     projected_BTE = student.project(stack, state, seen.states[stack][state])
-                    sums[state] += hidden_sum(
-                        projected_BTE, wanted.states[stack][teacher_state], mask_BT, "none"
-                    ).item()
+                    teacher_BTE = weighted(wanted.states[stack], match)
+                    sums[state] += hidden_sum(projected_BTE, teacher_BTE, mask_BT, "none").item()
             hidden[stack] = {state: total / num_tokens for state, total in sums.items()}
             angles[stack] = self._angles(stack, student, outputs, mapping)
         return Measurement(angles, state_rms(outputs), hidden)

@@ -9,16 +9,35 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import index
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
-StateMapping = dict[int, int]
-"""Student state -> the teacher state that it is matched to; empty without matching."""
+Match = int | dict[int, float]
+"""One teacher state, or several with weights that add up to 1: the student is matched to their weighted sum."""
+
+StateMapping = dict[int, Match]
+"""Student state -> what it is matched to; empty without matching."""
 
 StateNumber = Annotated[int, Field(ge=0)]
+Weights = dict[StateNumber, Annotated[float, Field(ge=0, le=1)]]
+
+
+def weights_of(match: Match) -> dict[int, float]:
+    """Teacher state -> weight; a single state has weight 1."""
+    return match if isinstance(match, dict) else {match: 1.0}
+
+
+def _checked(match: Any) -> Match:
+    """Raises TypeError for a state that is no whole number, as a plug-in may return, ValueError for wrong weights."""
+    if not isinstance(match, Mapping):
+        return index(match)
+    weights = {index(state): float(weight) for state, weight in match.items()}
+    if not weights or abs(sum(weights.values()) - 1) > 1e-6 or min(weights.values()) < 0:
+        raise ValueError(f"states: got the weights {weights}; expected weights from 0 that add up to 1")
+    return weights
 
 
 class Stack(NamedTuple):
@@ -27,6 +46,8 @@ class Stack(NamedTuple):
     name: str
     num_teacher: int
     num_student: int
+    influence: tuple[float, ...] | None = None
+    """How much each of the teacher's blocks changes its input (trainables/influence.py); None: not measured."""
 
 
 def even_blocks(num_teacher: int, num_student: int) -> list[int]:
@@ -47,8 +68,16 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
         default=None, description="Whether state 0 is matched too; null: as in the paper for the family."
     )
 
+    needs_influence: ClassVar[bool] = False
+    """Whether the rule reads `Stack.influence`."""
+
+    @property
+    def redraws(self) -> bool:
+        """Whether the mapping is drawn anew at each epoch."""
+        return False
+
     @abstractmethod
-    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+    def blocks(self, stack: Stack, rng: random.Random) -> Sequence[Match]:
         """The teacher states of student blocks 1 to n; a random rule draws from `rng`."""
 
     def embedding_state(self, stack: Stack) -> int:
@@ -71,14 +100,14 @@ class Strategy(BaseModel, ABC, frozen=True, extra="forbid"):
                 f"student_blocks: got {stack.num_student}; the teacher's {stack.name} has {stack.num_teacher} blocks"
             )
         self.check(stack)
-        states = [index(state) for state in self.blocks(stack, rng)]  # refuses the floats of a plug-in
+        states = [_checked(match) for match in self.blocks(stack, rng)]
         allowed = range(stack.num_teacher + 1)
-        if len(states) != stack.num_student or not all(state in allowed for state in states):
+        if len(states) != stack.num_student or not all(s in allowed for match in states for s in weights_of(match)):
             raise ValueError(
                 f"kind: {self.kind} maps the {stack.num_student} student blocks of the {stack.name} to {states}; "
                 f"expected as many teacher states, of 0 to {stack.num_teacher}"
             )
-        mapping = dict(enumerate(states, start=1))
+        mapping: StateMapping = dict(enumerate(states, start=1))
         if match_embeddings if self.match_embeddings is None else self.match_embeddings:
             state = index(self.embedding_state(stack))
             if state not in allowed:
@@ -141,7 +170,17 @@ class AllToOne(Strategy, frozen=True):
         return [self.embedding_state(stack)] * stack.num_student
 
 
-class RandomOrder(Strategy, frozen=True):
+class Drawn(Strategy, frozen=True):
+    """A rule that draws its mapping once, or anew at each epoch."""
+
+    redraw: Literal["never", "epoch"] = Field(default="never", description="When the mapping is drawn anew.")
+
+    @property
+    def redraws(self) -> bool:
+        return self.redraw == "epoch"
+
+
+class RandomOrder(Drawn, frozen=True):
     """A random permutation of forward's blocks ("out of order"), possibly the identity or the reversal."""
 
     kind: Literal["random"] = "random"
@@ -150,8 +189,8 @@ class RandomOrder(Strategy, frozen=True):
         return shuffled(even_blocks(stack.num_teacher, stack.num_student), rng)
 
 
-class InOrderRandom(Strategy, frozen=True):
-    """A sorted random subset of the teacher's blocks (RAIL-KD, Haidar et al., 2022)."""
+class InOrderRandom(Drawn, frozen=True):
+    """A sorted random subset of the teacher's blocks; with `redraw: epoch`, RAIL-KD (Haidar et al., 2022)."""
 
     kind: Literal["in_order_random"] = "in_order_random"
 
@@ -159,11 +198,31 @@ class InOrderRandom(Strategy, frozen=True):
         return sorted(shuffled(range(1, stack.num_teacher + 1), rng)[: stack.num_student])
 
 
+class BlockInfluence(Strategy, frozen=True):
+    """The blocks that change their input most, in order (ShortGPT, Men et al., 2024), measured on the probe."""
+
+    kind: Literal["block_influence"] = "block_influence"
+    needs_influence: ClassVar[bool] = True
+
+    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+        return most_influential(stack)
+
+
+def most_influential(stack: Stack) -> list[int]:
+    """As many blocks of the teacher as the student has, those with the most influence, in order."""
+    assert stack.influence is not None
+    ranked = sorted(enumerate(stack.influence, start=1), key=lambda numbered: -numbered[1])
+    return sorted(block for block, _ in ranked[: stack.num_student])
+
+
 class Custom(Strategy, frozen=True):
-    """An explicit list of the teacher states of student blocks 1 to n, for all stacks or per stack."""
+    """An explicit list of the teacher states of student blocks 1 to n, for all stacks or per stack.
+
+    `{3: 0.5, 4: 0.5}` in place of a state is the weighted sum of several.
+    """
 
     kind: Literal["custom"] = "custom"
-    states: list[StateNumber] | dict[str, list[StateNumber]]
+    states: list[StateNumber | Weights] | dict[str, list[StateNumber | Weights]]
 
     def check_stacks(self, names: Collection[str]) -> None:
         others = [name for name in self.states if name not in names] if isinstance(self.states, dict) else []
@@ -178,15 +237,14 @@ class Custom(Strategy, frozen=True):
             raise ValueError(
                 f"states: got {len(states)} states; the student's {stack.name} has {stack.num_student} blocks"
             )
-        if max(states) > stack.num_teacher:
-            raise ValueError(
-                f"states: got {max(states)}; the teacher's {stack.name} has states 0 to {stack.num_teacher}"
-            )
+        last = max(state for match in states for state in weights_of(_checked(match)))
+        if last > stack.num_teacher:
+            raise ValueError(f"states: got {last}; the teacher's {stack.name} has states 0 to {stack.num_teacher}")
 
-    def blocks(self, stack: Stack, rng: random.Random) -> list[int]:
+    def blocks(self, stack: Stack, rng: random.Random) -> list[Match]:
         return list(self._of(stack))
 
-    def _of(self, stack: Stack) -> list[int]:
+    def _of(self, stack: Stack) -> Sequence[Match]:
         return self.states[stack.name] if isinstance(self.states, dict) else self.states
 
 
@@ -197,5 +255,6 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "all_to_one": AllToOne,
     "random": RandomOrder,
     "in_order_random": InOrderRandom,
+    "block_influence": BlockInfluence,
     "custom": Custom,
 }

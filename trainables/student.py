@@ -6,6 +6,7 @@ Shapes: B batch, T tokens, D student width, E teacher width.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -54,8 +55,17 @@ class Student(nn.Module):
             save_file(self.projections.state_dict(), folder / PROJECTIONS)
 
 
-def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: str, seed: int) -> Student:
+def build(
+    family: Family,
+    teacher: PreTrainedModel,
+    config: ModelConfig,
+    init: str,
+    seed: int,
+    copied: Mapping[str, Sequence[int]] | None = None,
+) -> Student:
     """A student in eval mode on the CPU; init `random` uses only the teacher's config.
+
+    `copied`: stack -> the teacher's blocks whose weights are copied; None: those of the family.
 
     Raises InputError where the teacher cannot have such a student.
     """
@@ -63,8 +73,8 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
     raise_all(fitting.student_problems(family, shape, config.student_blocks, config.student_width, init))
     student_config = making.student_config(family, teacher.config, config.student_blocks, config.student_width)
     model = making.build(family, student_config, family.head_of(teacher), seed=seed)
-    if init == "teacher":
-        copy_weights(family, teacher, model, copy_classifier=config.copy_classifier)
+    if init != "random":
+        copy_weights(family, teacher, model, copied, copy_classifier=config.copy_classifier)
     if teacher.can_generate():
         model.generation_config = copy.deepcopy(teacher.generation_config)
     projections = _projections(family, teacher, model, config.projection, seed)
@@ -74,7 +84,14 @@ def build(family: Family, teacher: PreTrainedModel, config: ModelConfig, init: s
     return Student(model, projections, config.student_lora.save).eval()
 
 
-def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedModel, *, copy_classifier: bool) -> None:
+def copy_weights(
+    family: Family,
+    teacher: PreTrainedModel,
+    student: PreTrainedModel,
+    copied: Mapping[str, Sequence[int]] | None = None,
+    *,
+    copy_classifier: bool,
+) -> None:
     """Copies the teacher's chosen blocks, and everything outside blocks, into a student of its width.
 
     Weights are loaded by name: a copied module would keep the index of its block in the teacher.
@@ -84,7 +101,8 @@ def copy_weights(family: Family, teacher: PreTrainedModel, student: PreTrainedMo
         teachers = teacher_stacks[name]
         # Weights that only a first block has (T5's relative positions) come from the teacher's first block.
         first = teachers[0].state_dict()
-        for block, number in zip(blocks, family.copied_blocks(len(teachers), len(blocks)), strict=True):
+        numbers = copied[name] if copied else family.copied_blocks(len(teachers), len(blocks))
+        for block, number in zip(blocks, numbers, strict=True):
             source = {**first, **teachers[number - 1].state_dict()}
             block.load_state_dict({key: source[key] for key in block.state_dict()})
     in_blocks = tuple(f"{blocks.path}." for blocks in family.stacks.values())

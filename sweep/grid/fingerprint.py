@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 from trainables import plugins
 from trainables.config import LoraConfig, TaskConfig, TrialConfig
+from trainables.distances import MSE
 from trainables.inert import without_inert
 from trainables.recipe import RECIPE
+from trainables.strategies import Drawn
 
 _TASK_LABELS = {"name", "files", "generated", "hub", "splits", "sample", "examples"}
 _TRAIN_LABELS = {"checkpoint_minutes", "gradient_checkpointing"}
@@ -28,6 +31,7 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
             "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
             "task": _task_labels(trial.task),
             "train": _TRAIN_LABELS,
+            **_defaults(trial),
         },
     )
     hashes = {"recipe": RECIPE, "data": data, "teacher": teacher}
@@ -44,7 +48,7 @@ def hash_teacher(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
         exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _task_labels(trial.task)},
     )
     hashes = {"recipe": RECIPE, "data": data, "source": source}
-    plugin_hashes = _plugin_hashes(trial, excluded="strategy")
+    plugin_hashes = _plugin_hashes(trial, excluded=("strategy", "distance", "loss"))
     return digest({**hashes, **fields, **_lora(trial.model.teacher_lora), **plugin_hashes})
 
 
@@ -53,14 +57,22 @@ def _task_labels(task: TaskConfig) -> set[str]:
     return _TASK_LABELS | ({"metric"} if task.metric is None else set())
 
 
+def _defaults(trial: TrialConfig) -> dict[str, set[str]]:
+    """Fields that do not count at their defaults, so that the hashes of cells from before they existed stay."""
+    losses = {"distance": trial.losses.distance == MSE(), "own": trial.losses.own is None}
+    strategy = {"redraw": isinstance(trial.strategy, Drawn) and not trial.strategy.redraws}
+    sections = {"losses": losses, "strategy": strategy}
+    return {name: {key for key, is_default in keys.items() if is_default} for name, keys in sections.items()}
+
+
 def _lora(lora: LoraConfig | None) -> dict[str, Any]:
     """The adapters of the trained model; empty if there are none."""
     return {"lora": lora.model_dump(mode="json")} if lora else {}
 
 
-def _plugin_hashes(trial: TrialConfig, excluded: str = "") -> dict[str, Any]:
+def _plugin_hashes(trial: TrialConfig, excluded: Collection[str] = ()) -> dict[str, Any]:
     """The hashes of the plug-ins that the trial uses; empty if it uses none."""
-    hashes = {kind: sources for kind, sources in plugins.used_by(trial).items() if kind != excluded}
+    hashes = {kind: sources for kind, sources in plugins.used_by(trial).items() if kind not in excluded}
     return {"plugins": hashes} if hashes else {}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainables.config import TrialConfig
-from trainables.strategies import Strategy
+from trainables.strategies import Match, Strategy
 
 
 def strategy_label(strategy: Strategy) -> str:
@@ -28,9 +28,15 @@ def teacher_label(config: TrialConfig) -> str:
     return f"{config.model.name} · teacher · {config.task.name}"
 
 
-def pairs(mapping: Mapping[Any, int]) -> str:
-    """The mapping of one stack as `student:teacher` states: `0:0 1:4 2:8 3:12`."""
-    return " ".join(f"{student}:{teacher}" for student, teacher in mapping.items())
+def pairs(mapping: Mapping[Any, Match]) -> str:
+    """The mapping of one stack as `student:teacher` states: `0:0 1:4 2:8`, or `1:0.5*3+0.5*4` with weights."""
+    return " ".join(f"{student}:{_match(match)}" for student, match in mapping.items())
+
+
+def _match(match: Match) -> str:
+    if not isinstance(match, dict):
+        return str(match)
+    return "+".join(f"{weight:g}*{state}" for state, weight in match.items())
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -11,6 +11,7 @@ from sweep.records.environment import Environment
 from sweep.records.storage import Storage
 from sweep.spec.passwords import hidden
 from trainables.errors import InputError, Problem
+from trainables.strategies import Match
 
 
 class StoredFile(BaseModel, frozen=True):
@@ -112,7 +113,7 @@ class CellResult(Result, frozen=True):
 
     cell: str
     """Its fingerprint."""
-    mapping: dict[str, dict[int, int]]
+    mapping: dict[str, dict[int, Match]]
     """Stack -> student state -> teacher state."""
     student: str
     """The student's folder, relative to the record."""

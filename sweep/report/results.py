@@ -17,8 +17,9 @@ from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResu
 from sweep.tracking.scores import scores, share
 from sweep.tracking.tags import SECONDS_TOTAL
 from trainables.inert import inert_fields, is_within
+from trainables.strategies import StateMapping
 
-Mappings = dict[str, dict[int, int]]
+Mappings = dict[str, StateMapping]
 """Stack -> student state -> teacher state."""
 
 
@@ -158,9 +159,9 @@ def _row(
     )
 
 
-def permutation_note(mapping: dict[int, int]) -> str:
+def permutation_note(mapping: StateMapping) -> str:
     """What a drawn mapping is against forward: identity, reversal or another permutation."""
-    blocks = [mapping[state] for state in sorted(mapping) if state > 0]
+    blocks = [match for state, match in sorted(mapping.items()) if state > 0 and isinstance(match, int)]
     if blocks == sorted(blocks):
         return "identity"
     return "reversal" if blocks == sorted(blocks, reverse=True) else "permutation"

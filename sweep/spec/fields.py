@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from trainables.config import TrialConfig
+from trainables.distances import DISTANCES, Distance
+from trainables.own_losses import OWN_LOSSES, OwnLoss
 from trainables.strategies import STRATEGIES, Strategy
 
+_KINDS: dict[Any, Mapping[str, type[BaseModel]]] = {Strategy: STRATEGIES, Distance: DISTANCES, OwnLoss: OWN_LOSSES}
 LIKE = 0.8
 """The likeness of a misspelt name, as `max_lenght`; `max_steps` only resembles `max_length`."""
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The config models that a field's annotation allows; for the strategy field, all strategies."""
-    if annotation is Strategy:
-        return list(STRATEGIES.values())
+    """The config models that a field's annotation allows; for a field of kinds, those of all kinds."""
+    if annotation in _KINDS:
+        return list(_KINDS[annotation].values())
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in models_in(part)]

@@ -11,13 +11,16 @@ from typing import Any
 
 from trainables.builtin import MODELS, TASKS
 
+KINDS = ("strategy", "distance", "own")
+"""Fields that may be given by the name of a kind."""
+
 
 def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
-    """Merges mappings key by key; `high` replaces any other value, and also a strategy where it names a kind."""
+    """Merges mappings key by key; `high` replaces any other value, and also a mapping that names a kind."""
     merged = dict(low)
     for key, value in high.items():
         inside = as_mapping(key, low.get(key))
-        if not isinstance(value, dict) or inside is None or (key == "strategy" and "kind" in value):
+        if not isinstance(value, dict) or inside is None or (key in KINDS and "kind" in value):
             merged[key] = value
         else:
             merged[key] = merge(inside, value)
@@ -53,6 +56,7 @@ def as_mapping(key: str, value: Any) -> dict[str, Any] | None:
     if value is None:
         return {}
     if isinstance(value, str):
-        mappings = {"model": MODELS.get(value), "task": TASKS.get(value), "strategy": {"kind": value}}
-        return mappings.get(key)
+        if key in KINDS:
+            return {"kind": value}
+        return {"model": MODELS, "task": TASKS}.get(key, {}).get(value)
     return value if isinstance(value, dict) else None

@@ -66,7 +66,7 @@ class RunSpec:
 def _describe_cell(config: TrialConfig) -> str:
     strategy = labels.strategy_label(config.strategy)
     matched = "matched to no teacher state" if strategy == "none" else f"matched by {strategy}"
-    start = "the teacher's weights" if config.init == "teacher" else "random weights"
+    start = "random weights" if config.init == "random" else "the teacher's weights"
     student = f"A student of {config.model.student_blocks} blocks a stack under {config.model.name}"
     return f"{student} on {config.task.name}, from {start}, {matched}; seed {config.seed}."
 

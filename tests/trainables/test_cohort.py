@@ -24,6 +24,7 @@ from trainables.errors import NotFinite
 from trainables.member import Member
 from trainables.metrics import Metrics
 from trainables.own_metrics import METRICS, Metric
+from trainables.steps import Schedule
 from trainables.tasks.rows import Data
 
 NORMS = {"bert": "none", "bart": "layernorm", "t5": "none", "qwen3": "l2"}
@@ -34,9 +35,14 @@ CELLS: list[dict[str, Any]] = [
     {"strategy": "random", "init": "teacher", "model": {"lora": {"student": LORA}}},
     {"strategy": "all_to_one", "init": "random", "train": {"learning_rate": 1e-2, "gradient_checkpointing": True}},
     {"strategy": "reverse", "init": "teacher", "model": {"student_blocks": 2}, "losses": {"hidden": 0.5}},
+    {
+        "strategy": {"kind": "in_order_random", "redraw": "epoch"},
+        "init": "block_influence",
+        "losses": {"hidden": {"from": 3, "to": 0, "until": 0.5}},
+    },
 ]
 """What the cells of a cohort may differ in."""
-NARROW, FROZEN, ADAPTED, CHECKPOINTED, SHALLOW = range(len(CELLS))
+NARROW, FROZEN, ADAPTED, CHECKPOINTED, SHALLOW, CHANGING = range(len(CELLS))
 
 
 @dataclass(frozen=True)
@@ -233,8 +239,9 @@ def test_frozen_weights_are_held_once(lab: Lab, dtype: Literal["fp32", "bf16"]) 
     frozen, adapted = common.cell(FROZEN), common.cell(ADAPTED)
     path, data = lab.teacher("qwen3")
     cohort = Cohort(frozen, data, path, 1)
-    cells = [Cell(member, cohort, 3) for member in lab.members([frozen, adapted, adapted])]
-    cohort.begin([cell.mappings for cell in cells], 0)
+    schedule = Schedule.of(frozen.train, len(data.train))
+    cells = [Cell(member, cohort, schedule) for member in lab.members([frozen, adapted, adapted])]
+    cohort.begin([cell.teacher_states() for cell in cells], 0)
     of_teacher = set(map(id, cohort.teacher.parameters()))
     for cell, least in zip(cells, (1, 3 * 7, 3 * 7), strict=True):
         held = [each for each in cell.student.parameters() if not each.requires_grad]
@@ -298,7 +305,9 @@ def test_no_weight_that_is_trained_is_another_students(lab: Lab) -> None:
     common = Common("bert")
     path, data = lab.teacher("bert")
     cohort = Cohort(common.cell(0), data, path, 1)
-    cells = [Cell(member, cohort, 3) for member in lab.members([common.cell(i) for i in (SHALLOW, SHALLOW, NARROW)])]
+    schedule = Schedule.of(common.cell(0).train, len(data.train))
+    chosen = [common.cell(index) for index in (SHALLOW, SHALLOW, NARROW)]
+    cells = [Cell(member, cohort, schedule) for member in lab.members(chosen)]
     trained: list[nn.Parameter] = [each for cell in cells for each in cell.learner.parameters]
     assert len({each.data_ptr() for each in trained}) == len(trained)
     assert all(torch.is_floating_point(each) for each in trained)

@@ -113,7 +113,8 @@ def test_a_file_that_is_not_run_as_a_plugin_adds_nothing() -> None:
         ),
         (
             "from trainables.plugins import register\nregister(3)\n",
-            "line 2: TypeError: got 3; expected a Strategy class, a Family, a Generator or a Metric",
+            "line 2: TypeError: got 3; expected a Strategy, Distance or OwnLoss class, "
+            "a Family, a Generator or a Metric",
         ),
         (
             "from trainables.plugins import register\nfrom trainables.own_metrics import Metric\n"

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from trainables.config import read_strategy
+from trainables.config import read_kind
 from trainables.seeds import generator
-from trainables.strategies import STRATEGIES, Stack, StateMapping, Strategy, even_blocks
+from trainables.strategies import STRATEGIES, Stack, StateMapping, Strategy, even_blocks, weights_of
 
 quick = settings(deadline=None)
+read_strategy = read_kind("strategy", STRATEGIES)
 
 
 def mapping(
@@ -20,7 +21,7 @@ def mapping(
 ) -> StateMapping:
     """A mapping as a cell draws it."""
     drawn: Strategy = read_strategy(strategy)
-    stack = Stack(name, num_teacher, num_student)
+    stack = Stack(name, num_teacher, num_student, tuple(1 / block for block in range(1, num_teacher + 1)))
     return drawn.mapping(stack, generator(seed, f"strategy/{name}"), match_embeddings=embeddings)
 
 
@@ -75,6 +76,8 @@ GOLDEN = {
         [1, 2, 3],
         [1, 3],
     ],
+    # Under an influence that falls from block to block.
+    "block_influence": [[1, 2, 3], [*range(1, 7)], [*range(1, 10)], [*range(1, 10)], [1, 2, 3], [1, 2]],
 }
 
 
@@ -243,3 +246,35 @@ def test_a_strategy_is_frozen() -> None:
 
 def test_even_blocks_of_a_whole_teacher_is_every_block() -> None:
     assert even_blocks(5, 5) == [1, 2, 3, 4, 5]
+
+
+def test_block_influence_takes_the_blocks_that_change_their_input_most() -> None:
+    stack = Stack("encoder", 6, 3, (0.5, 0.1, 0.4, 0.1, 0.4, 0.2))
+    drawn: Strategy = read_strategy("block_influence")
+    assert drawn.needs_influence
+    assert drawn.mapping(stack, generator(0, "any"), match_embeddings=True) == {0: 0, 1: 1, 2: 3, 3: 5}
+    equal = stack._replace(influence=(0.5,) * 6)
+    assert drawn.mapping(equal, generator(0, "any"), match_embeddings=False) == {1: 1, 2: 2, 3: 3}
+
+
+def test_a_state_may_be_matched_to_a_weighted_sum_of_several() -> None:
+    found = mapping({"kind": "custom", "states": [{1: 0.25, 2: 0.75}, 6]}, 6, 2)
+    assert found == {1: {1: 0.25, 2: 0.75}, 2: 6}
+    assert [weights_of(match) for match in found.values()] == [{1: 0.25, 2: 0.75}, {6: 1.0}]
+
+
+@pytest.mark.parametrize("weights", [{1: 0.5, 2: 0.25}, {}, {1: 1.0, 2: 0.5}])
+def test_weights_add_up_to_1(weights: dict[int, float]) -> None:
+    with pytest.raises(ValueError, match=r"^states: got the weights .*; expected weights from 0 that add up to 1$"):
+        mapping({"kind": "custom", "states": [weights, 6]}, 6, 2)
+
+
+def test_only_states_of_the_teacher_have_weights() -> None:
+    with pytest.raises(ValueError, match=r"^states: got 7; the teacher's encoder has states 0 to 6$"):
+        mapping({"kind": "custom", "states": [{7: 1.0}, 6]}, 6, 2)
+
+
+@pytest.mark.parametrize("kind", ["random", "in_order_random"])
+def test_a_drawn_mapping_may_be_drawn_anew_at_each_epoch(kind: str) -> None:
+    assert read_strategy({"kind": kind, "redraw": "epoch"}).redraws
+    assert not read_strategy(kind).redraws

@@ -4,10 +4,11 @@ A field here is a field of the YAML file under `base`, and may be an axis of the
 """
 
 from trainables.config.fields import Count, Frozen, Positive, Rate
+from trainables.config.kinds import read_kind
 from trainables.config.model import FromScratch, LoraConfig, ModelConfig, ProjectionConfig, TokenizerConfig
 from trainables.config.task import Generated, Hub, TaskConfig
-from trainables.config.train import LossConfig, TrainConfig
-from trainables.config.trial import TrialConfig, read_strategy
+from trainables.config.train import LossConfig, Ramp, TrainConfig, weight_at
+from trainables.config.trial import TrialConfig
 
 __all__ = [
     "Count",
@@ -20,10 +21,12 @@ __all__ = [
     "ModelConfig",
     "Positive",
     "ProjectionConfig",
+    "Ramp",
     "Rate",
     "TaskConfig",
     "TokenizerConfig",
     "TrainConfig",
     "TrialConfig",
-    "read_strategy",
+    "read_kind",
+    "weight_at",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from trainables.config.fields import Count, Frozen, Positive, Rate, Weight
+from trainables.config.kinds import read_kind
+from trainables.distances import DISTANCES, MSE, Distance
+from trainables.own_losses import OWN_LOSSES, OwnLoss
 
 
 class TrainConfig(Frozen):
@@ -58,23 +61,57 @@ class FinetuneConfig(TrainConfig):
     seed: int = Field(default=0, description="The seed of the teacher's fresh weights, data order and dropout.")
 
 
-class LossConfig(Frozen):
-    """Weights of the terms: ce * CE + kl * T^2 KL + hidden * MSE."""
+class Ramp(Frozen):
+    """A weight that changes linearly over the first steps of a training."""
 
-    ce: Weight = Field(default=1.0, description="Weight of the cross entropy with the labels.")
-    kl: Weight = Field(default=1.0, description="Weight of the KL divergence from the teacher's logits.")
-    hidden: Weight = Field(default=3.0, description="Weight of the MSE between matched hidden states.")
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    start: Weight = Field(alias="from", description="The weight at the first step.")
+    to: Weight = Field(description="The weight at the end of the change, and after it.")
+    until: Annotated[float, Field(gt=0, le=1)] = Field(default=1.0, description="The share of the steps it takes.")
+
+
+def weight_at(weight: float | Ramp, done: float) -> float:
+    """The weight of a term once a share of the steps is done."""
+    if isinstance(weight, Ramp):
+        return weight.start + (weight.to - weight.start) * min(1.0, done / weight.until)
+    return weight
+
+
+def _is_never(weight: float | Ramp) -> bool:
+    return weight == 0 or (isinstance(weight, Ramp) and weight.start == weight.to == 0)
+
+
+_KINDS = {"type": "object", "required": ["kind"]}
+
+
+class LossConfig(Frozen):
+    """Weights of the terms: ce * CE + kl * T^2 KL + hidden * distance. A weight may change as {from, to, until}."""
+
+    ce: Weight | Ramp = Field(default=1.0, description="Weight of the cross entropy with the labels.")
+    kl: Weight | Ramp = Field(default=1.0, description="Weight of the KL divergence from the teacher's logits.")
+    hidden: Weight | Ramp = Field(default=3.0, description="Weight of the distance between matched hidden states.")
+    distance: Annotated[
+        SerializeAsAny[Distance],
+        BeforeValidator(read_kind("distance", DISTANCES)),
+        WithJsonSchema({"anyOf": [{"enum": list(DISTANCES)}, _KINDS]}),
+    ] = Field(default=MSE(), description="The distance between matched hidden states: mse, cosine or cka.")
+    own: Annotated[
+        SerializeAsAny[OwnLoss] | None,
+        BeforeValidator(lambda value: None if value is None else read_kind("loss of a plug-in", OWN_LOSSES)(value)),
+        WithJsonSchema({"anyOf": [{"type": "null"}, {"type": "string"}, _KINDS]}),
+    ] = Field(default=None, description="A loss term of a plug-in: its kind, or a mapping with kind and weight.")
     temperature: Rate = Field(default=1.0, description="T, by which the logits are divided in the KL term.")
     semantics: Literal["clean", "official"] = Field(
         default="clean",
         description="clean: the paper's equations; official: its public code, in which Qwen3 needs hidden_norm l2.",
     )
     hidden_norm: Literal["none", "l2", "layernorm"] = Field(
-        default="none", description="How each hidden state is normalised before the MSE."
+        default="none", description="How each hidden state is normalised before the distance."
     )
 
     @model_validator(mode="after")
     def _check_weights(self) -> LossConfig:
-        if self.ce == self.kl == 0:
+        if _is_never(self.ce) and _is_never(self.kl) and self.own is None:
             raise ValueError("ce: got 0 beside kl: 0; the output layer needs one of them")
         return self

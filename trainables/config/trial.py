@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -10,30 +9,15 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema
 
 from trainables.builtin import MODELS, TASKS
 from trainables.config.fields import Frozen
+from trainables.config.kinds import read_kind
 from trainables.config.model import ModelConfig
 from trainables.config.task import TaskConfig
 from trainables.config.train import LossConfig, TrainConfig
 from trainables.strategies import STRATEGIES, Strategy
 
-
-def read_strategy(value: Any) -> Any:
-    """A strategy from its name, or from a mapping of its kind and parameters."""
-    if isinstance(value, Strategy):
-        return value
-    fields = {"kind": value} if isinstance(value, str) else value
-    if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
-        raise ValueError(f"expected the name of a strategy, or a mapping with its kind: {', '.join(STRATEGIES)}")
-    kind = fields["kind"]
-    if kind not in STRATEGIES:
-        near = difflib.get_close_matches(kind, STRATEGIES, n=1)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected one of {', '.join(STRATEGIES)}{guess}")
-    return STRATEGIES[kind].model_validate(fields)
-
-
 StrategyField = Annotated[
     SerializeAsAny[Strategy],
-    BeforeValidator(read_strategy),
+    BeforeValidator(read_kind("strategy", STRATEGIES)),
     WithJsonSchema({"anyOf": [{"enum": list(STRATEGIES)}, {"type": "object", "required": ["kind"]}]}),
 ]
 
@@ -60,8 +44,10 @@ class TrialConfig(Frozen):
         default=STRATEGIES["forward"](kind="forward"),
         description="The teacher state that each student state is matched to: a name, or a mapping with kind.",
     )
-    init: Literal["random", "teacher"] = Field(
-        default="teacher", description="The student's initial weights: random ones, or copies of the teacher's."
+    init: Literal["random", "teacher", "block_influence"] = Field(
+        default="teacher",
+        description="The student's initial weights: random ones, or copies of the teacher's. teacher copies evenly "
+        "spaced blocks, and block_influence those that change their input most (ShortGPT, Men et al., 2024).",
     )
     seed: int = Field(default=0, description="The seed of every random draw of the cell.")
     train: TrainConfig = TrainConfig()

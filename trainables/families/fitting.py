@@ -78,8 +78,8 @@ def student_problems(family: Family, config: Shape, num_blocks: int, width: int 
     ]
     if width is None or width == family.width(config):
         return problems
-    if init == "teacher":
-        message = f"got {width} with init: teacher; weights can be copied to the teacher's {family.width(config)} only"
+    if init != "random":
+        message = f"got {width} with init: {init}; weights can be copied to the teacher's {family.width(config)} only"
         problems.append(Problem("model.student_width", message))
     head = family.scaled_head_field
     if head is not None and family.at_width(config, width)[head] < 1:

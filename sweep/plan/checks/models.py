@@ -99,7 +99,7 @@ def _check_student(family: Family, model: ModelConfig, teacher_source: TeacherSo
     depths = family.num_blocks(teacher_source.config)
     problems += _strategy_problems(strategy, "model", lambda: strategy.check_stacks(depths))
     for name, num_teacher in depths.items():
-        stack = Stack(name, num_teacher, model.student_blocks)
+        stack = Stack(name, num_teacher, model.student_blocks, (0.0,) * num_teacher)
         check = partial(_try_mapping, strategy, stack, match_embeddings=family.match_embeddings)
         problems += _strategy_problems(strategy, name, check)
     return problems

@@ -116,9 +116,9 @@ def test_problems_name_the_place_where_the_field_was_written() -> None:
     assert lines(config) == [
         "axes.seed[0]: got 'one'; expected a whole number",
         "base.train.epochs: got 0; expected more than 0",
-        "base.losses.ce: got -1; expected at least 0",
-        "grids[0].base.losses.kl: got -2; expected at least 0",
-        "grids[0].axes.init[1]: got 'both'; expected 'random' or 'teacher'",
+        "base.losses.ce: got -1; expected at least 0 or a mapping",
+        "grids[0].base.losses.kl: got -2; expected at least 0 or a mapping",
+        "grids[0].axes.init[1]: got 'both'; expected 'random', 'teacher' or 'block_influence'",
         "grids[1].axes.dtype: got []; give at least one value",
     ]
 
