@@ -25,6 +25,7 @@ from sweep.plan.states import Plan
 from sweep.records import environment, log
 from sweep.records.archive import Sweep
 from sweep.records.environment import SweepEnvironment
+from sweep.records.joined import joined
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
 from sweep.report import page, tables, terminal
@@ -115,7 +116,7 @@ class Conductor:
             ),
         }
         self.sweep_run.open(artifacts)
-        self._archive_entry(*self.sweep_run.ended_runs()).store(self.storage)
+        joined(self._archive_entry(*self.sweep_run.ended_runs()), self.storage).store(self.storage)
         self.at_end.enter_context(log.stored(self.storage, f"sweeps/{self.config.name}/logs/{log.start_name()}"))
         self._log_start()
 
@@ -162,16 +163,17 @@ class Conductor:
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are tracked at the end"))
 
     def _report(self) -> Sequence[ResultRow]:
-        """Reports all cells from their records, failed ones included, and returns the rows of the table."""
-        sweep = self._archive_entry(*self.sweep_run.fill_missing())
+        """Reports all cells from their records, failed ones included, and returns the rows of this call."""
+        sweep = joined(self._archive_entry(*self.sweep_run.fill_missing()), self.storage)
         report = Report.of(self.storage, sweep)
         files = page.write(report)
         logger.info("the report is written: %s", files.html)
-        self.sweep_run.finish(report.rows)
+        self.sweep_run.finish(report.own_rows)
         tables.show_results(report, self.console, [files.csv, files.html])
-        if report.student and self.sweep_run.is_tracked:
-            self.sweep_run.publish(report.student, sweep.runs[report.student.row.fingerprint])
-        return report.rows
+        run_id = sweep.runs.get(report.student.row.fingerprint) if report.student else None
+        if report.student and run_id and self.sweep_run.is_tracked:
+            self.sweep_run.publish(report.student, run_id)
+        return report.own_rows
 
     def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
         """The archived description of the sweep, from which its results can be read together with the records."""

@@ -15,6 +15,7 @@ from sweep.grid import varied
 from sweep.grid.cells import Cell
 from sweep.plan.states import Plan
 from sweep.records.environment import CodeVersion
+from sweep.records.joined import all_cells
 from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report.results import ResultRow
@@ -60,7 +61,8 @@ class SweepRun:
             if self.config.register:
                 self._check_registry(self.config.register)
             self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
-            fields = varied.shown_params([cell.config for cell in self.plan.cells.values()])
+            cells = all_cells(self.config.name, self.plan.cells.values(), self.storage)
+            fields = varied.shown_params([cell.config for cell in cells])
             self.tracking.tag_experiment(views.tags(fields))
         except TrackingError as error:
             if self.config.tracking_required:

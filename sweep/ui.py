@@ -71,7 +71,7 @@ def missing_database(tracking_uri: str) -> Path | None:
 
 
 def links(server: str, experiment: str) -> dict[str, str]:
-    """View -> address, for the ready-made views of the sweep's experiment."""
+    """Name -> address, for the runs of the sweep's experiment and its ready-made views."""
     name = urllib.parse.quote(experiment)
     try:
         path = f"{server}/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
@@ -80,7 +80,10 @@ def links(server: str, experiment: str) -> dict[str, str]:
     except UNREACHABLE:
         return {}
     tags = {tag["key"] for tag in entry.get("tags", [])}
-    return {view: views.link(server, entry["experiment_id"], view) for view in views.VIEWS if f"{VIEW}{view}" in tags}
+    experiment_id = entry["experiment_id"]
+    known = [view for view in views.VIEWS if f"{VIEW}{view}" in tags]
+    runs = views.page(server, f"experiments/{experiment_id}/runs")
+    return {"runs": runs, **{view: views.link(server, experiment_id, view) for view in known}}
 
 
 def serve(tracking_uri: str, experiment: str) -> int:

@@ -65,6 +65,8 @@ class Sweep(SweepPlugins, frozen=True):
     experiment_id: str
     runs: dict[str, str]
     """Fingerprint -> id of the cell's run in MLflow."""
+    own: tuple[str, ...] = ()
+    """The fingerprints of the cells of the last call; empty where all cells are its own."""
 
     @property
     def folder(self) -> str:

@@ -56,6 +56,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "best": report.best,
         "sentences": report.sentences,
         "leaderboard": report.leaderboard,
+        "marked": report.marked,
         "failures": report.failures,
     }
 

@@ -48,6 +48,19 @@ class Report:
     def cells(self) -> list[ResultRow]:
         return [row for row in self.rows if row.kind == "cell"]
 
+    @property
+    def own_rows(self) -> list[ResultRow]:
+        """The rows of the last call: its cells and their teachers."""
+        own = set(self.sweep.own) or {row.fingerprint for row in self.cells}
+        teachers = {row.teacher for row in self.cells if row.fingerprint in own}
+        return [row for row in self.rows if (row.fingerprint in own if row.kind == "cell" else row.teacher in teachers)]
+
+    @property
+    def marked(self) -> set[str]:
+        """The fingerprints to mark as the last call's; empty where all are."""
+        own = set(self.sweep.own)
+        return own if own < {row.fingerprint for row in self.cells} else set()
+
     @cached_property
     def sections(self) -> list[Section]:
         return summary.sections(self.rows)

@@ -25,6 +25,8 @@ def show_results(report: Report, console: Console, files: Sequence[str] = ()) ->
     """Prints the tables of a sweep, its failures and findings, the use of the best student, and the report's files."""
     if len(report.cells) > 1:
         console.print(_leaders(report))
+        if report.marked:
+            console.print(Text("Cells marked • are of this call, the others of earlier calls of this sweep.\n"))
     for section in report.sections:
         console.print(_table(section))
     _show_failures(report.failures, console)
@@ -51,7 +53,8 @@ def _leaders(report: Report) -> Table:
     for line in lines[:NUM_LEADERS]:
         row = line.row
         scores = (number(row.best, row.main_metric), number(row.test, row.main_metric), percent(row.share_of_teacher))
-        table.add_row(*map(Text, (str(line.place or ""), row.words, *scores, note(row))))
+        mark = "• " if row.fingerprint in report.marked else ""
+        table.add_row(*map(Text, (f"{mark}{line.place or ''}", row.words, *scores, note(row))))
     return table
 
 

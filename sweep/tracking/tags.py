@@ -38,7 +38,7 @@ SWEEP = "sweep"
 VIEW = "mlflow.sharedViewState."
 """Starts the tag of a ready-made view."""
 EXPERIMENT_MODE, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
-"""MLflow's UI opens an experiment of this kind in its mode for model training; without the tag it guesses."""
+"""What MLflow's UI takes the experiment for; without the tag it guesses."""
 
 # Params: the config, flattened, and the mappings of a cell.
 MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM = "model.name", "strategy.kind", "init"

@@ -29,10 +29,12 @@ METRICS = [SECONDS_TOTAL, SCORE_OF_THE_WAY, SCORE_TEST, SCORE_VALIDATION]
 _MODES = {"parallel": "CHART", "grouped": "TABLE"}
 
 VIEWS = tuple(_MODES)
+MODE = "workflowType=machine_learning"
+"""MLflow 3.17 takes the mode of its side bar from the address; other versions take it from the experiment's tag."""
 
 
 def tags(axes: Sequence[str]) -> dict[str, str]:
-    """The tags of an experiment: the mode in which the UI opens it, and the views that it offers.
+    """The tags of an experiment: that it is one of model training, and the views that it offers.
 
     `axes` are the params, besides model, strategy and init, that the sweep varies.
     """
@@ -77,12 +79,15 @@ def _grouped(axes: Sequence[str]) -> dict[str, Any]:
 
 
 def page(server: str, path: str) -> str:
-    """The address of a page of the UI; what the server's address asks for goes along (`?workspace=default`)."""
+    """The address of a page of the UI in its mode for model training.
+
+    What the server's address asks for goes along (`?workspace=default`).
+    """
     address, _, asked = server.partition("?")
-    return f"{address.rstrip('/')}/#/{path}" + (f"?{asked}" if asked else "")
+    return f"{address.rstrip('/')}/#/{path}?{'&'.join(filter(None, (asked, MODE)))}"
 
 
 def link(server: str, experiment_id: str, view: str) -> str:
     """The address of a view."""
     runs = page(server, f"experiments/{experiment_id}/runs")
-    return f"{runs}{'&' if '?' in runs else '?'}compareRunsMode={_MODES[view]}&viewStateShareKey={view}"
+    return f"{runs}&compareRunsMode={_MODES[view]}&viewStateShareKey={view}"

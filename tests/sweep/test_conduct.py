@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -243,3 +244,25 @@ def test_what_fits_no_gpu_of_the_cluster_is_refused_before_anything_starts(
     there[:] = []
     with pytest.raises(SystemExit, match="it starts"):
         main([path, *small, "resources.gpus=1"])
+
+
+def test_a_narrower_call_leaves_the_report_whole(planned: tuple[checks.Checked, Plan], tmp_path: Path) -> None:
+    """Its own cells are marked, and its exit status is theirs."""
+    records = Records(Storage(planned[0].config.storage_url))
+    finish(planned[1], records)
+    failing, done = planned[1].cells
+    (records.storage.workspace(records.cell(failing).root) / "result.json").unlink()
+    begin(records.cell(failing)).fail("not finite at step 3: loss nan", "", by_itself=True)
+    config = str(tmp_path / "sweep.yaml")
+    assert main([config]) == 1
+    table = tmp_path / "runs/sweeps/own/results.csv"
+    before = table.read_bytes()
+    assert main([config, "axes.strategy=[forward]"]) == 0
+    assert table.read_bytes() == before
+    page = (tmp_path / "runs/sweeps/own/report.html").read_text()
+    assert '<td class="n">• 1</td><td>forward</td>' in page
+    assert '<td class="n"></td><td>none</td>' in page
+    assert "not finite at step 3" in page
+    sweep = json.loads((tmp_path / "runs/sweeps/own/sweep.json").read_text())
+    assert sweep["own"] == [done]
+    assert {failing, done} <= sweep["runs"].keys()

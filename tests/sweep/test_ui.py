@@ -92,11 +92,13 @@ def test_links_are_given_where_the_experiment_has_the_views() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        assert ui.links(address, "a b") == {}
+        runs = f"{address}/#/experiments/7/runs?workflowType=machine_learning"
+        assert ui.links(address, "a b") == {"runs": runs}
         tags += [{"key": key, "value": value} for key, value in views.tags([]).items()]
         assert ui.links(address, "a b") == {
-            "parallel": f"{address}/#/experiments/7/runs?compareRunsMode=CHART&viewStateShareKey=parallel",
-            "grouped": f"{address}/#/experiments/7/runs?compareRunsMode=TABLE&viewStateShareKey=grouped",
+            "runs": runs,
+            "parallel": f"{runs}&compareRunsMode=CHART&viewStateShareKey=parallel",
+            "grouped": f"{runs}&compareRunsMode=TABLE&viewStateShareKey=grouped",
         }
         server.shutdown()
     assert ui.links(address, "a b") == {}

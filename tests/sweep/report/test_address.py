@@ -36,5 +36,6 @@ def test_the_call_opens_these_runs(folder: str, tmp_path: Path, monkeypatch: pyt
 
 def test_a_server_has_an_address_and_what_is_not_tracked_has_none() -> None:
     sweep = finished_sweep(Storage(f"memory://{uuid4().hex}"), {"tiny-bert": BERT})
-    assert where_the_runs_are(sweep) == ["MLflow has the runs: http://127.0.0.1:5000/#/experiments/1/runs"]
+    runs = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+    assert where_the_runs_are(sweep) == [f"MLflow has the runs: {runs}"]
     assert where_the_runs_are(sweep.model_copy(update={"experiment_id": ""})) == []

@@ -113,7 +113,8 @@ def test_the_page_stands_alone(storage: Storage) -> None:
     assert all(attributes["alt"] for tag, attributes in page.tags if tag == "img")
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
     links = [attributes["href"] or "" for tag, attributes in page.tags if "href" in attributes]
-    assert sorted(links) == [f"http://127.0.0.1:5000/#/experiments/1/runs/run{number:04x}" for number in range(10)]
+    runs = [f"http://127.0.0.1:5000/#/experiments/1/runs/run{number:04x}" for number in range(10)]
+    assert sorted(links) == [f"{run}?workflowType=machine_learning" for run in runs]
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object"}
     assert "url(" not in html
     assert "@import" not in html

@@ -23,8 +23,10 @@ def test_the_views_show_scores_and_axes_and_the_experiment_is_one_of_model_train
 
 
 def test_what_a_servers_address_asks_for_goes_behind_the_path() -> None:
-    assert views.page("http://mlflow:5000/", "experiments/7") == "http://mlflow:5000/#/experiments/7"
+    mode = "workflowType=machine_learning"
+    assert views.page("http://mlflow:5000/", "experiments/7") == f"http://mlflow:5000/#/experiments/7?{mode}"
     server = "https://host/mlflow/?workspace=default"
-    assert views.page(server, "experiments/7/runs/a") == "https://host/mlflow/#/experiments/7/runs/a?workspace=default"
-    runs = "https://host/mlflow/#/experiments/7/runs?workspace=default"
+    asked = f"?workspace=default&{mode}"
+    assert views.page(server, "experiments/7/runs/a") == f"https://host/mlflow/#/experiments/7/runs/a{asked}"
+    runs = f"https://host/mlflow/#/experiments/7/runs{asked}"
     assert views.link(server, "7", "grouped") == f"{runs}&compareRunsMode=TABLE&viewStateShareKey=grouped"

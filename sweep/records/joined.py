@@ -1,0 +1,64 @@
+"""The cells of all calls of a sweep: a narrower call does not make its table and report narrower.
+
+A cell of an earlier call stays as long as its record has ended and this call has no cell with the same config, which
+other data or another program made anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from sweep.grid.cells import Cell
+from sweep.grid.fingerprint import canonical
+from sweep.records.archive import FILE, Sweep
+from sweep.records.records import Records
+from sweep.records.storage import Storage
+from trainables.errors import InputError
+from trainables.inert import without_inert
+
+logger = logging.getLogger(__name__)
+
+
+def joined(sweep: Sweep, storage: Storage) -> Sweep:
+    """The sweep with the cells of its earlier calls and their runs; its own cells are marked."""
+    earlier = _earlier(sweep.name, storage)
+    own = tuple(cell.fingerprint for cell in sweep.cells)
+    cells = all_cells(sweep.name, sweep.cells, storage)
+    is_same_place = earlier and (earlier.tracking_uri, earlier.experiment_id) == (
+        sweep.tracking_uri,
+        sweep.experiment_id,
+    )
+    runs = {**earlier.runs, **sweep.runs} if earlier and is_same_place else sweep.runs
+    return sweep.model_copy(update={"cells": cells, "own": own, "runs": runs})
+
+
+def all_cells(name: str, cells: Iterable[Cell], storage: Storage) -> tuple[Cell, ...]:
+    """These cells, and those of earlier calls of the sweep; in the earlier order where it has all of these."""
+    own = {cell.fingerprint: cell for cell in cells}
+    earlier = _earlier(name, storage)
+    if earlier is None:
+        return tuple(own.values())
+    configs = {_effect(cell) for cell in own.values()}
+    records = Records(storage)
+    kept = {
+        cell.fingerprint: cell
+        for cell in earlier.cells
+        if cell.fingerprint in own
+        or (_effect(cell) not in configs and records.cell(cell.fingerprint).state() != "missing")
+    }
+    return tuple({**kept, **own}.values()) if own.keys() <= kept.keys() else tuple({**own, **kept}.values())
+
+
+def _earlier(name: str, storage: Storage) -> Sweep | None:
+    """What the last call of the sweep has stored; None where nothing, or nothing that this program can read."""
+    try:
+        return Sweep.read(storage, f"sweeps/{name}/{FILE}")
+    except InputError as error:
+        logger.warning("the cells of earlier calls are left out: %s", error)
+        return None
+
+
+def _effect(cell: Cell) -> str:
+    """A text that is equal for cells whose configs have the same effect."""
+    return canonical(without_inert(cell.config).model_dump(mode="json"))
