@@ -1,20 +1,35 @@
-"""The answers of a cell to its test split, read from `predictions.jsonl`."""
+"""The answers of a model to the test split, read from the `predictions.jsonl` of its record."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from sweep.records.records import Record
 from trainables.predictions import FILE
 
-Answer = dict[str, Any]
-"""A row of the file: `split`, `row` and `prediction`, with `text` and `reference` where it has them."""
 SPLIT = "test"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one row, with the row's text and its right answer where the file has them."""
+
+    row: int
+    prediction: Any
+    text: str | None
+    reference: str | None
 
 
 def answers(record: Record) -> list[Answer]:
     """The answers to the split `test`, in the order of its rows; empty where the record has none."""
     file = record.path(FILE)
     lines = file.read_text(encoding="utf-8").splitlines() if file and file.is_file() else []
-    return [row for row in map(json.loads, lines) if row["split"] == SPLIT]
+    rows = [row for row in map(json.loads, lines) if row["split"] == SPLIT]
+    return [Answer(row["row"], row["prediction"], _text(row.get("text")), _text(row.get("reference"))) for row in rows]
+
+
+def _text(value: Any) -> str | None:
+    """One text: the texts of a pair, or several references, are joined."""
+    return " | ".join(map(str, value)) if isinstance(value, list) else None if value is None else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweep.report.doubts import Doubt, Doubtful
-from sweep.report.formats import count, number
+from sweep.report.formats import capital, count, number
 
 MAX_NAMES = 2
 OF_A_TASK = (Doubt.TEACHER_AT_CHANCE, Doubt.ALL_EQUAL)
@@ -29,6 +29,8 @@ def _sentence(doubt: Doubt, concerned: Sequence[Doubtful], num_students: int) ->
     first, row = concerned[0], concerned[0].row
     is_many = len(concerned) > 1
     some = f"{len(concerned)} of {count(num_students, 'student')} ({_names(concerned)})"
+    if num_students == len(concerned):
+        some = f"all {count(num_students, 'student')}" if is_many else "the only student"
     rate = f"train.learning_rate (here {', '.join(dict.fromkeys(each.rate for each in concerned))})"
     match doubt:
         case Doubt.TEACHER_AT_CHANCE:
@@ -37,10 +39,10 @@ def _sentence(doubt: Doubt, concerned: Sequence[Doubtful], num_students: int) ->
             return f"The teacher of {row.model} on {row.task} scores {scores}; {cure}."
         case Doubt.ONE_CLASS:
             cure = f"train longer ({first.epochs}), or raise {rate}"
-            return f"{some} {'give' if is_many else 'gives'} every row the same class: {cure}."
+            return f"{capital(some)} {'give' if is_many else 'gives'} every row the same class: {cure}."
         case Doubt.ABOVE_TEACHER:
             scores = "score above their teacher" if is_many else "scores above its teacher"
-            return f"{some} {scores}: a teacher that is trained longer (model.finetune) may have more to give."
+            return f"{capital(some)} {scores}: a teacher that is trained longer (model.finetune) may have more to give."
         case Doubt.STILL_FALLING:
             return f"The loss of {some} still falls at the last step: train longer ({first.epochs})."
         case Doubt.ALL_EQUAL:

@@ -86,7 +86,7 @@ def _doubts(row: ResultRow, config: TrialConfig, journal: Sequence[JournalRow], 
         yield Doubt.TEACHER_AT_CHANCE
     share = row.share_of_teacher
     is_near_chance = config.task.kind == "classification" and (share is None or share < NEAR_CHANCE)
-    if is_near_chance and len({each["prediction"] for each in answers(records.cell(row.fingerprint))}) == 1:
+    if is_near_chance and len({each.prediction for each in answers(records.cell(row.fingerprint))}) == 1:
         yield Doubt.ONE_CLASS
     if share is not None and share > 1:
         yield Doubt.ABOVE_TEACHER

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweep.report.formats import difference, number
+from sweep.report.formats import capital, difference, number
 from sweep.report.results import ResultRow
 from sweep.report.summary import INITS, Comparison, Section, compare
 from sweep.tracking.tags import ACUTE_SHARE
@@ -47,7 +47,7 @@ def overview(sections: Sequence[Section]) -> list[str]:
         sentences = [
             f"{place}{_short(each, section.metric)}"
             if (place := _place(section, init, comparable))
-            else _capital(_short(each, section.metric))
+            else capital(_short(each, section.metric))
             for section, init, each in comparable
         ]
     return [*sentences, *_angles(sections), _caution(min(each.num_seeds for _, _, each in comparable))]
@@ -65,15 +65,14 @@ def _place(section: Section, init: str, all_places: Sequence[tuple[Section, str,
 
 def _short(comparison: Comparison, metric: str) -> str:
     """`strategies differ by 0.006; matching gains 0.033.`"""
-    parts = [f"strategies differ by {difference(comparison.spread, metric)}"] if comparison.spread is not None else []
+    parts: list[str] = []
+    if (spread := comparison.spread) is not None:
+        parts.append(f"strategies differ by {difference(spread, metric)}" if spread else "strategies score the same")
     if (gain := comparison.gain) is not None:
         subject = "matching" if len(comparison.matching) > 1 else next(iter(comparison.matching))
-        parts.append(f"{subject} {'gains' if gain >= 0 else 'loses'} {difference(abs(gain), metric)}")
+        amount = difference(abs(gain), metric) if gain else "nothing"
+        parts.append(f"{subject} {'gains' if gain >= 0 else 'loses'} {amount}")
     return f"{'; '.join(parts)}."
-
-
-def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
 
 
 def _ranges(comparisons: Sequence[Comparison], metric: str) -> str:

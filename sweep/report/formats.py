@@ -36,6 +36,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def capital(text: str) -> str:
+    """The text with a capital letter at its start, and no other letter changed."""
+    return text[:1].upper() + text[1:]
+
+
 def note(row: ResultRow) -> str:
     """What there is to say of a cell beside its numbers: that it has none, what makes them mean little, its mapping."""
     status = [row.status] if row.status != "done" else []

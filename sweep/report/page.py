@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sweep.report import formats, results, summary
 from sweep.report.address import run_link
 from sweep.report.axes import draw_axes
+from sweep.report.best_answers import best_answers
 from sweep.report.drawing import draw
 from sweep.report.plots.style import palette
 from sweep.report.report import Report
@@ -62,12 +63,13 @@ def _summary(report: Report) -> dict[str, Any]:
 
 
 def _pictures(report: Report) -> dict[str, Any]:
-    """Its pictures, in one set of colours."""
+    """Its pictures, in one set of colours, and what the best students answer."""
     strategies = list(dict.fromkeys(row.strategy for row in report.cells))
     colours = palette(strategies)
     return {
         "strategies": strategies,
         "colours": colours,
+        "best_answers": best_answers(report.rows, report.configs, report.records),
         "axis_pictures": draw_axes(report.rows, colours),
         "sections": [draw(section, report.journals, report.records, colours) for section in report.sections],
     }

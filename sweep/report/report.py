@@ -16,6 +16,7 @@ from sweep.report.results import ResultRow
 from sweep.report.summary import Section
 from sweep.report.training import Journals
 from sweep.report.usage import SavedStudent
+from trainables.config import TrialConfig
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Report:
     @property
     def records(self) -> Records:
         return Records(self.storage)
+
+    @cached_property
+    def configs(self) -> dict[str, TrialConfig]:
+        """The configs of the cells by fingerprint."""
+        return {cell.fingerprint: cell.config for cell in self.sweep.cells}
 
     @property
     def cells(self) -> list[ResultRow]:
@@ -77,12 +83,11 @@ class Report:
     @cached_property
     def student(self) -> SavedStudent | None:
         """The best of the students that lie in the storage."""
-        configs = {cell.fingerprint: cell.config for cell in self.sweep.cells}
         for row in ranked(self.rows):
             record = self.records.cell(row.fingerprint)
             result = record.result()
             if result and self.storage.list(folder := f"{record.root}/{result.student}"):
-                return SavedStudent(row, configs[row.fingerprint], self.storage.full_url(folder))
+                return SavedStudent(row, self.configs[row.fingerprint], self.storage.full_url(folder))
         return None
 
     @cached_property

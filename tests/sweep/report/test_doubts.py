@@ -94,7 +94,7 @@ def test_a_share_above_the_whole(records: Records) -> None:
     measure_teacher(records)
     finish(records, a_cell(), test=0.95)
     assert sentences(records, a_cell()) == [
-        "1 of 1 student (forward · teacher) scores above its teacher: "
+        "The only student scores above its teacher: "
         "a teacher that is trained longer (model.finetune) may have more to give."
     ]
 
@@ -103,8 +103,7 @@ def test_a_loss_that_still_falls(records: Records) -> None:
     measure_teacher(records)
     finish(records, a_cell(), losses=FALLING)
     assert sentences(records, a_cell()) == [
-        "The loss of 1 of 1 student (forward · teacher) still falls at the last step: "
-        "train longer (80 steps are at most 1 epoch)."
+        "The loss of the only student still falls at the last step: train longer (80 steps are at most 1 epoch)."
     ]
 
 
