@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +16,10 @@ from sweep.report.summary import INITS
 
 Grouped = tuple[str, str]
 """Strategy and init."""
+MAX_NAME = 50
+"""Letters of a strategy's name that fit the width of a panel."""
+MIN_DISTANCE = 0.12
+"""The least distance of the names of two values, as a share of the axis."""
 LOG_RATIO = 5.0
 """An axis whose largest value is this many times its smallest is logarithmic."""
 
@@ -33,7 +37,7 @@ def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figur
     strategies = list(dict.fromkeys(strategy for strategy, _ in scores))
     inits = list(dict.fromkeys(init for _, init in scores))
     with mpl.rc_context(STYLE):
-        figure, axes = panel(1.2 + 0.34 * len(strategies))
+        figure, axes = panel(1.1 + 0.5 * len(strategies))
         for (strategy, init), values in scores.items():
             height = strategies.index(strategy) + 0.22 * (inits.index(init) - (len(inits) - 1) / 2)
             colour = INIT_COLOURS[init]
@@ -44,8 +48,15 @@ def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figur
         for init in inits:
             axes.plot([], [], "o", color=INIT_COLOURS[init], markersize=7, label=INITS[init])
         _ends(axes, scale)
-        axes.set_yticks(range(len(strategies)), strategies)
-        axes.set_ylim(len(strategies) - 0.5, -0.5)
+        for row, strategy in enumerate(strategies):
+            # Above its dots, where a long name takes nothing from their width.
+            name = strategy if len(strategy) <= MAX_NAME else f"{strategy[: MAX_NAME - 1]}…"
+            axes.annotate(
+                name, (0, row - 0.36), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+                va="center",
+            ).set_in_layout(False)  # fmt: skip
+        axes.set_yticks(range(len(strategies)), [""] * len(strategies))
+        axes.set_ylim(len(strategies) - 0.6, -0.65)
         axes.set_xlabel(f"test {scale.metric}")
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
@@ -69,11 +80,24 @@ def axis_plot(dots: Sequence[Dot], axis: str, metric: str, colours: Mapping[str,
         values = sorted({dot.value for dot in dots})
         if values[0] > 0 and values[-1] >= LOG_RATIO * values[0]:
             axes.set_xscale("log")
-        axes.set_xticks(values, [short_value(str(value)) for value in values])
+        ticks = _apart(values, np.log if axes.get_xscale() == "log" else np.asarray)
+        axes.set_xticks(ticks, [short_value(str(value)) for value in ticks])
         axes.set_xticks([], minor=True)
         axes.set_xlabel(axis)
         axes.set_ylabel(f"validation {metric}")
     return figure
+
+
+def _apart(values: Sequence[float], scale: Callable[[Sequence[float]], Any]) -> list[float]:
+    """Those of the ascending values whose names have room on the axis: the first, the last, and what lies far enough
+    from both and from each other."""
+    places = dict(zip(values, scale(values), strict=True))
+    room = MIN_DISTANCE * (places[values[-1]] - places[values[0]])
+    chosen = [values[0]]
+    for value in values[1:-1]:
+        if places[value] - places[chosen[-1]] >= room and places[values[-1]] - places[value] >= room:
+            chosen.append(value)
+    return [*chosen, values[-1]] if len(values) > 1 else chosen
 
 
 def _ends(axes: Axes, scale: Scale) -> None:

@@ -66,6 +66,24 @@ def test_a_dot_per_cell_and_a_line_per_strategy_against_an_axis() -> None:
     )
 
 
+def test_names_neither_take_the_room_of_the_numbers_nor_lie_over_each_other() -> None:
+    long = "custom(states=[1, 3, 5, 7, 9, 11], match_embeddings=false, and_more=true)"
+    figure = score_plot({(long, "random"): [0.6], ("none", "random"): [0.7]}, SCALE)
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_position().width > 0.8
+    values = [1e-5, 2e-5, 3e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3]
+    (axes,) = axis_plot([Dot("none", value, 0.5) for value in values], "lr", "f1", COLOURS).axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == [
+        "1e-5",
+        "2e-5",
+        "5e-5",
+        "1e-4",
+        "2e-4",
+        "5e-4",
+        "1e-3",
+    ]
+
+
 def test_curves_a_line_per_strategy() -> None:
     curves = {"none": ([1, 2], [0.5, 0.6]), "forward": ([1, 2], [0.6, 0.8])}
     (axes,) = curve_plot(curves, "random start", "validation accuracy", COLOURS).axes
