@@ -42,13 +42,13 @@ def load_results(storage: str | Path, name: str | None = None) -> pd.DataFrame:
 
     `storage` is a path or an fsspec URL. `name` is the name of a sweep; None takes every sweep of the storage.
 
-    Columns: `sweep`; `kind` (teacher or cell); `model`, `task`, `strategy`, `init`, `seed`; the `label` that tables
-    show; `status` (done, failed or missing) and the `reason` of a failure; `step`, the last optimiser step with a
-    measurement, and `measured`, the time of that measurement in UTC; `main_metric`, and that metric as `best`
-    (validation), `test` and `teacher_test`; `share_of_teacher`, the share of the way from chance to the teacher;
-    `teacher` and `fingerprint`, which name the records; one column for each further field that the sweep varies, such
-    as `train.learning_rate`; one for each final metric, such as `test/accuracy`. A value that does not exist, or not
-    yet, is missing.
+    Columns: `sweep`; `kind` (teacher or cell); `model`, `task`, `strategy`, `init`, `seed`; `status` (done, failed or
+    missing) and the `reason` of a failure; `step`, the last optimiser step with a measurement, and `measured`, the time
+    of that measurement in UTC; `main_metric`, and that metric as `best` (validation), `test`, `teacher_test` and
+    `chance` (of guessing); `share_of_teacher`, the share of the way from chance to the teacher; `teacher` and
+    `fingerprint`, which name the records; one column for each further field that the sweep varies, such as
+    `train.learning_rate`; one for each final metric, such as `test/accuracy`. A value that does not exist, or not yet,
+    is missing.
 
     Raises InputError where the storage holds no sweep, or none with that name.
 

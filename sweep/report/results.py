@@ -92,9 +92,11 @@ def table(rows: Iterable[ResultRow]) -> tuple[list[str], list[dict[str, Any]]]:
     return columns, [flat | axes | metrics for flat, axes, metrics in lines]
 
 
-def write_csv(rows: Iterable[ResultRow], storage: Storage, path: str) -> None:
-    """Writes the table as CSV."""
+def write_csv(rows: Sequence[ResultRow], storage: Storage, path: str) -> None:
+    """Writes the table as CSV, with the notes of the rows beside the reasons of failures."""
     columns, lines = table(rows)
+    columns.insert(columns.index("reason") + 1, "note")
+    lines = [line | {"note": "; ".join(row.notes)} for line, row in zip(lines, rows, strict=True)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -182,4 +184,4 @@ def _flat(row: ResultRow) -> dict[str, Any]:
     others = ("label", "words", "axes", "metrics", "notes")
     flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in others}
     mapping = "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())
-    return flat | {"mapping": mapping, "note": "; ".join(row.notes)}
+    return flat | {"mapping": mapping}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,7 +143,8 @@ def test_csv(records: Records) -> None:
     cells = [make_cell(f"{rate}", train={"learning_rate": rate}) for rate in (1e-4, 2e-4)]
     measure_teacher(records)
     finish(records, cells[0], signature="nrefs:1|case:mixed")
-    write_csv(rows(records, cells), records.storage, "sweeps/x/results.csv")
+    table = [replace(row, notes=("one", "two")) if row.status == "missing" else row for row in rows(records, cells)]
+    write_csv(table, records.storage, "sweeps/x/results.csv")
     data = records.storage.read("sweeps/x/results.csv")
     assert data is not None
     teacher, done, missing = csv.DictReader(io.StringIO(data.decode()))
@@ -160,3 +162,4 @@ def test_csv(records: Records) -> None:
     assert done["mapping"] == "encoder 0:0 1:8 2:4 3:12"
     assert (done["test"], done["share_of_teacher"], done["signature"]) == ("0.5", "0.5", "nrefs:1|case:mixed")
     assert (missing["status"], missing["test"]) == ("missing", "")
+    assert (missing["note"], done["note"]) == ("one; two", "")
