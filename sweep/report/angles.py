@@ -12,7 +12,7 @@ from sweep.records.records import Records
 from sweep.report.picture import Picture
 from sweep.report.plots.angles import AngleLine, angle_lines_plot, angle_plot
 from sweep.report.results import ResultRow
-from sweep.report.summary import INITS, NO_MATCHING, Group, Section
+from sweep.report.summary import NO_MATCHING, Group, Section, init_text
 from sweep.report.training import Journals, curve
 from sweep.tracking.tags import ACUTE_SHARE, COS_MEAN, angle_metric
 from trainables.angle_file import read, seen_from
@@ -54,8 +54,8 @@ def draw_angles(section: Section, journals: Journals, records: Records, colours:
         ],
         lines=[
             Picture.of(
-                angle_lines_plot(lines, f"{stack}, {INITS[init]}", colours),
-                f"Mean cosines seen from student state 1 of the {stack}, {INITS[init]}: {section.title}",
+                angle_lines_plot(lines, f"{stack}, {init_text(init)}", colours),
+                f"Mean cosines seen from student state 1 of the {stack}, {init_text(init)}: {section.title}",
             )
             for stack in section.stacks
             for init in section.inits
@@ -111,7 +111,7 @@ def _maps(
     for init in section.inits:
         for row, ends in cell_angles:
             if row.init == init and stack in ends:
-                names = (f"{INITS[init]},\nuntrained", f"{INITS[init]},\nafter {row.strategy}")
+                names = (f"{init_text(init)},\nuntrained", f"{init_text(init)},\nafter {row.strategy}")
                 maps |= dict(zip(names, ends[stack], strict=True))
                 break
     return maps

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sweep.report.picture import Picture
 from sweep.report.plots.scores import Dot, axis_plot
 from sweep.report.results import ResultRow
-from sweep.report.summary import INITS, short_names
+from sweep.report.summary import init_text, short_names
 
 
 class AxisPicture(NamedTuple):
@@ -32,7 +32,7 @@ def draw_axes(rows: Sequence[ResultRow], colours: Mapping[str, str]) -> list[Axi
         for field, name in names.items():
             dots = _dots(own, field)
             if len({dot.value for dot in dots}) > 1:
-                caption = f"{model} on {task}, {INITS[init]}"
+                caption = f"{model} on {task}, {init_text(init)}"
                 alt = f"Validation {own[0].main_metric} against {field}: {caption}"
                 pictures.append(
                     AxisPicture(caption, Picture.of(axis_plot(dots, name, own[0].main_metric, colours), alt))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sweep.report.formats import capital, difference, number
 from sweep.report.results import ResultRow
-from sweep.report.summary import INITS, Comparison, Section, compare
+from sweep.report.summary import Comparison, Section, compare, init_text
 from sweep.tracking.tags import ACUTE_SHARE
 
 MAX_PLACES = 4
@@ -29,7 +29,7 @@ def best(row: ResultRow) -> str:
 
 def findings(section: Section) -> list[str]:
     """Describes the numbers of a section in one or two sentences per init."""
-    return [f"{INITS[init].capitalize()}: {_detailed(compare(section.of(init)), section)}" for init in section.inits]
+    return [f"{capital(init_text(init))}: {_detailed(compare(section.of(init)), section)}" for init in section.inits]
 
 
 def overview(sections: Sequence[Section]) -> list[str]:
@@ -59,7 +59,7 @@ def _place(section: Section, init: str, all_places: Sequence[tuple[Section, str,
     has_models = len({(each.model, each.task) for each in sections}) > 1
     parts = [f"{section.model} on {section.task}"] if has_models else []
     parts += [section.axes_text] if len({each.axes_text for each in sections}) > 1 and section.axes_text else []
-    parts += [INITS[init]] if len({each for _, each, _ in all_places}) > 1 else []
+    parts += [init_text(init)] if len({each for _, each, _ in all_places}) > 1 else []
     return f"{', '.join(parts)}: " if parts else ""
 
 

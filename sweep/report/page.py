@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sweep.grid import labels
 from sweep.report import formats, results, summary
 from sweep.report.address import run_link
 from sweep.report.axes import draw_axes
@@ -78,8 +79,9 @@ def _pictures(report: Report) -> dict[str, Any]:
 def _words(report: Report) -> dict[str, Any]:
     """How it writes numbers, names and addresses."""
     return {
-        "inits": summary.INITS,
+        "init_text": summary.init_text,
         "note": formats.note,
+        "pairs": labels.pairs,
         "number": formats.number,
         "num_leaders": NUM_LEADERS,
         "percent": formats.percent,

@@ -13,6 +13,12 @@ from sweep.tracking.tags import ANGLE
 
 NO_MATCHING = "none"
 INITS = {"random": "random start", "teacher": "teacher's weights"}
+"""What the page calls the inits of the paper."""
+
+
+def init_text(init: str) -> str:
+    """What the page calls an init: `random start`; any other than those of the paper by its own name."""
+    return INITS.get(init, init.replace("_", " "))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sweep.records.journal import JournalRow
 from sweep.records.records import Records
 from sweep.report.picture import Picture
 from sweep.report.plots.curves import Curve, curve_plot, mean_curve, state_plot
-from sweep.report.summary import INITS, Section
+from sweep.report.summary import Section, init_text
 from sweep.tracking.tags import TRAIN_LOSS, TRAIN_LOSS_KL, eval_metric
 
 LOSSES = {TRAIN_LOSS: "training loss", TRAIN_LOSS_KL: "KL to the teacher, training"}
@@ -41,8 +41,8 @@ def draw_training(section: Section, journals: Journals, records: Records, colour
         ],
         states=[
             Picture.of(
-                state_plot(states, f"{stack}, {INITS[init]}", colours),
-                f"Hidden loss of each student state of the {stack}, {INITS[init]}: {title}",
+                state_plot(states, f"{stack}, {init_text(init)}", colours),
+                f"Hidden loss of each student state of the {stack}, {init_text(init)}: {title}",
             )
             for init in section.inits
             for stack, states in _hidden_losses(section, init, records).items()
@@ -61,8 +61,8 @@ def _curves(section: Section, journals: Journals, colours: Mapping[str, str], me
     for init in section.inits:
         curves = _by_strategy(section, init, lambda key: curve(journals[key], metric))
         if any(len(steps) >= MIN_POINTS for steps, _ in curves.values()):
-            alt = f"{what.capitalize()} over the steps, {INITS[init]}: {section.title}"
-            pictures.append(Picture.of(curve_plot(curves, INITS[init], what, colours), alt))
+            alt = f"{what.capitalize()} over the steps, {init_text(init)}: {section.title}"
+            pictures.append(Picture.of(curve_plot(curves, init_text(init), what, colours), alt))
     return pictures
 
 

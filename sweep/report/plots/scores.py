@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweep.grid.varied import short_value
-from sweep.report.plots.style import GREY, INIT_COLOURS, STYLE, Scale, dashes, panel
-from sweep.report.summary import INITS
+from sweep.report.plots.style import GREY, STYLE, Scale, dashes, init_colour, panel
+from sweep.report.summary import init_text
 
 Grouped = tuple[str, str]
 """Strategy and init."""
@@ -40,13 +40,13 @@ def score_plot(scores: Mapping[Grouped, Sequence[float]], scale: Scale) -> Figur
         figure, axes = panel(1.1 + 0.5 * len(strategies))
         for (strategy, init), values in scores.items():
             height = strategies.index(strategy) + 0.22 * (inits.index(init) - (len(inits) - 1) / 2)
-            colour = INIT_COLOURS[init]
+            colour = init_colour(init)
             if len(values) > 1:
                 axes.plot(values, [height] * len(values), "o", color=colour, markersize=3.5, alpha=0.5)
             if values:
                 axes.plot(np.mean(values), height, "o", color=colour, markersize=7)
         for init in inits:
-            axes.plot([], [], "o", color=INIT_COLOURS[init], markersize=7, label=INITS[init])
+            axes.plot([], [], "o", color=init_colour(init), markersize=7, label=init_text(init))
         _ends(axes, scale)
         for row, strategy in enumerate(strategies):
             # Above its dots, where a long name takes nothing from their width.

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from sweep.report.summary import NO_MATCHING
 
 INIT_COLOURS = {"random": "#E69F00", "teacher": "#0072B2"}
+OTHER_INIT_COLOUR = "#D55E00"
 STRATEGY_COLOURS = ("#117733", "#CC6677", "#44AA99", "#AA4499", "#999933", "#882255", "#DDCC77")
 """From the muted palette of Paul Tol, which suits every kind of colour vision, without its blues."""
 NO_MATCHING_COLOUR = "#000000"
@@ -59,6 +60,11 @@ def palette(strategies: Iterable[str]) -> dict[str, str]:
         ramp = mpl.colormaps["gist_rainbow"]
         colours += [to_hex(ramp((index + 0.5) / num_more)) for index in range(num_more)]
     return {NO_MATCHING: NO_MATCHING_COLOUR, **dict(zip(matching, colours, strict=False))}
+
+
+def init_colour(init: str) -> str:
+    """The colour of an init as `#rrggbb`."""
+    return INIT_COLOURS.get(init, OTHER_INIT_COLOUR)
 
 
 def dashes(strategy: str) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sweep.report.plots.angles import LEFT_OUT, AngleLine, angle_lines_plot, angle_plot
 from sweep.report.plots.curves import curve_plot, mean_curve, state_plot
 from sweep.report.plots.scores import Dot, axis_plot, score_plot
-from sweep.report.plots.style import GREY, INIT_COLOURS, Scale, palette, svg_uri
+from sweep.report.plots.style import GREY, INIT_COLOURS, Scale, init_colour, palette, svg_uri
 
 COLOURS = palette(["none", "forward", "reverse"])
 SCALE = Scale("accuracy", teacher_score=0.9, chance=0.5)
@@ -107,7 +107,8 @@ def test_a_colour_has_one_meaning() -> None:
     colours = palette(["none", *names])
     assert colours["none"] == "#000000"
     assert list(colours) == ["none", *names]
-    assert len({*colours.values(), *INIT_COLOURS.values()}) == 23
+    inits = {init_colour(init) for init in ("random", "teacher", "another")}
+    assert len({*colours.values(), *inits}) == 24
     assert palette(names[::-1])["none"] == "#000000"
 
 

@@ -96,7 +96,7 @@ def test_the_leaderboard_comes_first_and_names_every_axis(storage: Storage) -> N
     assert [line[5] for line in cells] == sorted((line[5] for line in cells), reverse=True)
     assert "The other 20 cells" in html
     forward = next(line for line in cells if line[1:3] == ["forward", "random"])
-    assert forward[10] == "encoder 0→0 1→2 2→4 3→6"
+    assert forward[10] == "encoder 0:0 1:2 2:4 3:6"
     best = cells[0]
     words = f"Best: {best[1]} · {best[2]} · s{best[4]} · lr={best[3]}: validation {best[5]}, test {best[6]}"
     assert f'<p class="best">{words} of the teacher&#39;s 0.900.</p>' in html

@@ -101,6 +101,11 @@ def test_the_sentences_of_a_section_say_the_numbers() -> None:
     ]
 
 
+def test_an_init_that_the_paper_does_not_have_is_called_by_its_name() -> None:
+    (section,) = sections([row("none", 0.5, "an_own_init"), row("forward", 0.6, "an_own_init")])
+    assert findings.findings(section)[0].startswith("An own init: forward gains 0.100.")
+
+
 def test_the_overview_says_each_comparison_once() -> None:
     (compared, acute, caution) = findings.overview(sections(ROWS))
     assert compared == "Strategies differ by 0.150; matching gains 0.060."
