@@ -62,7 +62,7 @@ class SweepRun:
                 self._check_registry(self.config.register)
             self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
             cells = all_cells(self.config.name, self.plan.cells.values(), self.storage)
-            fields = varied.shown_params([cell.config for cell in cells])
+            fields = varied.varied([cell.config for cell in cells])
             self.tracking.tag_experiment(views.tags(fields))
         except TrackingError as error:
             if self.config.tracking_required:

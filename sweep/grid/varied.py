@@ -33,14 +33,6 @@ def varied(configs: Sequence[TrialConfig]) -> list[str]:
     return _varied(configs, cell_fields)
 
 
-def shown_params(configs: Sequence[TrialConfig]) -> list[str]:
-    """The flat fields that tell cells apart in a picture of all: the strategy's parameters that vary, then `varied`."""
-    strategies = [labels.flatten({"strategy": config.strategy.model_dump(mode="json")}) for config in configs]
-    fields = dict.fromkeys(field for strategy in strategies for field in strategy if field != "strategy.kind")
-    parameters = [field for field in fields if len({strategy.get(field) for strategy in strategies}) > 1]
-    return [*parameters, *varied(configs)]
-
-
 def cell_fields(config: TrialConfig) -> FlatConfig:
     """The fields that affect the cell, except strategy, init and seed, which its label names already."""
     inert = inert_fields(config)

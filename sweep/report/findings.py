@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweep.report.formats import capital, difference, number
+from sweep.report.formats import capital, difference, metric_text, number
 from sweep.report.results import ResultRow
 from sweep.report.summary import Comparison, Section, compare, init_text
 from sweep.tracking.tags import ACUTE_SHARE
@@ -76,7 +76,7 @@ def _short(comparison: Comparison, metric: str) -> str:
 
 
 def _ranges(comparisons: Sequence[Comparison], metric: str) -> str:
-    """`Accuracy: strategies differ by 0.004 to 0.020; matching gains 0.010 to 0.033 (6 comparisons).`"""
+    """`6 comparisons by accuracy: strategies differ by 0.004 to 0.020; matching gains 0.010 to 0.033.`"""
     spreads = [each.spread for each in comparisons if each.spread is not None]
     gains = [each.gain for each in comparisons if each.gain is not None]
     parts = [f"strategies differ by {_range(spreads, metric)}"] if spreads else []
@@ -86,11 +86,10 @@ def _ranges(comparisons: Sequence[Comparison], metric: str) -> str:
         parts.append(f"matching loses {_range([-gain for gain in gains], metric)}")
     elif gains:
         num_gained = sum(gain >= 0 for gain in gains)
-        lost, gained = number(-min(gains), metric), number(max(gains), metric)
-        parts.append(
-            f"matching gains up to {gained} in {num_gained}, and loses up to {lost} in {len(gains) - num_gained}"
-        )
-    return f"{metric.capitalize()}: {'; '.join(parts)} ({len(comparisons)} comparisons)."
+        lost, gained = difference(-min(gains), metric), difference(max(gains), metric)
+        num_lost = len(gains) - num_gained
+        parts.append(f"matching gains in {num_gained} (up to {gained}) and loses in {num_lost} (up to {lost})")
+    return f"{len(comparisons)} comparisons by {metric_text(metric)}: {'; '.join(parts)}."
 
 
 def _range(values: Sequence[float], metric: str) -> str:

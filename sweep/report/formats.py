@@ -31,6 +31,11 @@ def _decimals(metric: str) -> int:
     return 1 if metric == "bleu" else 3
 
 
+def metric_text(metric: str) -> str:
+    """`BLEU`, `matthews correlation`"""
+    return "BLEU" if metric == "bleu" else metric.replace("_", " ")
+
+
 def count(number: int, noun: str) -> str:
     """`1 student`, `3 students`"""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -51,6 +51,8 @@ class RunSpec:
             tags.DESCRIPTION: _describe_cell(config),
         }
         params = labels.flatten(config.model_dump(mode="json"))
+        # A parameter that only some strategies have is missing in the other runs, which a view of it would leave out.
+        params[tags.STRATEGY_PARAM] = own[tags.STRATEGY]
         return cls("cell", cell.fingerprint, parent, name, {**shared, **own}, params)
 
     @classmethod

@@ -40,8 +40,8 @@ VIEW = "mlflow.sharedViewState."
 EXPERIMENT_MODE, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 """What MLflow's UI takes the experiment for; without the tag it guesses."""
 
-# Params: the config, flattened, and the mappings of a cell.
-MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM = "model.name", "strategy.kind", "init"
+# Params: the config, flattened, the label of a cell's strategy, and its mappings.
+MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM = "model.name", "strategy", "init"
 
 # Metrics.
 TRAIN_LOSS, TRAIN_LOSS_KL = "train/loss", "train/loss_kl"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sweep.grid.cells import expand
-from sweep.grid.varied import cell_labels, short_labels, shown_params, teacher_labels, varied
+from sweep.grid.varied import cell_labels, short_labels, teacher_labels, varied
 from sweep.spec.sweep import SweepConfig
 from tests.sweep.tracked import make_cell
 from trainables.config import TrialConfig
@@ -59,13 +59,6 @@ def test_varied_fields_are_in_the_order_of_the_axes(axes: list[str]) -> None:
     }
     found = varied(grid(**{key: values[key] for key in axes}))
     assert found == [key for key in axes if key not in ("seed", "strategy")]
-
-
-def test_params_of_a_picture_are_those_that_vary() -> None:
-    states = [{"kind": "all_to_one", "teacher_state": state} for state in (2, 4)]
-    configs = grid(strategy=["forward", *states], init=["random"], train__learning_rate=[1e-4, 2e-4])
-    assert shown_params(configs) == ["strategy.teacher_state", "train.learning_rate"]
-    assert shown_params(grid(strategy=["forward", "reverse"], seed=[0, 1])) == []
 
 
 def test_a_label_shows_what_varies_and_nothing_else() -> None:

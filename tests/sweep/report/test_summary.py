@@ -127,12 +127,12 @@ def test_many_comparisons_are_summed_up_per_metric() -> None:
         for strategy, gain in (("none", 0.0), ("forward", 0.01), ("reverse", 0.02))
     ]
     assert findings.overview(sections(many))[0] == (
-        "Accuracy: strategies differ by 0.010 to 0.030; matching gains 0.015 to 0.045 (6 comparisons)."
+        "6 comparisons by accuracy: strategies differ by 0.010 to 0.030; matching gains 0.015 to 0.045."
     )
     lost = [replace(each, test=0.6) if each.strategy == "none" and each.init == "random" else each for each in many]
     assert findings.overview(sections(lost))[0] == (
-        "Accuracy: strategies differ by 0.010 to 0.030; matching gains up to 0.045 in 3, and loses up to 0.085 in 3 "
-        "(6 comparisons)."
+        "6 comparisons by accuracy: strategies differ by 0.010 to 0.030; "
+        "matching gains in 3 (up to 0.045) and loses in 3 (up to 0.085)."
     )
     lost = [replace(each, test=0.6) if each.strategy == "none" else each for each in many]
     assert "matching loses 0.055 to 0.085" in findings.overview(sections(lost))[0]

@@ -45,7 +45,7 @@ def test_the_names_that_others_build_on() -> None:
     assert written - TAGS == {
         *("mlflow.note.content", "mlflow.parentRunId", "mlflow.runName", "mlflow.sharedViewState."),
         *("mlflow.experimentKind", "custom_model_development"),
-        *("model.name", "strategy.kind"),
+        "model.name",
         *("train/loss", "train/loss_kl", "seconds/total"),
         *("score/validation", "score/test", "score/of_the_way"),
         *("cos_mean", "acute_share", "best/", "test", "angle/"),

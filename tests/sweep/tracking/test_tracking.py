@@ -109,6 +109,7 @@ def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Rec
     assert run.data.params["train.learning_rate"] == "2e-05"
     assert run.data.params["task.text"] == '["premise", "hypothesis"]'
     assert run.data.params["mapping.encoder"] == "0:0 1:4"
+    assert (run.data.params["strategy.kind"], run.data.params["strategy"]) == ("forward", "forward")
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["angles.npz", "per_state.json"]
 
 

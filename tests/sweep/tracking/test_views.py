@@ -14,7 +14,7 @@ def test_the_views_show_scores_and_axes_and_the_experiment_is_one_of_model_train
     assert tags["mlflow.experimentKind"] == "custom_model_development"
     parallel, grouped = (json.loads(tags[f"mlflow.sharedViewState.{view}"]) for view in views.VIEWS)
     (chart,) = parallel["compareRunCharts"]
-    params = ["model.name", "strategy.kind", "init", "train.learning_rate"]
+    params = ["model.name", "strategy", "init", "train.learning_rate"]
     assert chart["selectedParams"] == params
     assert chart["selectedMetrics"] == ["seconds/total", *SCORES]  # the last one gives the colour
     assert [key["groupByData"] for key in grouped["groupBy"]["groupByKeys"]] == params
