@@ -24,8 +24,8 @@ from sweep.tracking.tags import (
     VIEW,
 )
 
-METRICS = [SECONDS_TOTAL, SCORE_OF_THE_WAY, SCORE_TEST, SCORE_VALIDATION]
-"""What cells of every task have. The last one colours the lines: a student is chosen by it."""
+METRICS = [SECONDS_TOTAL, SCORE_VALIDATION, SCORE_TEST, SCORE_OF_THE_WAY]
+"""What cells of every task have. The last one colours the lines: alone among them it compares cells of all tasks."""
 _MODES = {"parallel": "CHART", "grouped": "TABLE"}
 
 VIEWS = tuple(_MODES)

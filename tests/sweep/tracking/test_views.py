@@ -6,7 +6,7 @@ import json
 
 from sweep.tracking import views
 
-SCORES = ["score/of_the_way", "score/test", "score/validation"]
+SCORES = ["score/validation", "score/test", "score/of_the_way"]
 
 
 def test_the_views_show_scores_and_axes_and_the_experiment_is_one_of_model_training() -> None:
