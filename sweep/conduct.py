@@ -96,7 +96,7 @@ class Conductor:
                 self.at_end.callback(self.sweep_run.publisher.close)
             with terminal.LiveProgress(self.console) as progress, self.sweep_run.system_metrics():
                 self._compute(teacher_cells, cells, progress)
-        keep.students(self.config.keep, self.plan.cells.values(), self.records)
+        keep.students(self.config.keep, self.plan.cells.values(), self.records, self.config.name)
         rows = self._report()
         return 0 if self.sweep_run.is_tracked and all(row.status == "done" for row in rows) else 1
 
@@ -185,6 +185,7 @@ class Conductor:
             cells=tuple(self.plan.cells.values()),
             tracking_uri=hidden(self.config.tracking_address),
             experiment_id=experiment_id,
+            keep=self.config.keep,
             runs=runs,
             plugins=plugins.active(),
         )

@@ -1,7 +1,7 @@
 """The command: it parses, plans, runs and reports a sweep.
 
     python sweep/run.py [CONFIG.yaml] [key.path=value …] [--plan] [--address RAY] [--retry-failed]
-        [--verbose]
+        [--remake-students] [--verbose]
 
 The exit status is 0 if every cell finished, 1 if a cell failed or could not be tracked, 2 if the config or the call is
 invalid, 130 if the command was interrupted (the same command then continues), and 141 if the reader of `--example` or
@@ -76,9 +76,11 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
     from sweep.plan import checks, cohorts, costs, cuts, minutes, states
     from sweep.records.records import Records
     from sweep.records.storage import Storage
+    from sweep.students import lost
 
     checked = checks.prepare(options.config, options.overrides, look_up=not options.plan)
-    plan = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
+    records = Records(Storage(checked.config.storage_url))
+    plan = states.Plan.of(checked, records)
     logger.info("the plan of %s is: %s", checked.config.name, states.counts(plan))
     cuts.show(checked, console)
     if options.plan:
@@ -87,11 +89,17 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
         cohorts.show(checked, plan, console)
         if not checked.config.resources.gpus and (duration := minutes.estimate(checked, plan)):
             console.print(Text(duration), soft_wrap=True)
+        lost.show(lost.fingerprints(checked.config, plan, records), checked.config, plan, console, ask=False)
         return 0
+    if options.remake_students:
+        lost.forget(lost.fingerprints(checked.config, plan, records), records)
+        plan = states.Plan.of(checked, records)
     # Ray, MLflow and torch take seconds to import, and neither a plan nor an error needs them.
     from sweep import conduct
 
-    return conduct.run(checked, plan, options, arguments, console)
+    status = conduct.run(checked, plan, options, arguments, console)
+    lost.show(lost.fingerprints(checked.config, plan, records), checked.config, plan, console, ask=True)
+    return status
 
 
 def script() -> NoReturn:

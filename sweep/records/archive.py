@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, PlainSerializer, PlainValidator, field_validator
 
@@ -16,6 +16,8 @@ from trainables.errors import InputError, Problem
 from trainables.plugins import Plugin, activate
 
 FILE = "sweep.json"
+Keep = Literal["best", "all", "none"]
+"""Which students a sweep keeps."""
 
 
 class StoredCell(BaseModel, frozen=True):
@@ -46,6 +48,28 @@ def _to_stored(cell: Cell) -> dict[str, Any]:
     return {"config": config, "data": cell.data, "teacher": cell.teacher_hash, "fingerprint": cell.fingerprint}
 
 
+class CellKey(BaseModel, frozen=True):
+    """What a cell is known by: its fingerprint, and the hashes of its teacher and data."""
+
+    fingerprint: str
+    teacher: str
+    data: str
+
+    @classmethod
+    def of(cls, cell: Cell) -> Self:
+        return cls(fingerprint=cell.fingerprint, teacher=cell.teacher_hash, data=cell.data)
+
+
+class Outline(StoredFile, frozen=True):
+    """`sweep.json` without the configs in it, so that no plug-in is needed to read it."""
+
+    name: str
+    time: int
+    """Milliseconds since the epoch."""
+    keep: Keep = "best"
+    cells: tuple[CellKey, ...]
+
+
 class SweepPlugins(StoredFile, frozen=True):
     """The plug-ins of `sweep.json`, without which the configs in it cannot be read."""
 
@@ -63,6 +87,8 @@ class Sweep(SweepPlugins, frozen=True):
     cells: tuple[Annotated[Cell, PlainValidator(_from_stored), PlainSerializer(_to_stored)], ...]
     tracking_uri: str
     experiment_id: str
+    keep: Keep = "best"
+    """The students that stay."""
     runs: dict[str, str]
     """Fingerprint -> id of the cell's run in MLflow."""
     own: tuple[str, ...] = ()
@@ -100,3 +126,9 @@ def names(storage: Storage) -> list[str]:
             [Problem("storage", f"got {place!r}, which holds no sweep; give the storage of a sweep's config")]
         )
     return known
+
+
+def outlines(storage: Storage) -> list[Outline]:
+    """The sweeps of a storage by name. Raises InputError where one of them cannot be read."""
+    files = (Outline.read(storage, f"sweeps/{name}/{FILE}") for name in storage.list("sweeps"))
+    return [outline for outline in files if outline is not None]

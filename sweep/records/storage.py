@@ -126,6 +126,14 @@ class Storage:
         return sorted(name for name in names if name and not name.startswith("."))
 
     @_as_os_error
+    def size(self, path: str) -> int:
+        """The bytes of a file, or of all files in a folder; 0 where there is none."""
+        try:
+            return int(self._fs.du(self._target(path)))
+        except FileNotFoundError:
+            return 0
+
+    @_as_os_error
     def delete(self, path: str) -> None:
         """Removes a file, or a folder with its contents; does nothing if the path does not exist."""
         try:
@@ -178,6 +186,7 @@ class Storage:
         """Moves the files of a local folder to `path`; the folder is gone afterwards, unless it is `path` itself."""
         target = self._target(path)
         if self.is_local and folder == Path(target):
+            _let_read(folder)
             return
         for file in sorted(folder.rglob("*")):
             if file.is_file():
@@ -188,10 +197,19 @@ class Storage:
                 else:
                     self._fs.put_file(str(file), place)
         shutil.rmtree(folder)
+        if self.is_local:
+            _let_read(Path(target))
 
     def _target(self, path: str) -> str:
         assert not {"", "..", "."} & set(path.split("/")), f"a path below the storage, not {path!r}"
         return f"{self._root}/{path}"
+
+
+def _let_read(folder: Path) -> None:
+    """Gives files the permissions of their folders: safetensors lets only their owner read them."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(file.parent.stat().st_mode & 0o666)
 
 
 @contextmanager

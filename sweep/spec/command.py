@@ -28,6 +28,7 @@ class Command:
     plan: bool
     address: str | None
     retry_failed: bool
+    remake_students: bool
     example: bool
     schema: bool
     verbose: bool
@@ -47,6 +48,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     flags.add_argument("--plan", action="store_true", help="show what would run and start nothing")
     flags.add_argument("--address", metavar="RAY", help="the Ray cluster; default: RAY_ADDRESS, else a local one")
     flags.add_argument("--retry-failed", action="store_true", help="also rerun the failed cells")
+    flags.add_argument("--remake-students", action="store_true", help="also retrain kept students that are gone")
     flags.add_argument("--example", action="store_true", help="print a commented config to start from")
     flags.add_argument("--schema", action="store_true", help="print the config's JSON schema, for editors")
     flags.add_argument("--verbose", action="store_true", help="show what the command does and where the workers log")
@@ -72,6 +74,7 @@ def parse(arguments: Sequence[str]) -> Command:
         plan=options.plan,
         address=options.address,
         retry_failed=options.retry_failed,
+        remake_students=options.remake_students,
         example=options.example,
         schema=options.schema,
         verbose=options.verbose,

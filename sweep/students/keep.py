@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from sweep.grid.cells import Cell
+from sweep.records.archive import CellKey, Keep
 from sweep.records.records import Records
-from sweep.records.stored import CellResult
-from sweep.tracking.tags import best_metric
+from sweep.students.needed import Needed
 
 
-def students(keep: Literal["best", "all", "none"], cells: Iterable[Cell], records: Records) -> None:
-    """Deletes the students that are not kept. `best` keeps the best student of each model and task.
-
-    Among equal students the first is kept, so that the same command keeps the same one again. It is no error if
-    another sweep has already deleted a student.
-    """
-    if keep == "all":
-        return
-    results = {cell.fingerprint: records.cell(cell.fingerprint).result() for cell in cells}
-    best: dict[tuple[str, str], str] = {}
-    for cell in cells:
-        result = results[cell.fingerprint]
-        if keep == "none" or result is None:
-            continue
-        group = (cell.teacher_hash, cell.data)
-        if group not in best or _score(result) > _score(results[best[group]]):
-            best[group] = cell.fingerprint
-    for fingerprint, result in results.items():
-        if result is not None and fingerprint not in best.values():
-            records.storage.delete(f"cells/{fingerprint}/attempts/{result.attempt}/student")
-
-
-def _score(result: CellResult | None) -> float:
-    assert result is not None
-    return result.metrics[best_metric(result.main_metric)]
+def students(keep: Keep, cells: Iterable[Cell], records: Records, name: str) -> None:
+    """Deletes the students that neither the sweep of this name nor another one of the storage keeps."""
+    keys = [CellKey.of(cell) for cell in cells]
+    needed = Needed(records)
+    kept = needed.students(keep, keys)
+    doomed = {key.fingerprint for key in keys if key.fingerprint not in kept and needed.has_student(key.fingerprint)}
+    for other in needed.outlines(without=name) if doomed else ():
+        if doomed & {cell.fingerprint for cell in other.cells}:
+            doomed -= needed.students(other.keep, other.cells)
+    for fingerprint in sorted(doomed):
+        result = needed.result(fingerprint)
+        assert result is not None
+        records.storage.delete(f"{records.cell(fingerprint).root}/{result.student}")

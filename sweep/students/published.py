@@ -80,6 +80,17 @@ def log(tracking: Tracking, run_id: str, student: SavedStudent, folder: Path) ->
     return model.model_id
 
 
+@guarded
+def address(tracking: Tracking, fingerprint: str) -> str | None:
+    """`models:/<id>` of the student of a cell, whichever sweep has logged it; None where there is none."""
+    client = tracking.client
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    for model in client.search_logged_models(experiments, f"tags.{tags.CELL} = '{fingerprint}'"):
+        if model.status == "READY":
+            return f"models:/{model.model_id}"
+    return None
+
+
 class Publisher:
     """Logs students in a process of its own. It loads torch while trials run, so that nobody waits for that later."""
 

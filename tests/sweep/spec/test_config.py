@@ -181,11 +181,12 @@ def test_command_line() -> None:
         plan=True,
         address="ray://x:1",
         retry_failed=True,
+        remake_students=False,
         example=False,
         schema=False,
         verbose=True,
     )
-    assert parse([]) == Command(None, (), False, None, False, False, False, False)
+    assert parse([]) == Command(None, (), False, None, False, False, False, False, False)
 
 
 @pytest.mark.parametrize(
