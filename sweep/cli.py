@@ -29,6 +29,10 @@ class Verb(Protocol):
 
 
 VERBS = {
+    "list": "sweep.verbs.list",
+    "show": "sweep.verbs.show",
+    "delete": "sweep.verbs.delete",
+    "prune": "sweep.verbs.prune",
     "report": "sweep.report.__main__",
     "ui": "sweep.ui",
 }

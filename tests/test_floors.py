@@ -27,7 +27,7 @@ FLOORS = {
         "cluster",
         "sweep_run",
         "conduct",
-        "run ui",
+        "run ui verbs",
         "cli",
     ],
     "trainables": [

@@ -60,7 +60,7 @@ def test_a_verb_is_the_module_that_python_runs(
 ) -> None:
     assert call(monkeypatch, name, "--help") == 0
     assert capsys.readouterr().out == cli.verb(name).parser().format_help()
-    assert cli.VERBS[name].removesuffix(".__main__") == f"sweep.{name}"
+    assert cli.VERBS[name].removesuffix(".__main__") in (f"sweep.{name}", f"sweep.verbs.{name}")
 
 
 def test_a_verb_passes_its_status_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
