@@ -33,6 +33,7 @@ VERBS = {
     "show": "sweep.verbs.show",
     "delete": "sweep.verbs.delete",
     "prune": "sweep.verbs.prune",
+    "predict": "sweep.verbs.predict",
     "report": "sweep.report.__main__",
     "ui": "sweep.ui",
 }

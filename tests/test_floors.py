@@ -39,7 +39,7 @@ FLOORS = {
         "memory optimizers student tasks",
         "answers inert influence plain plugins predictions",
         "contract evaluate objective targets",
-        "probe validation",
+        "predict probe validation",
         "cohort learner",
         "cell loop",
         "distill finetune",

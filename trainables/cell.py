@@ -216,5 +216,6 @@ class Cell:
         answers = {split: questions.predict(best) for split, questions in cohort.tests.items()}
         classes: Any = best.config.id2label or {}
         names = [classes[index] for index in sorted(classes)]
-        predictions.write(self.folder, self.config.task.kind, answers, names)
+        rows = {split: questions.rows for split, questions in cohort.tests.items()}
+        predictions.write(self.folder, self.config.task.kind, rows, answers, names)
         return tested(cohort.tests, answers)

@@ -1,19 +1,22 @@
 """predictions.jsonl: a student's answer to every row of the test splits, as plain transformers gives it.
 
-    {"split": "test", "row": 0, "prediction": "entailment"}
+    {"split": "test", "row": 0, "text": ["a dog", "an animal"], "reference": "entailment",
+     "prediction": "entailment", "score": 1.0}
 
-A prediction is the name of a class, a number, a text, or a list: the names of the words' classes, or
-the log-likelihoods of the row's choices in nats.
+A prediction is the name of a class, a number, a text, or a list: the names of the words' classes, or the
+log-likelihoods of the row's choices in nats. A reference has the same form, for choices the index of the right one and
+for texts the list of all that are right. The score is that of `Kind.row_scores`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Row
 
 FILE = "predictions.jsonl"
 
@@ -21,11 +24,24 @@ Answers = dict[str, list[Any]]
 """Test split -> a model's answer to each row."""
 
 
-def write(folder: Path, kind: str, answers: Answers, names: Sequence[str]) -> None:
+def write(folder: Path, kind: str, splits: Mapping[str, Sequence[Row]], answers: Answers, names: Sequence[str]) -> None:
     """Writes the file; `names` are the model's names of its classes."""
     lines = [
-        json.dumps({"split": split, "row": row, "prediction": prediction}, ensure_ascii=False)
+        json.dumps({"split": split, "row": number, **facts}, ensure_ascii=False)
         for split, predictions in answers.items()
-        for row, prediction in enumerate(KINDS[kind].shown(predictions, names))
+        for number, facts in enumerate(described(kind, splits[split], predictions, names))
     ]
     (folder / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def described(kind: str, rows: Sequence[Row], predictions: Sequence[Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Text, reference, prediction and score of each row."""
+    own = KINDS[kind]
+    columns = zip(
+        map(own.input, rows),
+        own.shown(own.references(rows), names),
+        own.shown(predictions, names),
+        own.row_scores(rows, predictions),
+        strict=True,
+    )
+    return [dict(zip(("text", "reference", "prediction", "score"), column, strict=True)) for column in columns]

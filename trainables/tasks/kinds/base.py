@@ -79,6 +79,10 @@ class Kind(ABC, Generic[R]):
         return None
 
     @abstractmethod
+    def blank(self, task: TaskConfig, record: TableRecord, classes: Sequence[str]) -> TableRecord:
+        """Field of the right answer -> a valid value, with which a record without an answer can be read."""
+
+    @abstractmethod
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[R]:
         """The rows of one record; its errors go to `record.findings`, and then its rows are not used."""
 
@@ -121,6 +125,10 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def score(self, rows: Sequence[R], predicted: Sequence[Any], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of predictions for rows, the first of `metrics` first; `classes` may be empty."""
+
+    def row_scores(self, rows: Sequence[R], predicted: Sequence[Any]) -> list[float]:
+        """The score of each row by itself: the first of `metrics`, or what stands for it where it needs many rows."""
+        return [self.score([row], [each])[self.metrics[0]] for row, each in zip(rows, predicted, strict=True)]
 
     @abstractmethod
     def chance(self, rows: Sequence[R], classes: Sequence[str] = ()) -> dict[str, float]:

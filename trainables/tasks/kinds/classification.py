@@ -43,6 +43,9 @@ class Classification(SequenceKind[ClassificationRow]):
         """The label as text, so that 1 and "1" are one class."""
         return str(value_at(record, task.label))
 
+    def blank(self, task: TaskConfig, record: TableRecord, classes: Sequence[str]) -> TableRecord:
+        return {task.label: classes[0]}
+
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[ClassificationRow]:
         value = record.value(task.label, "label")
         label = 0 if value is None else read_label(value, task, record, classes)
@@ -85,6 +88,10 @@ class Classification(SequenceKind[ClassificationRow]):
         are_alike = len({*labels, *predicted}) == 1  # scikit-learn would warn
         matthews = 0.0 if are_alike else matthews_corrcoef(labels, predicted)
         return {"accuracy": num_right / len(labels), "f1": float(f1), "matthews_correlation": float(matthews)}
+
+    def row_scores(self, rows: Sequence[ClassificationRow], predicted: Sequence[int]) -> list[float]:
+        """1 for the right class, else 0."""
+        return [float(row.label == each) for row, each in zip(rows, predicted, strict=True)]
 
     def chance(self, rows: Sequence[ClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of a model that always predicts the commonest class."""

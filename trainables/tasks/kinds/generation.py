@@ -10,6 +10,7 @@ from trainables.tasks.codec import IGNORED, Codec, Example
 from trainables.tasks.fields import Fields, brief
 from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
+from trainables.tasks.tables import TableRecord
 
 if TYPE_CHECKING:
     from trainables.config import TaskConfig
@@ -31,6 +32,9 @@ class Generation(LanguageModelKind[GenerationRow]):
     answer = "text"
     metrics = ("bleu", "exact_match")
     row = GenerationRow
+
+    def blank(self, task: TaskConfig, record: TableRecord, classes: Sequence[str]) -> TableRecord:
+        return {task.target: "", **({task.references: []} if task.references else {})}
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[GenerationRow]:
         references = _references(task.target, record)
@@ -87,6 +91,12 @@ class Generation(LanguageModelKind[GenerationRow]):
         references = self.references(rows)
         num_exact = sum(text in refs for text, refs in zip(predicted, references, strict=True))
         return {"bleu": bleu(predicted, references)[0], "exact_match": num_exact / len(predicted)}
+
+    def row_scores(self, rows: Sequence[GenerationRow], predicted: Sequence[str]) -> list[float]:
+        """sacreBLEU of each text by itself, with the n-grams that it has (0 to 100)."""
+        from sacrebleu import sentence_bleu
+
+        return [sentence_bleu(each, list(row.references)).score for row, each in zip(rows, predicted, strict=True)]
 
     def chance(self, rows: Sequence[GenerationRow], classes: Sequence[str] = ()) -> dict[str, float]:
         return dict.fromkeys(self.metrics, 0.0)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.tasks.choices import FORMATS
 from trainables.tasks.codec import Codec, Example, completions
-from trainables.tasks.fields import Fields, brief
+from trainables.tasks.fields import Fields, brief, value_at
 from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
+from trainables.tasks.tables import TableRecord
 
 if TYPE_CHECKING:
     from trainables.config import TaskConfig
@@ -44,6 +45,10 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
     row = MultipleChoiceRow
     cut_at = "left"
     remark = "A choice's score is the sum of log p over its tokens, after the context and one space."
+
+    def blank(self, task: TaskConfig, record: TableRecord, classes: Sequence[str]) -> TableRecord:
+        marks = value_at(record, task.choice_labels) if task.choice_labels else [0]
+        return {task.label: marks[0] if isinstance(marks, list) and marks else 0}
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[MultipleChoiceRow]:
         texts = record.texts(task.choices, "choices", least=2)

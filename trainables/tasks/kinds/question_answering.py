@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainables.tasks.codec import Codec, Example, completions, prompts_alone
-from trainables.tasks.fields import Fields, brief
+from trainables.tasks.fields import Fields, brief, value_at
 from trainables.tasks.kinds.language_model import LanguageModelKind
 from trainables.tasks.rows import Row
+from trainables.tasks.tables import TableRecord
 
 if TYPE_CHECKING:
     from trainables.config import TaskConfig
@@ -43,6 +44,10 @@ class QuestionAnswering(LanguageModelKind[QuestionRow]):
     row = QuestionRow
     cut_at = "left"
     remark = "The answer is the first line of the generated text."
+
+    def blank(self, task: TaskConfig, record: TableRecord, classes: Sequence[str]) -> TableRecord:
+        questions = value_at(record, task.questions)
+        return {task.answers: [""] * (len(questions) if isinstance(questions, list) else 0)}
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[QuestionRow]:
         """One row for every question of the story."""

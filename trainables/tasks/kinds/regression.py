@@ -12,6 +12,7 @@ from trainables.heads import Head
 from trainables.tasks.codec import Example
 from trainables.tasks.fields import Fields, brief
 from trainables.tasks.kinds.sequence import SequenceKind, SequenceRow, read_texts
+from trainables.tasks.tables import TableRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,9 @@ class Regression(SequenceKind[RegressionRow]):
             problems.append(Problem("classes", f"got {', '.join(task.classes)}; a regression has none: leave them out"))
         return problems
 
+    def blank(self, task: TaskConfig, record: TableRecord, classes: Sequence[str]) -> TableRecord:
+        return {task.label: 0.0}
+
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[RegressionRow]:
         return [RegressionRow(read_texts(task, record), _number(task.label, record))]
 
@@ -84,6 +88,10 @@ class Regression(SequenceKind[RegressionRow]):
         pearson: Any = pearsonr(predicted, labels)
         spearman: Any = spearmanr(predicted, labels)
         return {"pearson": float(pearson.statistic), "spearman": float(spearman.statistic)}
+
+    def row_scores(self, rows: Sequence[RegressionRow], predicted: Sequence[float]) -> list[float]:
+        """The squared error, since a correlation needs many rows; lower is better."""
+        return [(row.label - each) ** 2 for row, each in zip(rows, predicted, strict=True)]
 
     def chance(self, rows: Sequence[RegressionRow], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of a model that gives every row the same number."""

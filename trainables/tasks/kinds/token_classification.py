@@ -20,7 +20,7 @@ from trainables.tasks.findings import Findings
 from trainables.tasks.kinds.base import Kind
 from trainables.tasks.labels import read_label, training_classes
 from trainables.tasks.rows import Row
-from trainables.tasks.tables import Table
+from trainables.tasks.tables import Table, TableRecord
 from trainables.tasks.words import Firsts, encoded
 
 if TYPE_CHECKING:
@@ -70,6 +70,10 @@ class TokenClassification(Kind[TokenClassificationRow]):
             needed = "f1 needs tags of entities, such as O, B-PER and I-PER: name them here, or give metric: accuracy"
             findings.add("classes", _few(others), needed, "" if task.classes else train.path)
         return classes
+
+    def blank(self, task: TaskConfig, record: TableRecord, classes: Sequence[str]) -> TableRecord:
+        assert task.text is not None
+        return {task.label: [classes[0]] * len(_split(value_at(record, task.text[0])))}
 
     def read(self, task: TaskConfig, record: Fields, classes: tuple[str, ...]) -> list[TokenClassificationRow]:
         assert task.text is not None
@@ -144,6 +148,13 @@ class TokenClassification(Kind[TokenClassificationRow]):
         right = [[names[label] for label in row.labels] for row in rows]
         answers = [[names[label] for label in labels] for labels in predicted]
         return {"f1": entity_f1(right, answers), **accuracy}
+
+    def row_scores(self, rows: Sequence[TokenClassificationRow], predicted: Sequence[Sequence[int]]) -> list[float]:
+        """The share of the words whose class is right."""
+        return [
+            sum(right == label for right, label in zip(row.labels, each, strict=True)) / len(row.words)
+            for row, each in zip(rows, predicted, strict=True)
+        ]
 
     def chance(self, rows: Sequence[TokenClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of a model that gives every word the commonest class."""

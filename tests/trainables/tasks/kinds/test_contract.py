@@ -17,7 +17,10 @@ from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES
 from trainables.tasks import read
 from trainables.tasks.codec import IGNORED, Example
+from trainables.tasks.fields import Fields
+from trainables.tasks.findings import Findings
 from trainables.tasks.kinds import KINDS
+from trainables.tasks.rows import Row
 from trainables.tasks.serving import family_problems, served
 
 PAIRS = [(setting, family) for setting in SETTINGS for family in FAMILIES if setting.name in served(FAMILIES[family])]
@@ -106,6 +109,31 @@ def test_scores(setting: Setting) -> None:
     assert right[main] == pytest.approx(setting.best)
     assert wrong[main] == pytest.approx(setting.worst)
     assert chance[main] == pytest.approx(setting.chance)
+
+
+def test_each_row_has_a_score(setting: Setting) -> None:
+    """1 or 100 where it is right; for numbers, whose correlation needs many rows, the squared error."""
+    squares = [(2.0 - 4.0) ** 2, (0.5 - 1.0) ** 2, (3.25 - 6.5) ** 2]
+    expected = {"regression": squares}.get(setting.name, [setting.best] * len(setting.rows))
+    assert setting.kind.row_scores(setting.rows, setting.right) == pytest.approx(expected)
+    wrong = setting.kind.row_scores(setting.rows, setting.wrong)
+    assert wrong != setting.kind.row_scores(setting.rows, setting.right)
+    assert len(wrong) == len(setting.rows)
+
+
+def test_a_record_without_an_answer_can_be_read(setting: Setting, write: Any) -> None:
+    task, kind = write(setting.records, kind=setting.name, **setting.fields), setting.kind
+    rows: list[Row] = []
+    findings = Findings()
+    for number, record in enumerate(setting.records):
+        blank = kind.blank(task, record, setting.classes)
+        asked = {name: value for name, value in record.items() if name not in blank}
+        assert len(asked) < len(record)
+        rows += kind.read(task, Fields("new", number, {**asked, **blank}, findings), setting.classes)
+    assert findings.problems() == []
+    if setting.name != "question_answering":  # its inputs hold earlier answers
+        assert list(map(kind.input, rows)) == list(map(kind.input, setting.rows))
+    assert len(rows) == len(setting.rows)
 
 
 def test_the_main_metric_is_one_of_the_kinds(setting: Setting, write: Any) -> None:
