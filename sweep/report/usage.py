@@ -10,6 +10,9 @@ from trainables.config import TrialConfig
 from trainables.families import FAMILIES
 from trainables.tasks.kinds import KINDS
 
+COPY = "student"
+"""The folder into which a student is copied from a URL."""
+
 
 @dataclass(frozen=True)
 class SavedStudent:
@@ -26,7 +29,13 @@ def pipeline_task(config: TrialConfig) -> str | None:
 
 
 def usage(config: TrialConfig, path: str) -> list[str]:
-    """Lines of Python that load a student from `path` and print its answer to one input."""
+    """Lines of Python that load a student from `path` and print its answer to one input.
+
+    From a URL, which transformers does not read, they copy it first, into the folder `student`.
+    """
+    if "://" in path:
+        copy = f"import fsspec; fs, place = fsspec.url_to_fs({json.dumps(path, ensure_ascii=False)})"
+        return [f'{copy}; fs.get(f"{{place}}/", "{COPY}/", recursive=True)', *usage(config, COPY)]
     folder = json.dumps(path, ensure_ascii=False)
     return KINDS[config.task.kind].usage(config.task, FAMILIES[config.model.family].form, folder)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import torch
 import transformers
@@ -44,7 +45,13 @@ WORDS = ["[PAD]", "[EOS]", "[UNK]", "your", "text", "the", "other", '"']
     ],
 )
 def test_the_lines_run(
-    family: str, task: str, model: str, start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    family: str,
+    task: str,
+    model: str,
+    start: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / 'a student\'s "folder"'
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
@@ -64,9 +71,17 @@ def test_the_lines_run(
         student.generation_config.update(do_sample=False, max_new_tokens=2)
     student.save_pretrained(folder)
     fields = {"model": {"name": "m", "family": family, "teacher": "t"}, "task": task}
-    lines = usage(TrialConfig.model_validate(fields), str(folder))
+    config = TrialConfig.model_validate(fields)
+    lines = usage(config, str(folder))
     assert len(lines) == 3
     assert not any("sweep" in line or "trainables" in line for line in lines)
     capsys.readouterr()
     exec("\n".join(lines), {})
     assert capsys.readouterr().out.startswith(start)
+    fsspec.filesystem("memory").put(f"{folder}/", "memory://bucket/student/", recursive=True)
+    monkeypatch.chdir(tmp_path)
+    from_url = usage(config, "memory://bucket/student")
+    for _ in range(2):  # the second time, the folder is there already
+        exec("\n".join(from_url), {})
+        assert capsys.readouterr().out.startswith(start)
+    assert from_url[1:] == usage(config, "student")
