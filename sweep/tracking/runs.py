@@ -69,7 +69,7 @@ def _describe_cell(config: TrialConfig) -> str:
     strategy = labels.strategy_label(config.strategy)
     matched = "matched to no teacher state" if strategy == "none" else f"matched by {strategy}"
     start = "random weights" if config.init == "random" else "the teacher's weights"
-    student = f"A student of {config.model.student_blocks} blocks a stack under {config.model.name}"
+    student = f"A student of {config.model.student_blocks} blocks per stack under {config.model.name}"
     return f"{student} on {config.task.name}, from {start}, {matched}; seed {config.seed}."
 
 

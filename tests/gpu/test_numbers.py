@@ -67,7 +67,7 @@ def test_a_whole_cell_gives_the_same_bits_again(family: str, dtype: Dtype, tmp_p
 def test_steps_at_the_paper_s_widths_give_the_same_bits_again(name: str, dtype: Dtype, dry: bool) -> None:
     """Kernels that add up in any order do so where there is much to add: long texts, wide models, dropout on.
 
-    Teachers have 4 blocks a stack, students as many as they may have beside them.
+    Teachers have 4 blocks per stack, students as many as they may have beside them.
     """
     shape = shapes(dry=dry)[name]
     family = shape.of()

@@ -77,7 +77,7 @@ def kept(model: Any, family: Family, dtype: Dtype) -> int:
 
 
 def kept_by_two_blocks(family: Family, dtype: Dtype, scale: int, *, checkpoints: bool) -> tuple[int, Any]:
-    """What a model of four blocks a stack keeps beyond one of two, and the config of the latter."""
+    """What a model of four blocks per stack keeps beyond one of two, and the config of the latter."""
     sizes: list[int] = []
     for depth in (2, 4):
         model = tiny(family, depth, scale).teacher(**NO_DROPOUT.get(family.name, {})).requires_grad_(True).train()
