@@ -32,7 +32,7 @@ from sweep.report import page, tables, terminal
 from sweep.report.report import Report
 from sweep.report.results import ResultRow
 from sweep.spec.command import Command
-from sweep.spec.passwords import hidden, hidden_in
+from sweep.spec.passwords import without_passwords, without_passwords_in
 from sweep.students import keep, published
 from sweep.sweep_run import SweepRun
 from trainables import plugins
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 def run(checked: Checked, plan: Plan, options: Command, arguments: Sequence[str], console: Console) -> int:
     """Carries out the plan; returns the exit status. Raises InputError only before anything has started."""
-    command = shlex.join(["python", "sweep/run.py", *map(hidden, arguments)])
+    command = shlex.join(["python", "sweep/run.py", *map(without_passwords, arguments)])
     conductor = Conductor(checked, plan, options, command, console)
     with interrupts.handled():
         try:
@@ -109,7 +109,7 @@ class Conductor:
         """Opens the run of the sweep and its experiment before any cell starts, and archives the sweep."""
         self.checked.revisions.keep()
         artifacts = {
-            "config.json": json.dumps(hidden_in(self.config.model_dump(mode="json")), indent=2),
+            "config.json": json.dumps(without_passwords_in(self.config.model_dump(mode="json")), indent=2),
             "environment.json": self.environment.model_dump_json(indent=2),
             "plan.json": json.dumps(
                 {key: cell.config.model_dump(mode="json") for key, cell in self.plan.cells.items()}, indent=2
@@ -128,9 +128,9 @@ class Conductor:
         for kind, cells in (("teachers", self.plan.teacher_cells), ("cells", self.plan.cells)):
             for key in cells:
                 logger.info("%s/%s is %s", kind, key, self.plan.labels[key])
-        server = hidden(self.config.tracking_address) if self.sweep_run.is_tracked else "no server"
+        server = without_passwords(self.config.tracking_address) if self.sweep_run.is_tracked else "no server"
         logger.info("its runs go to %s", server)
-        place = hidden(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
+        place = without_passwords(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
         logger.info("each attempt logs to %s/%s; attempts of teachers log below teachers/", place, log.FILE)
 
     def _compute(self, teacher_cells: Sequence[Cell], cells: Sequence[Cell], progress: terminal.LiveProgress) -> None:
@@ -183,7 +183,7 @@ class Conductor:
             time=now(),
             environment=self.environment,
             cells=tuple(self.plan.cells.values()),
-            tracking_uri=hidden(self.config.tracking_address),
+            tracking_uri=without_passwords(self.config.tracking_address),
             experiment_id=experiment_id,
             keep=self.config.keep,
             runs=runs,

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from sweep.grid import varied
+from sweep.grid import variation
 from sweep.grid.cells import Cell
 from sweep.plan.states import Plan
 from sweep.records.environment import CodeVersion
@@ -20,8 +20,8 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.report.results import ResultRow
 from sweep.report.usage import SavedStudent, usage_from_mlflow
-from sweep.spec.messages import shown
-from sweep.spec.passwords import hidden
+from sweep.spec.messages import quote
+from sweep.spec.passwords import without_passwords
 from sweep.spec.sweep import SweepConfig
 from sweep.students import published
 from sweep.tracking import tags, views
@@ -62,11 +62,11 @@ class SweepRun:
                 self._check_registry(self.config.register)
             self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
             cells = all_cells(self.config.name, self.plan.cells.values(), self.storage)
-            fields = varied.varied([cell.config for cell in cells])
+            fields = variation.varied_fields([cell.config for cell in cells])
             self.tracking.tag_experiment(views.tags(fields))
         except TrackingError as error:
             if self.config.tracking_required:
-                raise InputError([Problem("tracking_uri", f"got {shown(self.config.tracking_url)}; {error}")]) from None
+                raise InputError([Problem("tracking_uri", f"got {quote(self.config.tracking_url)}; {error}")]) from None
             self._stop_tracking(error)
 
     def _check_registry(self, name: str) -> None:
@@ -76,8 +76,8 @@ class SweepRun:
         except TrackingError as error:
             if not self.config.tracking_required:
                 raise
-            reason = f"no model registry answers at {hidden(self.config.tracking_url)}: {error}"
-            raise InputError([Problem("register", f"got {shown(name)}; {reason}")]) from None
+            reason = f"no model registry answers at {without_passwords(self.config.tracking_url)}: {error}"
+            raise InputError([Problem("register", f"got {quote(name)}; {reason}")]) from None
 
     def cell_run(self, cell: Cell) -> RunSpec:
         return RunSpec.of_cell(cell, self.plan.labels[cell.fingerprint], self.parent, tags.of_code(self.code))
@@ -129,7 +129,7 @@ class SweepRun:
     def publish(self, student: SavedStudent, run_id: str) -> None:
         """Logs the best student as an MLflow model, and registers it if the config says so."""
         name, folder = self.config.register, Records(self.storage).cell(student.row.fingerprint).path("student")
-        if reason := published.why_not(folder, registering=name is not None):
+        if reason := published.obstacle(folder, registering=name is not None):
             self.console.print(Text(f"The best student is not logged to MLflow: {reason}"), soft_wrap=True)
             return
         assert folder is not None
@@ -140,7 +140,7 @@ class SweepRun:
             if name:
                 version = published.register(self.tracking, name, model_id, run_id, student)
                 self.console.print(Text(f"Registered: models:/{name}/{version}"), soft_wrap=True)
-            for line in usage_from_mlflow(student.config, hidden(self.config.tracking_address), model_id):
+            for line in usage_from_mlflow(student.config, without_passwords(self.config.tracking_address), model_id):
                 self.console.print(Text(f"    {line}", style="cyan"), soft_wrap=True)
         except TrackingError as error:
             self._stop_tracking(error)

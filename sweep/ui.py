@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.spec.command import WORDS
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from sweep.spec.sweep import load
 from sweep.tracking import views
 from sweep.tracking.tags import VIEW
@@ -90,7 +90,7 @@ def serve(tracking_uri: str, experiment: str) -> int:
     """Runs the server until it ends or is interrupted; returns its exit status, 0 if interrupted."""
     port = free_port()
     address = f"http://{HOST}:{port}"
-    print(f"Starting MLflow's UI on {hidden(tracking_uri)} …", flush=True)
+    print(f"Starting MLflow's UI on {without_passwords(tracking_uri)} …", flush=True)
     # In a session of its own, the server's processes do not receive Ctrl-C and can be ended together.
     process = subprocess.Popen(command(tracking_uri, port), env={**ENVIRONMENT, **os.environ}, start_new_session=True)
     try:
@@ -165,11 +165,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_CALL
     uri = config.tracking_url
     if uri.startswith(("http://", "https://")):
-        print(f"The runs of {config.name} are on {hidden(uri)}")
+        print(f"The runs of {config.name} are on {without_passwords(uri)}")
         return 0
     if file := missing_database(uri):
         print(
-            f"tracking_uri: got {hidden(uri)}; {file} does not exist yet; a sweep creates it (`make demo`)",
+            f"tracking_uri: got {without_passwords(uri)}; {file} does not exist yet; a sweep creates it (`make demo`)",
             file=sys.stderr,
         )
         return WRONG_CALL

@@ -25,7 +25,7 @@ from dotenv import dotenv_values
 from sweep.cluster import upload
 from sweep.records import environment
 from sweep.spec import command
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from sweep.spec.sweep import load
 from trainables.errors import InputError, Problem
 
@@ -173,10 +173,12 @@ def connect(address: str) -> JobSubmissionClient:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
         reason = str(error).splitlines()[0]
-        raise InputError([Problem("RAY_AUTH_TOKEN", f"{hidden(address)} refuses the token ({reason})")]) from None
+        raise InputError(
+            [Problem("RAY_AUTH_TOKEN", f"{without_passwords(address)} refuses the token ({reason})")]
+        ) from None
     except (ConnectionError, OSError):
         right = "nothing answers there; start the cluster with `make cluster`"
-        raise InputError([Problem("--address", f"got {hidden(address)}; {right}")]) from None
+        raise InputError([Problem("--address", f"got {without_passwords(address)}; {right}")]) from None
 
 
 def use_token() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweep.spec.messages import shown
+from sweep.spec.messages import quote
 from sweep.spec.overlay import assign
 from sweep.spec.reading import read_yaml
 from sweep.spec.sources import DATA_FILE, FOLDER_OR_ID, PLUGIN
@@ -24,10 +24,10 @@ def problems(config: Path | None, overrides: Sequence[str], root: Path) -> list[
     """The files that the config names (None: the demo, without files) and a job with this root would not have."""
     missing: list[Problem] = []
     if config and (reason := _why_not_uploaded(config.absolute(), root)):
-        missing.append(Problem("config", f"got {shown(str(config))}; {reason}"))
+        missing.append(Problem("config", f"got {quote(str(config))}; {reason}"))
     for key, text, folder in _paths(config, overrides):
         if reason := _why_missed(key, text, folder, root):
-            missing.append(Problem(key, f"got {shown(text)}; {reason}"))
+            missing.append(Problem(key, f"got {quote(text)}; {reason}"))
     return missing
 
 

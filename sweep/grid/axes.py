@@ -6,7 +6,7 @@ from typing import Any
 
 from sweep.grid.parts import Part
 from sweep.spec.fields import guess, guess_axis, is_field
-from sweep.spec.messages import shown
+from sweep.spec.messages import quote
 from sweep.spec.values import TRIAL_FIELDS
 from trainables.errors import Problem
 
@@ -35,7 +35,7 @@ def _duplicates(path: str, values: list[Any]) -> list[Problem]:
     problems: list[Problem] = []
     for index, value in enumerate(values):
         if first.setdefault(repr(value), index) != index:
-            message = f"got {shown(value)} again (first at [{first[repr(value)]}]); give each value once"
+            message = f"got {quote(value)} again (first at [{first[repr(value)]}]); give each value once"
             problems.append(Problem(f"{path}[{index}]", message))
     return problems
 

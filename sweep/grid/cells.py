@@ -13,7 +13,7 @@ from sweep.grid.axes import axis_problems
 from sweep.grid.fingerprint import canonical
 from sweep.grid.parts import Part, parts
 from sweep.spec.fields import guess
-from sweep.spec.messages import NEEDED, Path, shown
+from sweep.spec.messages import NEEDED, Path, quote
 from sweep.spec.overlay import assign
 from sweep.spec.sweep import SweepConfig
 from sweep.spec.values import TRIAL_FIELDS, Values
@@ -118,7 +118,7 @@ def _effect_key(point: Draft) -> str:
 def _duplicate(point: Draft, first: Draft) -> Problem:
     """The problem of a cell that repeats within one part: an axis has a value twice, perhaps spelt differently."""
     key, index = next((key, index) for key, index in point.picks.items() if first.picks[key] != index)
-    value = f"got {shown(point.part.axes[key][index])} again (first at [{first.picks[key]}])"
+    value = f"got {quote(point.part.axes[key][index])} again (first at [{first.picks[key]}])"
     return Problem(f"{point.part.axis_path(key)}[{index}]", f"{value}; give each value once")
 
 

@@ -25,12 +25,12 @@ _TEACHER_FIELDS: Any = {
 }
 
 
-def varied(configs: Sequence[TrialConfig]) -> list[str]:
+def varied_fields(configs: Sequence[TrialConfig]) -> list[str]:
     """The fields, besides strategy, init and seed, that vary between cells of one model and task.
 
     They follow the order of the axes, which the order of the grid shows: its last axis varies first.
     """
-    return _varied(configs, cell_fields)
+    return _fields_that_vary(configs, cell_fields)
 
 
 def cell_fields(config: TrialConfig) -> FlatConfig:
@@ -97,7 +97,7 @@ def _teacher_fields(config: TrialConfig) -> FlatConfig:
     return {key: value for key, value in flat.items() if not is_within(key, inert)}
 
 
-def _varied(configs: Sequence[TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]) -> list[str]:
+def _fields_that_vary(configs: Sequence[TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]) -> list[str]:
     groups: dict[tuple[str, str], list[tuple[FlatConfig, frozenset[str]]]] = defaultdict(list)
     for config in configs:
         groups[config.model.name, config.task.name].append((fields_of(config), inert_fields(config)))
@@ -115,7 +115,7 @@ def _suffixes(
     configs: Mapping[str, TrialConfig], fields_of: Callable[[TrialConfig], FlatConfig]
 ) -> dict[str, list[str]]:
     """The varied fields of each config as parts of a label: `lr=2e-4`."""
-    names = axis_names(_varied([*configs.values()], fields_of))
+    names = axis_names(_fields_that_vary([*configs.values()], fields_of))
     flat = {key: fields_of(config) for key, config in configs.items()}
     return {
         key: [f"{name}={short_value(fields[field])}" for field, name in names.items() if field in fields]

@@ -38,7 +38,7 @@ def check(resources: Resources, cells: Iterable[CellSizes]) -> Resources:
     """
     if resources.gpu_gb is not None or not resources.gpus:
         return resources
-    gpus = found()
+    gpus = gpus_of_nodes()
     if not gpus:
         return resources
     smallest, *_, largest = sorted([*gpus, *gpus], key=lambda gpu: gpu.bytes)
@@ -50,7 +50,7 @@ def _with(resources: Resources, gpu: Gpu) -> Resources:
     return resources.model_copy(update={"gpu_gb": round(gpu.bytes / GB, 1)})
 
 
-def found() -> list[Gpu]:
+def gpus_of_nodes() -> list[Gpu]:
     """One GPU per node that has any, for the nodes that answer in time."""
     nodes = {
         node["NodeID"]: node["NodeManagerHostname"]

@@ -67,15 +67,15 @@ def _model(cell: CellSizes, shape: dict[str, Any]) -> ModelSize:
 def cell_operations(cell: CellSizes) -> float:
     """The operations of a student's training, evaluations and test, including those of the teacher."""
     config = cell.config
-    made, taught = student_size(cell), teacher_size(cell)
+    student, teacher = student_size(cell), teacher_size(cell)
     schedule = Schedule.of(config.train, cell.splits.train)
-    each = training(made, config.model.student_lora, config.train) + 2 * taught.used
+    per_token = training(student, config.model.student_lora, config.train) + 2 * teacher.used
     num_eval = _num_eval(cell)
-    measured = evaluation(cell, made) + 2 * (made.used + taught.used) * config.task.max_length
+    per_example = evaluation(cell, student) + 2 * (student.used + teacher.used) * config.task.max_length
     return (
-        _num_examples(schedule, config.train) * config.task.max_length * each
-        + _num_evaluations(schedule) * num_eval * measured
-        + cell.splits.test * evaluation(cell, made)
+        _num_examples(schedule, config.train) * config.task.max_length * per_token
+        + _num_evaluations(schedule) * num_eval * per_example
+        + cell.splits.test * evaluation(cell, student)
     )
 
 
@@ -88,15 +88,17 @@ def shared_operations(cell: CellSizes) -> float:
 
 def teacher_operations(cell: CellSizes) -> float:
     """The operations of a teacher's training, evaluations and test; a ready teacher is not trained."""
-    config, made = cell.config.model.finetune, teacher_size(cell)
-    test = cell.splits.test * evaluation(cell, made)
+    config, teacher = cell.config.model.finetune, teacher_size(cell)
+    test = cell.splits.test * evaluation(cell, teacher)
     if config is None:
-        return _num_eval(cell) * evaluation(cell, made) + test
+        return _num_eval(cell) * evaluation(cell, teacher) + test
     length, schedule = cell.config.task.max_length, Schedule.of(config, cell.splits.train)
-    each = training(made, cell.config.model.teacher_lora, config)
-    measured = evaluation(cell, made) + 2 * made.used * length
+    per_token = training(teacher, cell.config.model.teacher_lora, config)
+    per_example = evaluation(cell, teacher) + 2 * teacher.used * length
     return (
-        _num_examples(schedule, config) * length * each + _num_evaluations(schedule) * _num_eval(cell) * measured + test
+        _num_examples(schedule, config) * length * per_token
+        + _num_evaluations(schedule) * _num_eval(cell) * per_example
+        + test
     )
 
 
@@ -135,15 +137,15 @@ def storage(groups: Sequence[Sequence[CellSizes]], keep: Literal["best", "all", 
     Which student will be the best is not known, so the largest one is counted.
     """
     cells = [cell for group in groups for cell in group]
-    made = [group[0] for group in groups if group[0].config.model.finetune is not None]
-    of_students = [[student_size(cell).total * WEIGHT for cell in group] for group in groups]
-    kept = {"best": sum(map(max, of_students)), "all": sum(map(sum, of_students)), "none": 0}[keep]
+    teachers = [group[0] for group in groups if group[0].config.model.finetune is not None]
+    student_bytes = [[student_size(cell).total * WEIGHT for cell in group] for group in groups]
+    kept_bytes = {"best": sum(map(max, student_bytes)), "all": sum(map(sum, student_bytes)), "none": 0}[keep]
     return StorageCost(
-        teachers=sum(teacher_size(cell).total * WEIGHT for cell in made),
-        students=kept,
+        teachers=sum(teacher_size(cell).total * WEIGHT for cell in teachers),
+        students=kept_bytes,
         angles=sum(map(_angles, cells)),
-        others=sum(map(sum, of_students)) - kept,
-        checkpoint=max([*map(_checkpoint, cells), *map(_teacher_checkpoint, made)]),
+        others=sum(map(sum, student_bytes)) - kept_bytes,
+        checkpoint=max([*map(_checkpoint, cells), *map(_teacher_checkpoint, teachers)]),
     )
 
 
@@ -158,8 +160,8 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
     resources = checked.config.resources
     if resources.gpus and sizes:
         console.print(Text(_hours(open_cells, open_teachers, resources)), soft_wrap=True)
-        given = "" if resources.gpu_gb else "; resources.gpu_gb is not given, so a plan refuses nothing"
-        console.print(Text(f"GPU memory of a trial, at most{given}:"), soft_wrap=True)
+        note = "" if resources.gpu_gb else "; resources.gpu_gb is not given, so a plan refuses nothing"
+        console.print(Text(f"GPU memory of a trial, at most{note}:"), soft_wrap=True)
         for need in needs(sizes.values()):
             console.print(Text(f"  {need.what} {need}"), soft_wrap=True)
     if sizes:
@@ -169,19 +171,19 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
 
 
 def _hours(cells: Iterable[CellSizes], teachers: Iterable[CellSizes], resources: Resources) -> str:
-    asked = resources.gpu_tflops
-    of_cells = sum(hours(cell_operations(cell), asked) for cell in cells)
-    of_teachers = sum(hours(teacher_operations(cell), asked) for cell in teachers)
+    tflops = resources.gpu_tflops
+    of_cells = sum(hours(cell_operations(cell), tflops) for cell in cells)
+    of_teachers = sum(hours(teacher_operations(cell), tflops) for cell in teachers)
     total, parts = _number(of_cells + of_teachers), f"teachers {_number(of_teachers)}, cells {_number(of_cells)}"
-    rate = f"{asked:g}" if asked else f"{TFLOPS:g}, 40% of an A100's"
+    rate = f"{tflops:g}" if tflops else f"{TFLOPS:g}, 40% of an A100's"
     return f"GPU hours: about {total} at most ({parts}; TFLOPs: {rate})"
 
 
-def _storage(found: StorageCost) -> str:
-    parts = {"teachers": found.teachers, "students": found.students, "angles": found.angles}
+def _storage(cost: StorageCost) -> str:
+    parts = {"teachers": cost.teachers, "students": cost.students, "angles": cost.angles}
     shown = ", ".join(f"{name} {_gb(size)}" for name, size in parts.items() if size)
-    passing = f"while it runs {_gb(found.others)} of students more, and up to {_gb(found.checkpoint)} a running trial"
-    return f"storage: about {_gb(sum(parts.values()))} GB ({shown}); {passing}"
+    more = f"{_gb(cost.others)} more for students, and up to {_gb(cost.checkpoint)} per running trial"
+    return f"storage: about {_gb(sum(parts.values()))} GB ({shown}); while the sweep runs, {more}"
 
 
 def _num_examples(schedule: Schedule, config: TrainConfig) -> int:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.grid.cells import Cell
-from sweep.grid.varied import cell_labels, teacher_labels
+from sweep.grid.variation import cell_labels, teacher_labels
 from sweep.plan.checks import Checked
 from sweep.plan.checks.tasks import NOT_LOOKED_UP
 from sweep.records import checkpoints
@@ -70,8 +70,8 @@ class Plan:
 
     def teacher_cells_to_make(self, cells: Iterable[Cell], *, retry_failed: bool) -> list[Cell]:
         """One cell per teacher that these cells need and that has no result yet."""
-        needed = {cell.teacher_hash for cell in cells}
-        return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed) if key in needed]
+        hashes = {cell.teacher_hash for cell in cells}
+        return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed) if key in hashes]
 
 
 def _unknown(cell: Cell) -> bool:
@@ -79,8 +79,8 @@ def _unknown(cell: Cell) -> bool:
 
 
 def _to_run(states: Mapping[str, Known], retry_failed: bool) -> list[str]:
-    wanted = {"missing", "failed"} if retry_failed else {"missing"}
-    return [key for key, state in states.items() if state in wanted]
+    open_states = {"missing", "failed"} if retry_failed else {"missing"}
+    return [key for key, state in states.items() if state in open_states]
 
 
 def declare(cell: Cell, records: Records) -> None:
@@ -125,7 +125,7 @@ def _steps(config: TrialConfig) -> str:
 
 
 def _teacher_steps(config: TrialConfig) -> str:
-    made = config.model.finetune
-    if made is None:
+    finetune = config.model.finetune
+    if finetune is None:
         return "ready"
-    return str(made.max_steps) if made.max_steps else f"{made.epochs:g} epochs"
+    return str(finetune.max_steps) if finetune.max_steps else f"{finetune.epochs:g} epochs"

@@ -10,7 +10,7 @@ from sweep.grid.cells import Cell
 from sweep.records.environment import SweepEnvironment
 from sweep.records.storage import Storage
 from sweep.records.stored import StoredFile
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from trainables.config import TrialConfig
 from trainables.errors import InputError, Problem
 from trainables.plugins import Plugin, activate
@@ -121,7 +121,7 @@ def names(storage: Storage) -> list[str]:
     """The names of the sweeps in a storage. Raises InputError if there is none."""
     known = [name for name in storage.list("sweeps") if FILE in storage.list(f"sweeps/{name}")]
     if not known:
-        place = hidden(storage.url)
+        place = without_passwords(storage.url)
         raise InputError(
             [Problem("storage", f"got {place!r}, which holds no sweep; give the storage of a sweep's config")]
         )

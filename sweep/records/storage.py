@@ -20,7 +20,7 @@ from uuid import uuid4
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from trainables.errors import InputError, Problem
 
 CREATE_ONLY = ("file", "memory", "s3", "gs", "abfs")
@@ -74,11 +74,13 @@ class Storage:
             # A cached listing would hide the files that other processes have written since.
             fs, root = url_to_fs(url, use_listings_cache=False)
         except (ImportError, OSError, ValueError) as error:
-            raise InputError([Problem("storage", hidden(f"got {url!r}; it cannot be opened: {error}"))]) from None
+            raise InputError(
+                [Problem("storage", without_passwords(f"got {url!r}; it cannot be opened: {error}"))]
+            ) from None
         protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
         if not set(protocols) & set(CREATE_ONLY):
             reason = f"{protocols[0]}:// cannot write a file only where there is none, which records need; {RIGHT}"
-            raise InputError([Problem("storage", hidden(f"got {url!r}; {reason}"))])
+            raise InputError([Problem("storage", without_passwords(f"got {url!r}; {reason}"))])
         self._fs: Any = fs
         self._root = root.rstrip("/")
         self.is_local = isinstance(fs, LocalFileSystem)

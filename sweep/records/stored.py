@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from sweep.records.environment import Environment
 from sweep.records.storage import Storage
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from trainables.errors import InputError, Problem
 from trainables.strategies import Match
 
@@ -31,7 +31,7 @@ class StoredFile(BaseModel, frozen=True):
         data = storage.read(path)
         if data is None:
             return None
-        place = hidden(storage.full_url(path))
+        place = without_passwords(storage.full_url(path))
         try:
             content: Any = json.loads(data)
             version = content.get("version", 1)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sweep.grid.varied import short_value
+from sweep.grid.variation import short_value
 from sweep.records.journal import JournalRow
 from sweep.records.records import Records
 from sweep.report.answers import answers

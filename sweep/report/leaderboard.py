@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sweep.grid.varied import short_value
+from sweep.grid.variation import short_value
 from sweep.report.results import ResultRow
 from sweep.report.summary import short_names
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
-from sweep.grid.varied import cell_fields, cell_labels, short_labels, teacher_labels, varied
+from sweep.grid.variation import cell_fields, cell_labels, short_labels, teacher_labels, varied_fields
 from sweep.records.records import Record, RecordKind, Records, State
 from sweep.records.storage import Storage
 from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResult
@@ -71,7 +71,7 @@ def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
     for cell in cells:
         first.setdefault(cell.teacher_hash, cell)
     results = {teacher_hash: records.teacher(teacher_hash).result() for teacher_hash in first}
-    axes = varied([cell.config for cell in cells])
+    axes = varied_fields([cell.config for cell in cells])
     configs = {cell.fingerprint: cell.config for cell in cells}
     names, words = cell_labels(configs), short_labels(configs)
     names_of = {key: (names[key], words[key]) for key in configs}

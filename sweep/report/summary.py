@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sweep.grid.varied import axis_names, short_value
+from sweep.grid.variation import axis_names, short_value
 from sweep.report.results import ResultRow
 from sweep.tracking.tags import ANGLE
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sweep.spec.fields import nearest
-from sweep.spec.messages import shown
+from sweep.spec.messages import quote
 from trainables.errors import InputError, Problem
 
 _OVERRIDE = re.compile(r"[\w.-]+=")
@@ -64,7 +64,7 @@ def parse(arguments: Sequence[str]) -> Command:
     configs = [word for word in options.words if not _OVERRIDE.match(word)]
     if len(configs) > 1:
         problems.append(
-            Problem("config", f"got {', '.join(map(shown, configs))}; give one config, and overrides as key.path=value")
+            Problem("config", f"got {', '.join(map(quote, configs))}; give one config, and overrides as key.path=value")
         )
     if problems:
         raise InputError(problems)

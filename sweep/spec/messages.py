@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sweep.spec.fields import guess, known_keys, known_paths
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from trainables.errors import Problem
 
 Path = tuple[str | int, ...]
@@ -77,7 +77,7 @@ def _all_types(details: list[ErrorDetails]) -> bool:
 
 def _fault(path: Path, details: list[ErrorDetails], models: list[type[BaseModel]]) -> Fault:
     detail = details[0]
-    kind, got = detail["type"], shown(detail["input"])
+    kind, got = detail["type"], quote(detail["input"])
     if kind == "missing":
         return Fault(path, NEEDED)
     if kind == "extra_forbidden":
@@ -107,10 +107,11 @@ def _validator_fault(path: Path, message: str, got: str, keys: list[str]) -> Fau
     return Fault(path, f"got {got}; {message}")
 
 
-def shown(value: Any) -> str:
-    """A value on one line: simple values as in YAML, passwords hidden, long text cut."""
-    plain = {None: "null", True: "true", False: "false"}
-    text = plain[value] if value is None or isinstance(value, bool) else hidden(" ".join(repr(value).split()))
+def quote(value: Any) -> str:
+    """A value on one line for a message: simple values as in YAML, without passwords, long text cut."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = without_passwords(" ".join(repr(value).split()))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -12,18 +12,18 @@ _LOGIN = re.compile(r"(://[^\s/?#@:]*:)\S*(?=@)")
 _OPTION = re.compile(r"([?&](?:password|passwd|pwd|token)=)[^\s&#]*", re.IGNORECASE)
 
 
-def hidden(text: str) -> str:
+def without_passwords(text: str) -> str:
     """The text with the passwords in its addresses replaced by `***`."""
     return _OPTION.sub(rf"\1{HIDDEN}", _LOGIN.sub(rf"\1{HIDDEN}", text))
 
 
-def hidden_in(value: Any) -> Any:
+def without_passwords_in(value: Any) -> Any:
     """A copy of plain nested values with the passwords in every text hidden."""
     if isinstance(value, dict):
-        return {key: hidden_in(inner) for key, inner in value.items()}
+        return {key: without_passwords_in(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [hidden_in(inner) for inner in value]
-    return hidden(value) if isinstance(value, str) else value
+        return [without_passwords_in(inner) for inner in value]
+    return without_passwords(value) if isinstance(value, str) else value
 
 
 def without_login(url: str) -> str:

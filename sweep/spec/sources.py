@@ -9,7 +9,7 @@ from typing import Any
 
 from sweep.spec.fields import guess
 from sweep.spec.messages import Path as KeyPath
-from sweep.spec.messages import dotted, shown
+from sweep.spec.messages import dotted, quote
 from sweep.spec.overlay import assign, merge
 from sweep.spec.reading import read_yaml
 from trainables.errors import InputError, Problem
@@ -42,7 +42,7 @@ def read_sources(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
             fields = merge(fields, block)
         else:
             hint = guess(str(name), profiles) if profiles else "this config has no profiles"
-            problems.append(Problem("profile", f"got {shown(name)}; {hint}"))
+            problems.append(Problem("profile", f"got {quote(name)}; {hint}"))
     for key, value in settings:
         if key != "profile":
             try:
@@ -63,7 +63,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     value = read_yaml(text, str(path))
     if not isinstance(value, dict | None):
         raise InputError(
-            [Problem(str(path), f"got {shown(value)}; give a mapping, such as the one that --example prints")]
+            [Problem(str(path), f"got {quote(value)}; give a mapping, such as the one that --example prints")]
         )
     return value or {}
 
@@ -72,7 +72,7 @@ def _text_problems(content: Any, above: KeyPath = ()) -> list[Problem]:
     """One problem per key or text that UTF-8 cannot hold; YAML can write it as `"\\ud800"`."""
     message = "expected text without surrogates (U+D800 to U+DFFF), which UTF-8 cannot hold"
     return [
-        Problem(dotted(path).encode(errors="backslashreplace").decode(), f"got {shown(text)}; {message}")
+        Problem(dotted(path).encode(errors="backslashreplace").decode(), f"got {quote(text)}; {message}")
         for path, text in _texts(content, above)
         if has_lone_surrogate(text)
     ]

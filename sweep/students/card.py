@@ -14,7 +14,7 @@ from sweep.grid import labels
 from sweep.grid.cells import Cell
 from sweep.records.stored import CellResult, Result, TeacherResult
 from sweep.report.usage import pipeline_task, usage
-from sweep.spec.passwords import hidden_in
+from sweep.spec.passwords import without_passwords_in
 from sweep.tracking.scores import share
 from sweep.tracking.tags import BEST, TEST, test_metric
 from trainables.config import FromScratch, TaskConfig, TrialConfig
@@ -173,7 +173,7 @@ def _share(result: CellResult, teacher_result: TeacherResult) -> str:
 
 def _public_config(config: TrialConfig) -> dict[str, Any]:
     """The config without passwords, and with the names of folders in place of their paths."""
-    fields: dict[str, Any] = hidden_in(config.model_dump(mode="json"))
+    fields: dict[str, Any] = without_passwords_in(config.model_dump(mode="json"))
     if isinstance(config.model.teacher, str) and _is_folder(config.model.teacher):
         fields["model"]["teacher"] = Path(config.model.teacher).name
     if config.task.files:

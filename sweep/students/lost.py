@@ -14,7 +14,7 @@ from rich.text import Text
 from sweep.plan.states import Plan
 from sweep.records.archive import CellKey
 from sweep.records.records import Records
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from sweep.spec.sweep import SweepConfig
 from sweep.students import published
 from sweep.students.needed import Needed
@@ -43,7 +43,7 @@ def show(lost: Sequence[str], config: SweepConfig, plan: Plan, console: Console,
     """Prints a line for each lost student; `ask`: with its address in MLflow, for which the server is asked."""
     for fingerprint in lost:
         address = _address(config, fingerprint) if ask else None
-        elsewhere = f" MLflow has it as {address} at {hidden(config.tracking_address)}." if address else ""
+        elsewhere = f" MLflow has it as {address} at {without_passwords(config.tracking_address)}." if address else ""
         gone = f"The student of {plan.labels[fingerprint]} is no longer in the storage.{elsewhere}"
         console.print(Text(f"{gone} {FLAG} trains it again."), soft_wrap=True)
 

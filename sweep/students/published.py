@@ -38,7 +38,7 @@ NO_PIPELINE = "feature-extraction"
 name, `load_model(uri, return_type="components")` loads the model, and nothing runs it by mistake."""
 
 
-def why_not(folder: Path | None, *, registering: bool) -> str | None:
+def obstacle(folder: Path | None, *, registering: bool) -> str | None:
     """The reason why a student is not logged; None where it is logged."""
     if folder is None:
         return "its files are gone"

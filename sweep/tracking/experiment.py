@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
-from sweep.spec.passwords import hidden
+from sweep.spec.passwords import without_passwords
 from sweep.tracking.runs import Point
 from sweep.tracking.tags import REASON
 
@@ -54,7 +54,7 @@ def guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         try:
             return method(*args, **kwargs)
         except (MlflowException, OSError) as error:
-            raise TrackingError(hidden(str(error).splitlines()[0] if str(error) else repr(error))) from error
+            raise TrackingError(without_passwords(str(error).splitlines()[0] if str(error) else repr(error))) from error
 
     return call
 
@@ -76,7 +76,7 @@ class Experiment:
     def experiment_id(self) -> str:
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
-            raise TrackingError(f"{hidden(self.uri)} has no experiment {self.experiment!r}")
+            raise TrackingError(f"{without_passwords(self.uri)} has no experiment {self.experiment!r}")
         return found.experiment_id
 
     def _make_experiment(self) -> str:

@@ -224,7 +224,7 @@ def test_what_fits_no_gpu_of_the_cluster_is_refused_before_anything_starts(
 ) -> None:
     """As `resources.gpu_gb` would have it, which says more than the cluster does where it is given."""
     there = [gpus.Gpu("node-1", "Small", 10**9), gpus.Gpu("node-2", "Large", 1_234_567_890)]
-    monkeypatch.setattr(gpus, "found", lambda: there)
+    monkeypatch.setattr(gpus, "gpus_of_nodes", lambda: there)
     monkeypatch.setattr("sweep.jobs.work.connected", lambda *_: nullcontext())
     monkeypatch.setattr(conduct.Conductor, "_start_tracking", lambda _: sys.exit("it starts"))
     monkeypatch.setenv("SWEEP_STORAGE", str(tmp_path / "runs"))

@@ -18,7 +18,7 @@ from sweep.plan.checks.sizes import CellSizes, sizes
 from sweep.plan.checks.tasks import NOT_LOOKED_UP, Tasks
 from sweep.plan.checks.teachers import TeacherSource
 from sweep.records.revisions import Revisions
-from sweep.spec.messages import NEEDED, is_same_field, shown
+from sweep.spec.messages import NEEDED, is_same_field, quote
 from sweep.spec.sweep import SweepConfig, load_partly
 from trainables.config import TrialConfig
 from trainables.device import resolve_dtype
@@ -43,11 +43,11 @@ class Checked:
 
     def sizes(self) -> dict[str, CellSizes]:
         """The sizes of the cells by fingerprint, without cells whose family does not declare its parameters."""
-        found = {
+        all_sizes = {
             cell.fingerprint: sizes(cell.config, self.teacher_sources[cell.teacher_hash], self.data.get(cell.data))
             for cell in self.cells
         }
-        return {key: each for key, each in found.items() if each is not None}
+        return {key: each for key, each in all_sizes.items() if each is not None}
 
 
 def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool = True) -> Checked:
@@ -57,22 +57,23 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     teacher where the model states its shape.
     """
     config, problems = load_partly(path, overrides)
-    drafts, found = draft(config)
+    drafts, grid_problems = draft(config)
     # If base, axes or grids are invalid, the keys that they would have given are not missing.
     is_whole = not any(problem.path.startswith(("base", "axes", "grids")) for problem in problems)
-    problems += [problem for problem in found if is_whole or problem.message != NEEDED]
+    problems += [problem for problem in grid_problems if is_whole or problem.message != NEEDED]
     tasks, models = Tasks(Revisions(config.storage_url), look_up=look_up), Models(look_up=look_up)
     checks = [problem for each in drafts for problem in tasks.check(each) + models.check(each, tasks.data(each))]
     # An invalid value has its problem already, and the default in its place may cause others.
-    problems += [problem for problem in checks if not any(is_same_field(problem.path, each.path) for each in found)]
-    sound = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
-    problems += _two_names(sound)
+    invalid = [problem.path for problem in grid_problems]
+    problems += [problem for problem in checks if not any(is_same_field(problem.path, path) for path in invalid)]
+    valid = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
+    problems += _two_names(valid)
     problems += storage_problems(config) + tracking_problems(config)
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
-    assert len(sound) == len(drafts)
-    checked = Checked(config, _distinct(cell for _, cell in sound), {}, {}, tasks.revisions)
-    for each, cell in sound:
+    assert len(valid) == len(drafts)
+    checked = Checked(config, _distinct(cell for _, cell in valid), {}, {}, tasks.revisions)
+    for each, cell in valid:
         data, teacher_source = tasks.data(each), models.teacher_source(each)
         assert teacher_source is not None
         checked.teacher_sources[cell.teacher_hash] = teacher_source
@@ -109,7 +110,7 @@ def _two_names(cells: Sequence[tuple[Draft, Cell]]) -> list[Problem]:
         known = first.setdefault(cell.fingerprint, cell.config)
         names = {"model": (cell.config.model.name, known.model.name), "task": (cell.config.task.name, known.task.name)}
         problems += [
-            Problem(each.where((key, "name")), f"got {shown(name)}; {_HAVE_A_NAME.format(shown(before))}")
+            Problem(each.where((key, "name")), f"got {quote(name)}; {_HAVE_A_NAME.format(quote(before))}")
             for key, (name, before) in names.items()
             if name != before
         ]

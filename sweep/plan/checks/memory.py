@@ -47,12 +47,12 @@ def needs(cells: Iterable[CellSizes]) -> list[Need]:
     most: dict[tuple[str, bool], Need] = {}
     for cell in cells:
         model, task = cell.config.model, cell.config.task
-        given = (cell.config, cell.family, cell.shape, cell.head)
-        found = [Need(f"{model.name} on {task.name}", is_teacher=False, parts=memory.of_trial(*given))]
+        sizes = (cell.config, cell.family, cell.shape, cell.head)
+        cell_needs = [Need(f"{model.name} on {task.name}", is_teacher=False, parts=memory.of_trial(*sizes))]
         if model.finetune is not None:
-            made = Need(f"teacher of {model.name} on {task.name}", is_teacher=True, parts=memory.of_teacher(*given))
-            found.insert(0, made)
-        for each in found:
+            teacher = Need(f"teacher of {model.name} on {task.name}", is_teacher=True, parts=memory.of_teacher(*sizes))
+            cell_needs.insert(0, teacher)
+        for each in cell_needs:
             key = (each.what, each.is_teacher)
             most[key] = max(most.get(key, each), each, key=lambda need: need.total)
     return list(most.values())

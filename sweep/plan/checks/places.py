@@ -14,8 +14,8 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from sweep.records.storage import RIGHT, Storage
-from sweep.spec.messages import shown
-from sweep.spec.passwords import hidden, without_login
+from sweep.spec.messages import quote
+from sweep.spec.passwords import without_login, without_passwords
 from sweep.spec.sweep import SweepConfig
 from trainables import deadline
 from trainables.errors import InputError, Problem
@@ -32,7 +32,7 @@ def storage_problems(config: SweepConfig) -> list[Problem]:
     except InputError as error:
         return error.problems
     reason = _why_not_writable(Path(config.storage_url)) if storage.is_local else _why_no_store(storage)
-    return [Problem("storage", f"got {shown(config.storage_url)}; {reason}")] if reason else []
+    return [Problem("storage", f"got {quote(config.storage_url)}; {reason}")] if reason else []
 
 
 def tracking_problems(config: SweepConfig) -> list[Problem]:
@@ -53,7 +53,7 @@ def tracking_problems(config: SweepConfig) -> list[Problem]:
     thread.start()
     thread.join(_TRIES * _TRY_SECONDS + 0.5)
     reason = answers[0] if answers else "it does not answer: timed out"
-    return [Problem("tracking_uri", f"got {shown(url)}; {reason}")] if reason else []
+    return [Problem("tracking_uri", f"got {quote(url)}; {reason}")] if reason else []
 
 
 def _why_no_tracking(url: str) -> str | None:
@@ -92,7 +92,7 @@ def _why_no_store(storage: Storage) -> str | None:
     try:
         deadline.within(deadline.ANSWER_SECONDS, storage.try_out, (OSError,))
     except OSError as error:
-        return f"it cannot be written to ({hidden(' '.join(str(error).split()))[:300]}); {RIGHT}"
+        return f"it cannot be written to ({without_passwords(' '.join(str(error).split()))[:300]}); {RIGHT}"
     return None
 
 

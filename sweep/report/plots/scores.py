@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweep.grid.varied import short_value
+from sweep.grid.variation import short_value
 from sweep.report.plots.style import GREY, STYLE, Scale, dashes, init_colour, panel
 from sweep.report.summary import init_text
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sweep.grid.cells import expand
-from sweep.grid.varied import cell_labels, short_labels, teacher_labels, varied
+from sweep.grid.variation import cell_labels, short_labels, teacher_labels, varied_fields
 from sweep.spec.sweep import SweepConfig
 from tests.sweep.tracked import make_cell
 from trainables.config import TrialConfig
@@ -32,13 +32,13 @@ def made(**fields: Any) -> TrialConfig:
 
 
 def test_fields_that_tell_cells_of_one_model_and_task_apart() -> None:
-    assert varied([made(train={"learning_rate": rate}) for rate in (1e-4, 2e-4)]) == ["train.learning_rate"]
+    assert varied_fields([made(train={"learning_rate": rate}) for rate in (1e-4, 2e-4)]) == ["train.learning_rate"]
     named = [made(seed=seed, init="random", strategy=name) for seed in (0, 1) for name in ("none", "reverse")]
-    assert varied(named) == []
+    assert varied_fields(named) == []
     two_models = [made(model={"name": name, "student_blocks": blocks}) for name, blocks in (("a", 3), ("b", 6))]
-    assert varied(two_models) == []
+    assert varied_fields(two_models) == []
     deeper = [made(model={"student_blocks": blocks}) for blocks in (3, 6)]
-    assert varied([*two_models, *deeper]) == ["model.student_blocks"]
+    assert varied_fields([*two_models, *deeper]) == ["model.student_blocks"]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_varied_fields_are_in_the_order_of_the_axes(axes: list[str]) -> None:
         "seed": [0, 1],
         "strategy": ["forward", "reverse"],
     }
-    found = varied(grid(**{key: values[key] for key in axes}))
+    found = varied_fields(grid(**{key: values[key] for key in axes}))
     assert found == [key for key in axes if key not in ("seed", "strategy")]
 
 

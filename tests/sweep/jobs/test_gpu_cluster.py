@@ -107,9 +107,9 @@ def first_of_node() -> tuple[str, int]:
 
 @pytest.mark.usefixtures("cluster")
 def test_each_node_with_gpus_says_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gpus.found() == []  # Ray was told of GPUs that CUDA does not see
+    assert gpus.gpus_of_nodes() == []  # Ray was told of GPUs that CUDA does not see
     monkeypatch.setattr(gpus, "_first", first_of_node)
-    assert gpus.found() == [gpus.Gpu(os.uname().nodename, "GPU-16", 15_835_660_288)] * 2
+    assert gpus.gpus_of_nodes() == [gpus.Gpu(os.uname().nodename, "GPU-16", 15_835_660_288)] * 2
 
 
 @pytest.mark.usefixtures("cluster")

@@ -10,7 +10,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from sweep.records.storage import RIGHT
-from sweep.spec.messages import shown
+from sweep.spec.messages import quote
 from tests.sweep.own_data import prepared, refused, write_all
 
 pytestmark = pytest.mark.usefixtures("only_given_places")
@@ -80,7 +80,7 @@ def test_a_tracking_database_that_is_none(tmp_path: Path) -> None:
         (":memory:", "a database in memory is seen by no other process; give sqlite:///… with the path of a file"),
     ):
         uri = f"sqlite:///{name}"
-        assert refused(path, f"tracking_uri='{uri}'") == [f"tracking_uri: got {shown(uri)}; {reason}"]
+        assert refused(path, f"tracking_uri='{uri}'") == [f"tracking_uri: got {quote(uri)}; {reason}"]
 
 
 def test_the_storages_own_database_that_is_none(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_the_storages_own_database_that_is_none(tmp_path: Path) -> None:
     database = tmp_path / "runs" / "mlflow.db"
     database.write_text("not a database, but a text that is longer than a header" * 9)
     assert refused(path, f"storage={tmp_path}/runs", "tracking_uri=null") == [
-        f"tracking_uri: got {shown(f'sqlite:///{database}')}; {database} cannot be read as an SQLite database: "
+        f"tracking_uri: got {quote(f'sqlite:///{database}')}; {database} cannot be read as an SQLite database: "
         "file is not a database"
     ]
     assert [file.name for file in (tmp_path / "runs").iterdir()] == ["mlflow.db"]

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from sweep.grid.varied import cell_labels
+from sweep.grid.variation import cell_labels
 from sweep.plan.states import Plan, show
 from tests.sweep.tracked import make_cell
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from sweep.spec.command import Command, parse
 from sweep.spec.fields import models_in
-from sweep.spec.messages import dotted, shown
+from sweep.spec.messages import dotted, quote
 from sweep.spec.overlay import assign, merge
 from sweep.spec.reading import read_yaml
 from sweep.spec.schema import schema
@@ -164,7 +164,7 @@ def test_a_key_inside_of_what_holds_none() -> None:
 
 def test_shown_values_and_paths() -> None:
     assert dotted(("axes", "init", 1, "x")) == "axes.init[1].x"
-    assert [shown(value) for value in (None, True, 3, "a", "x" * 99)] == [
+    assert [quote(value) for value in (None, True, 3, "a", "x" * 99)] == [
         "null",
         "true",
         "3",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweep.spec.passwords import hidden, hidden_in, without_login
+from sweep.spec.passwords import without_login, without_passwords, without_passwords_in
 
 
 @pytest.mark.parametrize(
@@ -24,13 +24,13 @@ from sweep.spec.passwords import hidden, hidden_in, without_login
     ],
 )
 def test_hidden(text: str, shown: str) -> None:
-    assert hidden(text) == shown
-    assert hidden(shown) == shown
+    assert without_passwords(text) == shown
+    assert without_passwords(shown) == shown
 
 
 def test_hidden_in_every_text_of_plain_values() -> None:
     given = {"a": [{"b": "http://me:secret@h"}, 1, None], "c": ("x://u:secret@h",), "d": "plain"}
-    assert hidden_in(given) == {"a": [{"b": "http://me:***@h"}, 1, None], "c": ["x://u:***@h"], "d": "plain"}
+    assert without_passwords_in(given) == {"a": [{"b": "http://me:***@h"}, 1, None], "c": ["x://u:***@h"], "d": "plain"}
 
 
 def test_without_login() -> None:

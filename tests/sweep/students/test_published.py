@@ -165,12 +165,12 @@ def test_what_broke_off_is_done_at_the_next_try(
 
 
 def test_what_is_not_logged_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert published.why_not(None, registering=True) == "its files are gone"
+    assert published.obstacle(None, registering=True) == "its files are gone"
     (tmp_path / "model.safetensors").write_bytes(b"12345678")
-    assert published.why_not(tmp_path, registering=False) is None
+    assert published.obstacle(tmp_path, registering=False) is None
     monkeypatch.setattr(published, "MAX_BYTES", 7)
-    assert published.why_not(tmp_path, registering=False) == "it has 0.0 GB; register: NAME logs and registers it"
-    assert published.why_not(tmp_path, registering=True) is None
+    assert published.obstacle(tmp_path, registering=False) == "it has 0.0 GB; register: NAME logs and registers it"
+    assert published.obstacle(tmp_path, registering=True) is None
 
 
 @pytest.mark.parametrize("student_made", ["a pair"], indirect=True)
