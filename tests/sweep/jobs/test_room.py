@@ -8,6 +8,7 @@ from ray import tune
 
 from sweep.jobs import demand, room, schedule
 from sweep.jobs.demand import PATIENCE_SECONDS
+from sweep.jobs.progress import ENDED
 from sweep.spec.sweep import Failures, Resources, SweepConfig
 from tests.sweep.jobs.clusters import bare_cluster
 from tests.sweep.tiny import Unwatched
@@ -110,7 +111,8 @@ def end(config: dict[str, Any]) -> None:
     """A trainable that is done at once, and says how many CPUs its node has."""
     node = ray.get_runtime_context().get_node_id()
     (cpus,) = (each["Resources"]["CPU"] for each in ray.nodes() if each["NodeID"] == node)
-    tune.report({"done": True, "reason": None, "delivered": True, "cpus": cpus})
+    facts = {"done": True, "reason": None, "delivered": True, "cpus": cpus}
+    tune.report({ENDED: {config["job"]: facts}})
 
 
 def test_a_cluster_scales_from_zero(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +121,6 @@ def test_a_cluster_scales_from_zero(capsys: pytest.CaptureFixture[str]) -> None:
         schedule.connect(cluster.address)
         room.ensure(config.resources, cluster.address, sleep=lambda _: cluster.add_node(num_cpus=3))
         assert room.num_at_once(config.resources) == 1
-        ends = schedule.run(end, {"job": "trial"}, config, Unwatched())
+        ends = schedule.run(end, {"job": {"job": "trial"}}, config, Unwatched())
     assert ends.facts["job"]["cpus"] == 3
     assert capsys.readouterr().out.count("No node fits a trial of 2 CPUs and 0 GPUs: the sweep waits") == 1
