@@ -1,1 +1,1 @@
-"""What is there, what is missing, what it costs, and what can be known to be wrong before anything starts."""
+"""The plan of a sweep: the states of cells and teachers, the cost, and the checks before anything starts."""

@@ -32,7 +32,7 @@ GROWTH = 1.25
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell computes, in any unit that all cells share."""
+    """The amount of computation of a cell, in any unit that all cells share."""
 
     own: float = 1.0
     shared: float = 0.5
@@ -54,9 +54,9 @@ class Cohorts:
 
     @classmethod
     def of_sizes(cls, sizes: Mapping[str, CellSizes], num_bytes: float | None) -> Cohorts:
-        """Costs and memory from the sizes of cells, by fingerprint. A trial has `num_bytes`; None: that is unknown.
+        """Costs and memory from the sizes of cells, by fingerprint.
 
-        A family that does not say its sizes is taken to fit.
+        A trial has `num_bytes` of memory; None if that is unknown. Cells without sizes count as if they fit.
         """
         all_costs: dict[str, Cost] = {}
         for key, cell in sizes.items():

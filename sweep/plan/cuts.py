@@ -1,7 +1,7 @@
-"""How many inputs of a task are longer than `task.max_length`, by the tokenizer of each teacher.
+"""Counts the inputs of a task that are longer than `task.max_length`, with the tokenizer of each teacher.
 
-The `tokenizers` library alone is used, so that a plan needs no transformers. A teacher from scratch gets a tokenizer of
-the rows that are looked at, which a training makes of all rows.
+It uses only the library `tokenizers`, so that a plan needs no transformers. For a teacher from scratch, it trains a
+tokenizer on the rows that it counts; the sweep trains one on all rows.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _MOST_ROWS = 1000
-"""Enough to know a share of 1% within half a percent, in less than a second."""
+"""Enough to estimate a share of 1% within half a percent, in less than a second."""
 _WORTH_SAYING = 0.01
 
 
 def show(checked: Checked, console: Console) -> None:
-    """Prints a line for each model and task of which more than 1% of the inputs are cut."""
+    """Prints one line per model and task of which more than 1% of the inputs are cut."""
     lines: dict[tuple[str, str, int], str] = {}
     for cell in checked.cells:
         config, data = cell.config, checked.data.get(cell.data)
@@ -42,7 +42,7 @@ def show(checked: Checked, console: Console) -> None:
 
 
 def line(config: TrialConfig, source: TeacherSource, rows: Sequence[Row]) -> str:
-    """What is cut of these rows; empty where it is 1% or less, or the tokenizer is not known before the run."""
+    """The line about these rows; empty if 1% or less are cut, or if the tokenizer is not known before the run."""
     step = -(-len(rows) // _MOST_ROWS)
     rows = rows[::step]
     tokenizer = _tokenizer(config, source, rows)
@@ -74,7 +74,7 @@ def _tokenizer(config: TrialConfig, source: TeacherSource, rows: Sequence[Row]) 
 
 
 def _length(config: TrialConfig, tokenizer: Tokenizer, row: Row) -> int:
-    """Tokens of a row's input, special ones included."""
+    """The number of tokens of a row's input, with special tokens."""
     task, kind = config.task, KINDS[config.task.kind]
     texts = kind.input(row)
     if isinstance(texts, str):

@@ -1,4 +1,4 @@
-"""How long a sweep takes on this machine's CPU, from what cells of the storage took on the same processor."""
+"""Estimates the time of a sweep on this machine's CPU from the times of stored cells on the same processor."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from trainables.config import TrialConfig
 
 _SECONDS = "seconds/total"
 _MOST_CELLS = 100
-"""Cells of other sweeps that are looked at, so that a plan stays quick on a large storage."""
+"""The most cells of other sweeps that are read, so that a plan stays quick on a large storage."""
 
 
 class Measured(NamedTuple):
-    """What one cell took."""
+    """The work and the time of one finished cell."""
 
     teacher: str
     """The hash of its teacher."""
@@ -33,9 +33,9 @@ class Measured(NamedTuple):
 
 
 def estimate(checked: Checked, plan: Plan) -> str:
-    """`about 12 minutes on this CPU, …`; empty where nothing is to do, or no cell of the storage tells.
+    """`about 12 minutes on this CPU, …`; empty if nothing is to do, or if no cell of the storage gives a rate.
 
-    The cells of a teacher take the seconds per operation of its finished cells, else those of all of them.
+    The seconds per operation are those of the teacher's finished cells, or of all finished cells if it has none.
     """
     open_cells = [key for key, state in plan.cell_states.items() if state != "done"]
     known = list(_measured(checked, plan)) if open_cells else []
@@ -79,7 +79,7 @@ def _measured(checked: Checked, plan: Plan) -> Iterator[Measured]:
 
 
 def _declared(record: CellRecord) -> tuple[TrialConfig, str, str] | None:
-    """What a cell of another sweep is; None where this program does not know all of its config."""
+    """The config, data and teacher of another sweep's cell; None if this program does not know its whole config."""
     content = record.storage.read(f"{record.root}/cell.json")
     if content is None:
         return None

@@ -1,1 +1,1 @@
-"""The truth about a sweep, in its storage."""
+"""The storage of a sweep, with the records of cells and teachers: attempts, journals, checkpoints and results."""

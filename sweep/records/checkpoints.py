@@ -3,8 +3,8 @@
     cells/<fingerprint>/attempts/<n>/checkpoints/<step>/...              the state after a step
                                                        /checkpoint.json  the hash of each file, written last
 
-A checkpoint counts once its manifest is there. The last two are kept: if a cohort is cut off while its members save,
-each of them still has the checkpoint of the step before.
+A checkpoint counts once its manifest exists. The last two are kept: if a cohort is interrupted while its members save,
+each of them still has the checkpoint of the previous step.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def points(record: Record) -> list[Point]:
 
 
 def last_step(record: Record) -> int:
-    """The step of the last checkpoint, which may be damaged; 0: there is none."""
+    """The step of the last checkpoint, which may be damaged; 0 if there is none."""
     return max((point.step for point in points(record)), default=0)
 
 
 def load(record: Record, point: Point) -> Start | None:
-    """A checkpoint whose files have their hashes; None for one that is damaged, or deleted by now."""
+    """A checkpoint whose files match their hashes; None if it is damaged or no longer exists."""
     place = _place(record, point)
     try:
         manifest = CheckpointManifest.read(record.storage, f"{place}/{MANIFEST}")

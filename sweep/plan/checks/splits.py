@@ -1,4 +1,4 @@
-"""Splits that are valid by themselves and would yet make a score mean nothing."""
+"""Checks for splits that are valid by themselves but make a score meaningless."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from trainables.tasks.rows import Data
 
 
 def split_problems(task: TaskConfig, data: Data) -> list[Problem]:
-    """Splits with empty texts only, and splits with the rows of another one; paths are relative to the task."""
+    """One problem per split whose texts are all empty or whose rows are those of another split.
+
+    Paths are relative to the task.
+    """
     splits = {"train": data.train, "validation": data.validation, **data.tests}
     kind = KINDS[task.kind]
     problems = [
