@@ -197,12 +197,12 @@ class Cell:
         test = self._test()
         clock.stretch([learner.seconds], is_eval=True)
         metrics = {f"best/{evaluator.main_metric}": learner.best, **test, **learner.seconds.metrics()}
-        self.report(learner.num_steps, metrics)
+        self.report(learner.step, metrics)
         return Outcome(
             metrics={**self.last, **metrics},
             main_metric=evaluator.main_metric,
             signature=evaluator.signature(),
-            num_steps=learner.num_steps,
+            num_steps=learner.step,
             best_step=learner.best_step,
             mapping=self.mappings[0],
         )

@@ -94,7 +94,7 @@ class Teacher:
         num_steps, best_step, best = 0, 0, {}
         if self.train:
             learner = self._trained(self.train, seconds)
-            num_steps, best_step = learner.num_steps, learner.best_step
+            num_steps, best_step = learner.step, learner.best_step
             best = {f"best/{self.evaluator.main_metric}": learner.best}
             best_model = making.load(self.family, str(self._best), None, self.head, seed=self.seed)
             model = devices.place(frozen.hold(best_model.requires_grad_(False), self.dtype), self.device).eval()

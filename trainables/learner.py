@@ -91,6 +91,8 @@ class Learner:
         self.step = 0
         """The number of steps taken."""
         self.best_step, self.best = 0, -math.inf
+        self.num_stale = 0
+        """The number of evaluations since the best one."""
         self._terms: list[dict[str, Tensor]] = []
         self._unread: list[Unread] = []
         self._last: Metrics = {}
@@ -135,13 +137,25 @@ class Learner:
         """Records an evaluation, and saves the model if it is the best so far. Raises NotFinite."""
         check_finite(step, measures.terms)
         value = self.evaluated(step, measures)
+        self.num_stale += 1
         if self.best_step == 0 or value > self.best:
-            self.best_step, self.best = step, value
+            self.best_step, self.best, self.num_stale = step, value, 0
             self.save_best()
+        if self.is_over:
+            self._free()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the patience of the config is over."""
+        return self.config.patience is not None and self.num_stale >= self.config.patience
 
     def leave(self, error: NotFinite | ValueError) -> None:
-        """Stops the training of this model with an error, and frees its gradients and the optimiser's state."""
+        """Stops the training of this model with an error."""
         self.error = error
+        self._free()
+
+    def _free(self) -> None:
+        """Frees the gradients and the optimiser's state of a model that takes no further step."""
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
 
@@ -149,7 +163,8 @@ class Learner:
         """Everything that later steps depend on; the steps so far must have been read."""
         assert not self._unread
         weights: dict[str, Tensor] = {name: each for name, each in self.module.named_parameters() if each.requires_grad}
-        facts = {"step": self.step, "best_step": self.best_step, "best": self.best, "seconds": asdict(self.seconds)}
+        names = ("step", "best_step", "best", "num_stale")
+        facts = {**{name: getattr(self, name) for name in names}, "seconds": asdict(self.seconds)}
         return State.joined(
             {
                 "weights": State(weights),
@@ -172,4 +187,5 @@ class Learner:
         self.draws.restore(state.part("draws"))
         progress = state.part("progress").facts
         self.step, self.best_step, self.best = (progress[name] for name in ("step", "best_step", "best"))
+        self.num_stale = progress.get("num_stale", 0)  # a checkpoint without it is of a training without patience
         vars(self.seconds).update(progress["seconds"])

@@ -71,8 +71,8 @@ class Lockstep:
 
     @property
     def live(self) -> list[Learner]:
-        """The models without an error."""
-        return [learner for learner in self.learners if learner.error is None]
+        """The models without an error whose patience is not over."""
+        return [learner for learner in self.learners if learner.error is None and not learner.is_over]
 
     def run(self) -> None:
         """Trains all models to the last step, from the step that they have all reached.
@@ -116,21 +116,21 @@ class Lockstep:
         for learner in self.live:
             with leaving(learner):
                 learner.report(step, {**learner.read(), "train/examples_per_second": rate})
-        self._share()
+        self._share(self.live)
         self._logged, self._num_seen = time.monotonic(), 0
 
     def _evaluate(self, step: int) -> None:
         logger.info("evaluation at step %d begins", step)
         self._check()
-        self._share()
         live = self.live
+        self._share(live)
         for learner in live:
             learner.module.eval()
         passes = self.validation.run([learner.objective for learner in live])
         for learner, done in zip(live, passes, strict=True):
             with leaving(learner):
                 learner.judge(step, self.validation.measures(learner.objective, done))
-        self._share(is_eval=True)
+        self._share(live, is_eval=True)
         self._logged = time.monotonic()
 
     def _save(self, step: int) -> None:
@@ -145,13 +145,12 @@ class Lockstep:
             with leaving(learner):
                 learner.read()
 
-    def _share(self, *, is_eval: bool = False) -> None:
-        """Charges the time since the last call, and the teacher's part of it, to the models."""
-        live = [learner.seconds for learner in self.live]
-        self.clock.stretch(live, is_eval=is_eval)
+    def _share(self, learners: Sequence[Learner], *, is_eval: bool = False) -> None:
+        """Charges the time since the last call, and the teacher's part of it, to these models."""
+        self.clock.stretch([learner.seconds for learner in learners], is_eval=is_eval)
         teaching = self.targets.watch.read() if self.targets else 0.0
-        for seconds in live:
-            seconds.targets += teaching / len(live)
+        for learner in learners:
+            learner.seconds.targets += teaching / len(learners)
 
 
 @contextmanager

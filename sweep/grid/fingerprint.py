@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from trainables import plugins
-from trainables.config import LoraConfig, TaskConfig, TrialConfig
+from trainables.config import LoraConfig, TaskConfig, TrainConfig, TrialConfig
 from trainables.distances import MSE
 from trainables.inert import without_inert
 from trainables.recipe import RECIPE
@@ -30,7 +30,7 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
         exclude={
             "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
             "task": _task_labels(trial.task),
-            "train": _TRAIN_LABELS,
+            "train": _train_labels(trial.train),
             **_defaults(trial),
         },
     )
@@ -45,7 +45,7 @@ def hash_teacher(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
     fields = trial.model_dump(
         mode="json",
         include={"model": {"family": True, "finetune": True}, "task": True, "dtype": True},
-        exclude={"model": {"finetune": _TRAIN_LABELS}, "task": _task_labels(trial.task)},
+        exclude={"model": {"finetune": _train_labels(trial.model.finetune)}, "task": _task_labels(trial.task)},
     )
     hashes = {"recipe": RECIPE, "data": data, "source": source}
     plugin_hashes = _plugin_hashes(trial, excluded=("strategy", "distance", "loss"))
@@ -63,6 +63,11 @@ def _defaults(trial: TrialConfig) -> dict[str, set[str]]:
     strategy = {"redraw": isinstance(trial.strategy, Drawn) and not trial.strategy.redraws}
     sections = {"losses": losses, "strategy": strategy}
     return {name: {key for key, is_default in keys.items() if is_default} for name, keys in sections.items()}
+
+
+def _train_labels(train: TrainConfig | None) -> set[str]:
+    """The fields of a training that do not count; the patience is among them where it is endless."""
+    return _TRAIN_LABELS | ({"patience"} if train is None or train.patience is None else set())
 
 
 def _lora(lora: LoraConfig | None) -> dict[str, Any]:

@@ -178,6 +178,22 @@ def test_a_cell_is_the_same_alone_and_in_any_cohort(lab: Lab, family: str, commo
         assert [step for step, metrics in alone.reports if "eval/loss" in metrics] == [2, 3]
 
 
+def test_a_cell_whose_patience_is_over_leaves_and_the_others_go_on(lab: Lab) -> None:
+    """At a rate of almost 0 no evaluation is better than the first; its numbers are those that it has alone."""
+    common = Common("bert")
+    steps = {"max_steps": 5, "evaluate_every": 1 / 8}
+    cells = [common.cell(NARROW, **steps), common.cell(SHALLOW, **steps, patience=2, learning_rate=1e-12)]
+    together = lab.run(cells)
+    for cell, one in zip(cells, together, strict=True):
+        assert one == lab.run_alone(cell)
+    evaluated = [[step for step, metrics in one.reports if "eval/loss" in metrics] for one in together]
+    assert evaluated == [[1, 2, 3, 4, 5], [1, 2, 3]]
+    assert [one.reports[-1][0] for one in together] == [5, 3]  # where the test is reported
+    assert together[1].outcome[1] == 1
+    endless = lab.run_alone(common.cell(SHALLOW, **steps, learning_rate=1e-12))
+    assert endless.files["model.safetensors"] == together[1].files["model.safetensors"]
+
+
 def test_cells_of_a_cohort_differ(lab: Lab) -> None:
     """So that equal numbers say something: each cell has losses of its own."""
     common = Common("bert")

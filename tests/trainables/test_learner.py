@@ -129,3 +129,16 @@ def test_who_leaves_holds_neither_gradients_nor_moments() -> None:
 )
 def test_the_rate_rises_to_one_and_falls_to_zero(warmup_steps: int, factors: list[float]) -> None:
     assert [learning_rate_factor(step, warmup_steps, 4) for step in range(5)] == factors
+
+
+def test_patience_counts_the_evaluations_since_the_best_one() -> None:
+    one = learner(patience=2)
+    over: list[bool] = []
+    for number, accuracy in enumerate([0.2, 0.1, 0.3, 0.3, 0.2], start=1):
+        one.judge(number, Measures({"loss": 1.0}, {"accuracy": accuracy}))
+        over.append(one.is_over)
+    assert over == [False, False, False, False, True]
+    again = learner(patience=2)
+    again.restore(one.state())
+    assert again.num_stale == 2
+    assert again.is_over

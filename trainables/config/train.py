@@ -42,6 +42,11 @@ class TrainConfig(Frozen):
     evaluate_every: Rate = Field(
         default=1.0, description="Epochs between evaluations; the last step is always evaluated."
     )
+    patience: Positive | None = Field(
+        default=None,
+        description="Evaluations in a row without a better main metric after which the training ends, with the rate "
+        "that it has then; null: it goes on to its last step.",
+    )
     checkpoint_minutes: Rate = Field(
         default=5, description="Minutes between checkpoints; longer if they would take over 2% of the time."
     )

@@ -157,7 +157,7 @@ FULL: dict[str, Any] = {
         "family": "bert",
         "teacher": {"config": {"hidden_size": 8}, "tokenizer": {"kind": "word", "vocab_size": 100}},
         "revision": "main",
-        "finetune": {"epochs": 1, "max_steps": 9},
+        "finetune": {"epochs": 1, "max_steps": 9, "patience": 2},
         "student_blocks": 2,
         "student_width": 4,
         "projection": {"learning_rate": 1e-3},
@@ -173,7 +173,7 @@ FULL: dict[str, Any] = {
         "num_eval": 5,
     },
     "strategy": {"kind": "all_to_one", "match_embeddings": True, "teacher_state": 1},
-    "train": {"max_steps": 7},
+    "train": {"max_steps": 7, "patience": 3},
     "dtype": "fp32",
 }
 UNIDENTIFYING = {
