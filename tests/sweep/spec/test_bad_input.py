@@ -247,7 +247,7 @@ def test_all_problems_of_all_sorts_come_at_once(tmp_path: Path) -> None:
         "base.train.batch_size: got 0; expected at least 1",
         "base.train.lr: got an unknown key; expected one of accumulation, batch_size, checkpoint_minutes, clip_norm, "
         "epochs, evaluate_every, freeze_embeddings, gradient_checkpointing, learning_rate, max_steps, optimizer, "
-        "scale_parameter, warmup_steps, weight_decay",
+        "patience, scale_parameter, warmup_steps, weight_decay",
         "base.losses.hidden: got -3; expected at least 0 or a mapping",
         f"base.task.files.validation: got {tmp_path}/validation.jsonl; there is no such file",
         "base.model.student_blocks: got 13; the teacher's encoder has 12 blocks",
