@@ -81,7 +81,7 @@ def test_cells_of_both_kinds_finish_and_stand_in_the_report(tmp_path: Path) -> N
         assert ('rate = pipeline("text-classification"' in card) != ('label = pipeline("token-classification"' in card)
         answers = [json.loads(line)["prediction"] for line in (student.parent / "predictions.jsonl").open()]
         assert len(answers) in (len(LIKE * 3), len(TAGGED))
-        assert all(isinstance(answer, float) or len(answer) == 4 for answer in answers)
+        assert all(isinstance(answer, float) or len(answer) == 5 for answer in answers)
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     experiment = client.get_experiment_by_name("kinds")
     assert experiment is not None
