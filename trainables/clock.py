@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 
 from trainables.metrics import Metrics
 
+TOTAL = "seconds/total"
+"""The metric of all seconds of a cell or a teacher."""
+
 
 @dataclass
 class Seconds:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainables import checkpoints, frozen, student
+from trainables import checkpoints, clock, frozen, student
 from trainables import device as devices
 from trainables.checkpoints import Checkpoints
 from trainables.clock import Clock, Seconds
@@ -109,7 +109,7 @@ class Teacher:
         metrics = {
             **best,
             **tested(tests, predictions),
-            "seconds/total": seconds.total,
+            clock.TOTAL: seconds.total,
         }
         self.report(num_steps, metrics)
         return Outcome(

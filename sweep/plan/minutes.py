@@ -16,9 +16,9 @@ from sweep.records import environment
 from sweep.records.records import CellRecord, Records
 from sweep.records.storage import Storage
 from sweep.records.stored import CellResult
+from trainables.clock import TOTAL
 from trainables.config import TrialConfig
 
-_SECONDS = "seconds/total"
 _MOST_CELLS = 100
 """The most cells of other sweeps that are read, so that a plan stays quick on a large storage."""
 
@@ -75,7 +75,7 @@ def _measured(checked: Checked, plan: Plan) -> Iterator[Measured]:
         size = sizes(config, checked.teacher_sources[teacher], checked.data.get(data)) if data in checked.data else None
         result = records.cell(key).result() if size else None
         if size and result and _is_like(result, processor):
-            yield Measured(teacher, cell_operations(size), result.metrics[_SECONDS])
+            yield Measured(teacher, cell_operations(size), result.metrics[TOTAL])
 
 
 def _declared(record: CellRecord) -> tuple[TrialConfig, str, str] | None:
@@ -92,4 +92,4 @@ def _declared(record: CellRecord) -> tuple[TrialConfig, str, str] | None:
 
 def _is_like(result: CellResult, processor: str) -> bool:
     made_by = result.environment
-    return made_by.cpu == processor and not made_by.gpus and _SECONDS in result.metrics
+    return made_by.cpu == processor and not made_by.gpus and TOTAL in result.metrics

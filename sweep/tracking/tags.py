@@ -7,6 +7,7 @@ plug-in measures) is named where it is measured, and needs no line here.
 from __future__ import annotations
 
 from sweep.records.environment import CodeVersion
+from trainables import clock
 
 # Tags of every run.
 KIND = "kind"
@@ -48,7 +49,7 @@ TRAIN_LOSS, TRAIN_LOSS_KL = "train/loss", "train/loss_kl"
 SCORE_VALIDATION, SCORE_TEST, SCORE_OF_THE_WAY = "score/validation", "score/test", "score/of_the_way"
 """The main metric of every task under one name: the best on the validation split, the one on the test split, and the
 share of the way from chance to the teacher's test score."""
-SECONDS_TOTAL = "seconds/total"
+SECONDS_TOTAL = clock.TOTAL
 COS_MEAN, ACUTE_SHARE = "cos_mean", "acute_share"
 BEST, TEST, ANGLE = "best/", "test", "angle/"
 """Starts of metrics: the best validation score, the test splits (`test/`, `test_mismatched/`), the angles."""

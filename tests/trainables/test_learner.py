@@ -29,6 +29,9 @@ class Line(nn.Module):
     def totals(self, batch: dict[str, Tensor]) -> Metrics:
         return {"numbers": 1.0}
 
+    def begin_step(self, step: int) -> None:
+        """Nothing depends on the step."""
+
     def forward(self, batch: dict[str, Tensor]) -> Any:
         return self.weight * batch["number"]
 

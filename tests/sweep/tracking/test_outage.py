@@ -24,7 +24,7 @@ from sweep.tracking import delivery
 from sweep.tracking.delivery import Delivery
 from sweep.tracking.experiment import TrackingError
 from sweep.tracking.runs import RunSpec
-from sweep.tracking.tracking import Opened, Tracking
+from sweep.tracking.tracking import Tracking
 from tests.sweep.tracked import STARTED, begin, make_cell, make_result, make_rows, spec
 
 
@@ -149,7 +149,7 @@ class Out(Tracking):
     """How long for each request to come; the last one for all that follow."""
     tries: list[str] = field(default_factory=list[str])
 
-    def open_run(self, run: RunSpec, record: Record, attempt: int) -> Opened:
+    def open_run(self, run: RunSpec, record: Record, attempt: int) -> str:
         self.tries.append(run.identity)
         time.sleep(self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0])
         raise TrackingError("no answer")

@@ -16,7 +16,7 @@ WRITERS = [
 ]
 TAGS = {
     *("kind", "host", "git_commit", "git_dirty", "source_hash", "cell", "teacher", "model", "task", "strategy", "init"),
-    *("seed", "computed_by", "signature", "student", "reason", "not_finite", "sweep"),
+    *("seed", "cohort", "computed_by", "signature", "student", "reason", "not_finite", "sweep"),
 }
 METRIC = re.compile(
     r"((train|eval|best|test|angle|seconds|score)/|mlflow\.(note|parent|run|shared)|mapping\.|tags\.[a-z])"

@@ -105,6 +105,7 @@ def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Rec
         "git_dirty": "true",
         "source_hash": "source",
         "student": f"{records.storage.full_url(record.root)}/attempts/1/student",
+        "cohort": "1",
     }
     assert run.data.params["train.learning_rate"] == "2e-05"
     assert run.data.params["task.text"] == '["premise", "hypothesis"]'
@@ -224,7 +225,7 @@ def test_a_cell_that_was_cut_off_and_run_again(
     again.commit(make_result(again))
     assert delivery.close(20)
     (run,) = children(client, parent)
-    assert run.info.run_id != cut_off.run_id
+    assert run.info.run_id != cut_off
     assert run.info.status == "FINISHED"
     assert "reason" not in run.data.tags
 
