@@ -9,6 +9,8 @@ ARGS ?=
 WORKERS ?= 1
 GPU ?=
 ENGINE ?=
+DATA ?=
+MODEL ?=
 # Python compiles a module when it is first imported; most of those that are installed never are.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # Ray and MLflow report usage unless told not to; nothing here leaves the machine.
@@ -16,7 +18,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-static docs ui cluster cluster-down cluster-purge submit test-cluster test-gpu clean
+.PHONY: help install demo test check check-static docs ui cluster cluster-down cluster-purge submit test-cluster test-gpu bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -74,6 +76,9 @@ test-cluster: $(VENV)/tools ## The cluster, tried on a real engine (ENGINE=path/
 
 test-gpu: $(VENV)/tools ## What only a real GPU shows: numbers, memory, a sweep (ARGS=--dry: on the CPU, tiny)
 	$(BIN)/python -m pytest tests/gpu -s $(ARGS)
+
+bench: $(VENV)/tools ## A whole sweep against one glued together (DATA=folder of SST-2, MODEL=a BERT encoder)
+	$(BIN)/python -m benchmarks.whole $(DATA) $(MODEL) $(ARGS)
 
 clean: ## Remove .venv and caches; keeps runs/
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
