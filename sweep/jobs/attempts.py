@@ -27,6 +27,7 @@ from sweep.tracking.tracking import Tracking
 from trainables.errors import NotFinite
 
 if TYPE_CHECKING:
+    from trainables.checkpoints import Checkpoints
     from trainables.member import Outcome
     from trainables.metrics import Report
 
@@ -84,7 +85,7 @@ class Try:
     """An attempt while it is computed."""
 
     attempt: Attempt
-    checkpoints: StoredCheckpoints
+    checkpoints: Checkpoints
     report: Report
     """Takes the metrics of a step."""
 
@@ -109,7 +110,7 @@ def make(
         writers = [_begin(target, context, progress, len(targets), logs) for target in targets]
         try:
             with _charged(writers):
-                computed = compute([Try(each.attempt, each.checkpoints, each) for each in writers])
+                computed = compute([Try(each.attempt, each, each) for each in writers])
                 for writer, result in zip(writers, computed, strict=True):
                     _end(writer, result)
         finally:
@@ -123,7 +124,7 @@ def _begin(target: Target, context: Context, progress: Progress, size: int, logs
         host=environment.host(),
         computed_by=context.computed_by,
         sweep=context.sweep,
-        continues=start.point.attempt if start else None,
+        continues=record.last_in_chain(start.point.attempt) if start else None,
     )
     logs.enter_context(log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"))
     _log_start(attempt, target.run, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.jobs.progress import Progress
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class JournalWriter:
-    """Takes metrics, writes them to the journal in segments, and passes them on for delivery.
+    """Takes metrics and checkpoints; writes metrics to the journal in segments, and passes them on for delivery.
 
     An attempt that continues another one computes some steps again; metrics that the journal already has at a step
     are dropped.
@@ -61,6 +62,15 @@ class JournalWriter:
             if self.delivery:
                 self.delivery.add(self.rows)
         self.rows, self.flushed = [], time.monotonic()
+
+    def save(self, step: int, folder: Path) -> None:
+        """Stores a checkpoint, after the rows up to its step, which are not computed again from there."""
+        self.flush()
+        self.checkpoints.save(step, folder)
+
+    def latest(self) -> Path | None:
+        """The checkpoint that the attempt continues from."""
+        return self.checkpoints.latest()
 
     def commit(self, result: Result) -> None:
         """Ends the attempt with a result."""

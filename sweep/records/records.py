@@ -121,6 +121,10 @@ class Record(ABC):
             numbers.insert(0, earlier)
         return numbers
 
+    def last_in_chain(self, number: int) -> int:
+        """The last attempt that is this one, or that continues it, directly or through others."""
+        return next(later for later in reversed(self.attempts()) if number in self.chain(later))
+
     def journal(self) -> list[JournalRow]:
         """The rows of the shown attempt and of those that it continues, in the order of writing."""
         number = self.shown_attempt()

@@ -23,7 +23,7 @@ from tests.sweep.commands import cell_runs, command, start
 from tests.sweep.tiny import base
 from trainables.metrics import Metrics
 
-NUM_STEPS = 400
+NUM_STEPS = 240
 CONFIG: dict[str, Any] = {
     "name": "cut",
     "base": {

@@ -179,7 +179,7 @@ def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_family_that_breaks_the_contract_is_refused_before_anything_starts(tmp_path: Path) -> None:
     folder = EXAMPLE.parent
-    for name in ("strategy.py", "task.py", "metric.py", "sweep.yaml"):
+    for name in ("strategy.py", "task.py", "metric.py", "losses.py", "sweep.yaml"):
         (tmp_path / name).write_text((folder / name).read_text())
     family = (folder / "family.py").read_text()
     (tmp_path / "family.py").write_text(family.replace('"transformer.h"', '"transformer.blocks"'))

@@ -12,7 +12,7 @@ import pytest
 from sweep.jobs import attempts
 from sweep.jobs.attempts import CohortError, Context, Ended, Target, Try
 from sweep.jobs.progress import Progress
-from sweep.records import environment
+from sweep.records import checkpoints, environment
 from sweep.records.checkpoints import Point, Start
 from sweep.records.environment import CodeVersion
 from sweep.records.records import Record, Records
@@ -155,3 +155,21 @@ def test_the_progress_of_all_cells_is_one_report_per_second(monkeypatch: pytest.
         {"progress": {"a": (3, 1 / 3), "b": (2, None)}},
         {"progress": {"a": (5, 1 / 5), "b": (4, None)}},
     ]
+
+
+def test_a_checkpoint_is_stored_after_the_rows_up_to_its_step(records: Records, tmp_path: Path) -> None:
+    """A process that is killed behind it loses none of them, and they are not computed again."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "state.json").write_text("{}")
+
+    def compute(tries: Sequence[Try]) -> list[CellResult]:
+        (each,) = tries
+        each.report(1, {"train/loss": 1.0})
+        assert records.cell("a").journal() == []
+        each.checkpoints.save(1, files)
+        assert [row["step"] for row in records.cell("a").journal()] == [1]
+        assert checkpoints.points(records.cell("a")) == [Point(1, 1)]
+        return [make_result(each.attempt)]
+
+    attempts.make(targets(records, "a"), context(records), compute, Progress(lambda facts: None))

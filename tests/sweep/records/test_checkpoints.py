@@ -112,6 +112,7 @@ def test_the_journal_of_an_attempt_begins_with_those_that_it_continues(cell: Cel
     third = cell.begin(host="there", computed_by="third@there", sweep="third", continues=second.number)
     third.journal.write([row(5)])
     assert cell.chain(third.number) == [2, 3, 4]
+    assert [cell.last_in_chain(number) for number in (1, 2, 3, 4)] == [1, 4, 4, 4]
     assert cell.journal() == [row(step) for step in (1, 2, 3, 4, 5)]
     assert cell.last_row() == row(5)
     third.commit(make_result(third))

@@ -183,7 +183,7 @@ def test_wrong_targets_of_teacher_and_student_are_known_from_the_declaration() -
 def test_a_student_of_drawn_weights_takes_no_adapters() -> None:
     assert check("random", student={"r": 1}) == [
         "model.lora.student: got adapters with init: random; weights that are drawn and then frozen learn nothing: "
-        "init: teacher, or model.lora.student: null"
+        "give init: teacher, or model.lora.student: null"
     ]
     assert check("random", teacher={"r": 1}) == check("teacher", student={"r": 1}) == []
 
