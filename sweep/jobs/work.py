@@ -17,6 +17,7 @@ from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.jobs import reach, room, schedule
 from sweep.jobs.attempts import Context, Ended
+from sweep.jobs.loading import Loading
 from sweep.jobs.progress import ENDED
 from sweep.jobs.teachers import train_teacher
 from sweep.jobs.trial import train_cells
@@ -110,11 +111,15 @@ class Job:
 
 
 def train(
-    config: dict[str, Any], context: Context, jobs: Mapping[str, Job], data: Mapping[str, ray.ObjectRef[Data]]
+    config: dict[str, Any], context: Context, jobs: Mapping[str, Job | Loading], data: Mapping[str, ray.ObjectRef[Data]]
 ) -> None:
     """The Tune trainable: runs the job `config["job"]`. Its last report says how each cell or teacher ended."""
     job = jobs[config["job"]]
-    ends = job.make(context, ray.get(data[job.data]))
+    if isinstance(job, Loading):
+        job.run(context)
+        ends: dict[str, Ended] = {}
+    else:
+        ends = job.make(context, ray.get(data[job.data]))
     tune.report({ENDED: {identity: end.facts() for identity, end in ends.items()}})
 
 
@@ -135,13 +140,29 @@ def make(
         num_steps = job.num_steps(len(data[job.data].train))
         steps[f"{job.kind}s"] |= {names[run.identity]: num_steps for run in job.runs}
     progress.begin(steps)
-    schedule_names = {key: {run.identity: names[run.identity] for run in job.runs} for key, job in by_name.items()}
     needs = {key: job.needs for key, job in by_name.items() if job.needs in by_name}
+    loading = _loading(by_name, needs, room.num_at_once(config.resources))
+    order = [*(key for key in by_name if key not in needs), *loading, *needs]
+    shown = {key: {run.identity: names[run.identity] for run in job.runs} for key, job in by_name.items()}
     shared = {key: ray.put(rows) for key, rows in data.items()}
     ends = schedule.run(
-        train, schedule_names, config, progress, needs, context=context, jobs=Carried(by_name), data=shared
+        train,
+        {key: shown.get(key, {}) for key in order},
+        config,
+        progress,
+        needs,
+        context=context,
+        jobs=Carried({**by_name, **loading}),
+        data=shared,
     )
     return sum(not facts["delivered"] for facts in ends.facts.values())
+
+
+def _loading(jobs: Mapping[str, Job], needs: Mapping[str, str], num_at_once: int) -> dict[str, Loading]:
+    """Trials for the workers that have nothing to do until the first teacher is done."""
+    num_ready = len(jobs) - len(needs)
+    teachers = tuple(dict.fromkeys(needs.values()))
+    return {f"loading-{index}": Loading(teachers) for index in range(min(num_at_once - num_ready, len(needs)))}
 
 
 def distinct(names: Mapping[str, str]) -> dict[str, str]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sweep.jobs import schedule, work
 from sweep.jobs.attempts import Context
+from sweep.jobs.loading import Loading
 from sweep.jobs.work import Job, distinct
 from sweep.records.environment import CodeVersion
+from sweep.records.records import Records
+from sweep.records.storage import Storage
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
-from tests.sweep.tracked import make_cell
+from tests.sweep.tracked import begin, finish_teacher, make_cell
 from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.rows import Data
 
@@ -46,10 +50,12 @@ def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_st
     ) -> schedule.Ends:
         jobs = pickle.loads(pickle.dumps(parameters["jobs"]))  # as a worker gets them
         made.append(({name: [run.identity for run in job.runs] for name, job in jobs.items()}, needs))
+        assert [*names] == ["made", "one", "two"]
         return schedule.Ends({key: {"delivered": key == "one"} for each in names.values() for key in each})
 
     monkeypatch.setattr(schedule, "run", run)
     monkeypatch.setattr("ray.put", lambda value: value)
+    monkeypatch.setattr("sweep.jobs.room.num_at_once", lambda resources: 2)
     progress: Any = Begun()
     ready = make_cell("one", train={"epochs": 3, "batch_size": 8, "accumulation": 2})
     trained = make_cell(
@@ -93,3 +99,55 @@ def test_the_driver_names_what_workers_run_without_loading_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("num_at_once", "order"),
+    [
+        (1, ["made", "one", "two"]),
+        (2, ["made", "loading-0", "one", "two"]),
+        (9, ["made", "loading-0", "loading-1", "one", "two"]),
+    ],
+)
+def test_workers_load_while_the_first_teacher_is_made(
+    monkeypatch: pytest.MonkeyPatch, num_at_once: int, order: list[str]
+) -> None:
+    def run(trainable: Any, names: schedule.Names, *_: Any, jobs: Any, **parameters: Any) -> schedule.Ends:
+        assert pickle.loads(pickle.dumps(jobs)).keys() == names.keys()
+        assert [*names] == order
+        return schedule.Ends()
+
+    monkeypatch.setattr(schedule, "run", run)
+    monkeypatch.setattr("ray.put", lambda value: value)
+    monkeypatch.setattr("sweep.jobs.room.num_at_once", lambda resources: num_at_once)
+    progress: Any = Begun()
+    cells = [make_cell(name, teacher="made", model={"finetune": {"epochs": 1}}) for name in ("one", "two")]
+    runs = [RunSpec.of_cell(cell, cell.fingerprint, "parent", {}) for cell in cells]
+    all_jobs = [Job((cells[0],), (RunSpec.of_teacher(cells[0], "its teacher", "parent", {}),))]
+    all_jobs += [Job((cell,), (run,)) for cell, run in zip(cells, runs, strict=True)]
+    assert work.make(all_jobs, SweepConfig(name="own"), CONTEXT, DATA, progress) == 0
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_loading_ends_with_the_first_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, succeeds: bool) -> None:
+    records = Records(Storage(str(tmp_path)))
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3 and succeeds:
+            finish_teacher(records.teacher("a"), {"test/accuracy": 0.5})
+        elif len(waits) == 3:
+            begin(records.teacher("a")).fail("not finite", "", by_itself=True)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    Loading(("b", "a")).run(Context("own", str(tmp_path), None, CodeVersion.here(), 1))
+    assert len(waits) == 3
+
+
+def test_loading_ends_after_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.append(now.pop() + 100))
+    Loading(("a",)).run(Context("own", str(tmp_path), None, CodeVersion.here(), 1))
+    assert now == [300.0]
