@@ -21,7 +21,11 @@ from sweep.records.records import CellRecord, Records
 from sweep.records.storage import Storage
 from tests.sweep.commands import cell_runs, command, start
 from tests.sweep.tiny import base
+from trainables import distill
+from trainables.config import TrialConfig
+from trainables.member import Member
 from trainables.metrics import Metrics
+from trainables.tasks import read
 
 NUM_STEPS = 240
 CONFIG: dict[str, Any] = {
@@ -57,12 +61,6 @@ class Sweep:
             assert time.monotonic() < end
             time.sleep(0.1)
 
-    def metrics(self) -> dict[str, tuple[Metrics, list[tuple[int, Metrics]]]]:
-        """Fingerprint -> final metrics and rows of the journal, without times and rates."""
-        return {
-            cell.identity: (timeless(result.metrics), rows(cell)) for cell in self.cells if (result := cell.result())
-        }
-
 
 def timeless(metrics: Metrics) -> Metrics:
     timed = ("seconds/", "train/examples_per_second")
@@ -78,17 +76,6 @@ def worker_of(cell: CellRecord) -> int:
     found = re.search(rb" as process (\d+) for the sweep ", log or b"")
     assert found
     return int(found[1])
-
-
-@pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Every cell alone, in one piece."""
-    sweep = Sweep(tmp_path_factory.mktemp("calm"))
-    config = sweep.folder / "cut.yaml"
-    config.write_text(json.dumps(CONFIG))
-    done = command(str(config), "resources.cohort=1", storage=sweep.folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return sweep
 
 
 @pytest.fixture(scope="module")
@@ -111,17 +98,39 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     return sweep
 
 
-def test_the_numbers_are_those_of_each_cell_alone(calm: Sweep, cut: Sweep) -> None:
-    undisturbed, disturbed = calm.metrics(), cut.metrics()
-    assert len(undisturbed) == 3
-    for key, (metrics, journal) in undisturbed.items():
-        assert disturbed[key] == (metrics, journal)
-    for one, other in zip(calm.cells, cut.cells, strict=True):
-        for name in ("student/model.safetensors", "angles.npz", "per_state.json", "predictions.jsonl"):
-            files = one.path(name), other.path(name)
-            assert (name in ("student/model.safetensors",)) or all(files)
-            if all(files):
-                assert files[0].read_bytes() == files[1].read_bytes()  # type: ignore[union-attr]
+def test_the_numbers_are_those_of_a_run_in_one_piece(cut: Sweep, tmp_path: Path) -> None:
+    """In this process, without a checkpoint."""
+    configs = [TrialConfig.model_validate(json.loads(declared(cell))["config"]) for cell in cut.cells]
+    reports: list[list[tuple[int, Metrics]]] = [[] for _ in configs]
+    members: list[Member] = []
+    for cell, config, report in zip(cut.cells, configs, reports, strict=True):
+        (folder := tmp_path / cell.identity).mkdir()
+        members.append(Member(config, folder, lambda step, metrics, to=report: to.append((step, timeless(metrics)))))
+    teacher = next((cut.folder / "teachers").glob("*/attempts/*/model"))
+    outcomes = distill.run(members, read(configs[0].task), teacher)
+    for cell, member, outcome, report in zip(cut.cells, members, outcomes, reports, strict=True):
+        result = cell.result()
+        assert result is not None
+        assert not isinstance(outcome, Exception)
+        assert timeless(result.metrics) == timeless(outcome.metrics)
+        assert by_step(rows(cell)) == by_step(report)
+        for name in ("angles.npz", "per_state.json", "predictions.jsonl"):
+            file = cell.path(name)
+            assert file is not None
+            assert file.read_bytes() == (member.folder / name).read_bytes()
+
+
+def declared(cell: CellRecord) -> bytes:
+    content = cell.storage.read(f"{cell.root}/cell.json")
+    assert content is not None
+    return content
+
+
+def by_step(rows: list[tuple[int, Metrics]]) -> dict[tuple[int, str], float]:
+    """Every metric of every step; each is there once."""
+    values = [((step, name), value) for step, metrics in rows for name, value in metrics.items()]
+    assert len(dict(values)) == len(values)
+    return dict(values)
 
 
 def test_each_cell_continues_from_its_checkpoints(cut: Sweep) -> None:
