@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,14 +141,15 @@ def test_loading_ends_with_the_first_teacher(tmp_path: Path, monkeypatch: pytest
         elif len(waits) == 3:
             begin(records.teacher("a")).fail("not finite", "", by_itself=True)
 
-    monkeypatch.setattr("time.sleep", sleep)
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=sleep)
+    monkeypatch.setattr("sweep.jobs.loading.time", clock)  # other threads have their own
     Loading(("b", "a")).run(Context("own", str(tmp_path), None, CodeVersion.here(), 1))
     assert len(waits) == 3
 
 
 def test_loading_ends_after_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    monkeypatch.setattr("time.sleep", lambda seconds: now.append(now.pop() + 100))
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + 100))
+    monkeypatch.setattr("sweep.jobs.loading.time", clock)  # other threads have their own
     Loading(("a",)).run(Context("own", str(tmp_path), None, CodeVersion.here(), 1))
     assert now == [300.0]
