@@ -8,11 +8,9 @@ from pathlib import Path
 from trainables.cell import Cell
 from trainables.clock import Clock
 from trainables.cohort import Cohort
-from trainables.config import TrialConfig
 from trainables.errors import NotFinite
 from trainables.loop import Lockstep
 from trainables.member import Member, Outcome
-from trainables.metrics import Report
 from trainables.sharing import cohort_key
 from trainables.steps import Schedule
 from trainables.targets import KEPT_BYTES
@@ -74,13 +72,3 @@ def _finished(cell: Cell, clock: Clock) -> Result:
         return cell.learner.error or cell.finish(clock)
     except ValueError as error:
         return error
-
-
-def run_one(
-    config: TrialConfig, data: Data, teacher: Path, folder: Path, report: Report, num_threads: int = 1
-) -> Outcome:
-    """Computes one cell as a cohort of one. Raises the error that stopped it."""
-    (result,) = run([Member(config, folder, report)], data, teacher, num_threads)
-    if isinstance(result, Exception):
-        raise result
-    return result

@@ -70,24 +70,41 @@ def _weights(config: TrialConfig, family: Family, shape: Shape, head: Head, *, i
         trained = counts.total - counts.embeddings * config.train.freeze_embeddings
         return _Weights((counts.total + projections) * WEIGHT, trained + projections, 0)
     adapters = lora(family, small, model.student_lora.r, model.student_lora.targets)
+    trained = adapters + projections + counts.head * head.has_labels  # such a head is always trained
     if is_shared and config.init != "random" and model.student_width is None:
-        frozen = counts.head * WEIGHT if head.has_labels else 0  # a head with labels is trained, and so its own
-    else:
-        frozen = counts.total * WEIGHT - _held(family, small, config, head, is_trained=True) * (WEIGHT - COPY)
-    return _Weights(frozen + (adapters + projections) * WEIGHT, adapters + projections, adapters)
+        return _Weights(trained * WEIGHT, trained, adapters)
+    base = counts.total * WEIGHT - _held(family, small, config, head, is_trained=True) * (WEIGHT - COPY)
+    return _Weights(base + (adapters + projections) * WEIGHT, trained, adapters)
 
 
-def of_cohort(trials: Sequence[tuple[TrialConfig, Family, Shape, Head]]) -> Bytes:
-    """Students in lockstep under one teacher, each of which keeps its gradients while the others compute theirs."""
-    parts = [of_trial(*trial) for trial in trials]
-    largest = max(range(len(parts)), key=lambda index: sum(parts[index].values()))
-    total = dict(parts[largest])
-    for index, (config, family, shape, head) in enumerate(trials):
+class Member(NamedTuple):
+    """One student of a cohort."""
+
+    alone: Bytes
+    """What it holds beside its teacher: `of_trial`."""
+    beside: Bytes
+    """What it holds while another student computes: its own weights, gradients and the optimizer's state."""
+
+
+def of_member(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Member:
+    """One student of a cohort."""
+    weights = _weights(config, family, shape, head, is_shared=True)
+    beside = {
+        "student": weights.held,
+        "optimizer": weights.trained * OPTIMIZER[config.train.optimizer],
+        "gradients": weights.trained * WEIGHT,
+    }
+    return Member(of_trial(config, family, shape, head), beside)
+
+
+def of_cohort(members: Sequence[Member]) -> Bytes:
+    """Students in lockstep under one teacher, at the time at which the one that needs most alone computes."""
+    largest = max(range(len(members)), key=lambda index: sum(members[index].alone.values()))
+    total = dict(members[largest].alone)
+    for index, member in enumerate(members):
         if index != largest:
-            weights = _weights(config, family, shape, head, is_shared=True)
-            total["student"] += weights.held
-            total["optimizer"] += weights.trained * OPTIMIZER[config.train.optimizer]
-            total["gradients"] = total.get("gradients", 0) + weights.trained * WEIGHT
+            for name, size in member.beside.items():
+                total[name] = total.get(name, 0) + size
     return total
 
 

@@ -18,7 +18,7 @@ from sweep.spec.overlay import assign
 from sweep.spec.sweep import SweepConfig
 from sweep.spec.values import TRIAL_FIELDS, Values
 from trainables.config import TrialConfig
-from trainables.errors import InputError, Problem
+from trainables.errors import Problem
 from trainables.inert import without_inert
 
 _REQUIRED = {name for name, info in TRIAL_FIELDS.items() if info.is_required()}
@@ -47,14 +47,6 @@ class Draft:
     def where(self, path: Path) -> str:
         """Where the user wrote the field at this path of the trial config."""
         return self.part.field_path(path, self.picks)
-
-
-def expand(config: SweepConfig) -> list[TrialConfig]:
-    """The distinct cells of the sweep, in the order of the axes. Raises InputError with every problem."""
-    drafts, problems = draft(config)
-    if problems:
-        raise InputError(problems)
-    return [each.config for each in drafts if each.config is not None]
 
 
 def draft(config: SweepConfig) -> tuple[list[Draft], list[Problem]]:

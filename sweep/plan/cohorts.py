@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from rich.console import Console
@@ -63,10 +64,16 @@ class Cohorts:
             shared = costs.shared_operations(cell)
             all_costs[key] = Cost(costs.cell_operations(cell) - shared, shared)
 
+        @cache
+        def member(fingerprint: str) -> memory.Member:
+            cell = sizes[fingerprint]
+            return memory.of_member(cell.config, cell.family, cell.shape, cell.head)
+
         def fits(cells: Sequence[Cell]) -> bool:
-            known = [sizes[cell.fingerprint] for cell in cells if cell.fingerprint in sizes]
-            trials = [(each.config, each.family, each.shape, each.head) for each in known]
-            return not (num_bytes and trials) or sum(memory.of_cohort(trials).values()) <= num_bytes
+            if num_bytes is None:
+                return True
+            members = [member(cell.fingerprint) for cell in cells if cell.fingerprint in sizes]
+            return not members or sum(memory.of_cohort(members).values()) <= num_bytes
 
         return cls(all_costs, fits)
 

@@ -21,6 +21,7 @@ from sweep.records.records import CellRecord, Records
 from sweep.records.storage import Storage
 from tests.sweep.commands import cell_runs, command, start
 from tests.sweep.tiny import base
+from tests.sweep.tracked import pid_of
 from trainables import distill
 from trainables.config import TrialConfig
 from trainables.member import Member
@@ -71,13 +72,6 @@ def rows(cell: CellRecord) -> list[tuple[int, Metrics]]:
     return [(row["step"], numbers) for row in cell.journal() if (numbers := timeless(row["metrics"]))]
 
 
-def worker_of(cell: CellRecord) -> int:
-    log = cell.storage.read(f"{cell.root}/attempts/{cell.attempts()[-1]}/log.txt")
-    found = re.search(rb" as process (\d+) for the sweep ", log or b"")
-    assert found
-    return int(found[1])
-
-
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """One cohort whose worker is killed, then the command with all its workers; the same command ends it in two."""
@@ -85,7 +79,7 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     first = sweep.start("resources.cohort=3")
     try:
         sweep.wait(lambda cell: checkpoints.last_step(cell) > 0)
-        os.kill(worker_of(sweep.cells[0]), signal.SIGKILL)
+        os.kill(pid_of(sweep.cells[0]), signal.SIGKILL)
         sweep.wait(lambda cell: bool(cell.storage.list(f"{cell.root}/attempts/2/journal")))
     finally:
         first.kill()

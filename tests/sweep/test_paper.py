@@ -17,13 +17,13 @@ from mlflow.entities import Run
 
 import sweep
 from sweep.grid import labels
-from sweep.grid.cells import expand
 from sweep.jobs import schedule
 from sweep.plan import checks
 from sweep.run import main
 from sweep.spec.sweep import SweepConfig, load
 from sweep.students import published
 from tests.sweep.commands import cell_runs, runs
+from tests.sweep.grids import expand
 from trainables.config import TrialConfig
 
 FOLDER = Path(sweep.__file__).parent / "configs" / "paper"

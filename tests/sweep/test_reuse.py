@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,9 @@ from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
 from sweep.tracking.runs import RunSpec
 from tests.sweep.tiny import Unwatched, base
-from trainables import distill, finetune
+from tests.sweep.tracked import pid_of
+from tests.trainables.alone import distil
+from trainables import finetune
 from trainables.config import TrialConfig
 from trainables.metrics import Metrics
 from trainables.tasks import read
@@ -66,14 +67,6 @@ def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swep
         assert not ends.errors
         pids |= {job: pid_of(records.teacher(job) if job in teachers else records.cell(job)) for job in ends.facts}
     return Swept(records, list(planned.cells), list(planned.teacher_cells), pids)
-
-
-def pid_of(record: Record) -> int:
-    """The process that made the last attempt, by its log."""
-    log = record.storage.read(f"{record.root}/attempts/{record.attempts()[-1]}/log.txt")
-    found = re.search(rb" as process (\d+) for the sweep ", log or b"")
-    assert found
-    return int(found[1])
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +153,7 @@ class Bench:
         reported: list[tuple[int, Metrics]] = []
         folder = self.folder / name
         folder.mkdir()
-        distill.run_one(
+        distil(
             self.config,
             self.data,
             self.folder / "model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sweep.grid.cells import Cell
@@ -88,3 +89,11 @@ def finish_record(record: Record, num_rows: int = 3, accuracy: float = 0.75) -> 
     (attempt.folder / "angles.npz").write_bytes(b"angles")
     (attempt.folder / "per_state.json").write_text("{}")
     return attempt.commit(make_result(attempt, accuracy))
+
+
+def pid_of(record: Record) -> int:
+    """The process that made the last attempt, by its log."""
+    log = record.storage.read(f"{record.root}/attempts/{record.attempts()[-1]}/log.txt")
+    found = re.search(rb" as process (\d+) for the sweep ", log or b"")
+    assert found
+    return int(found[1])

@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from trainables import distill, finetune
+from tests.trainables.alone import distil
+from trainables import finetune
 from trainables.builtin import MODELS, TASKS
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES
@@ -117,7 +118,7 @@ def losses(config: TrialConfig) -> Losses:
         teacher, folder = Path(name, "teacher"), Path(name, "cell")
         folder.mkdir()
         data = save_teacher(config, teacher)
-        distill.run_one(config, data, teacher, folder, report)
+        distil(config, data, teacher, folder, report)
     assert len(steps) == NUM_STEPS
     return {loss: [step[loss] for step in steps] for loss in LOSSES}
 

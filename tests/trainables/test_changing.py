@@ -9,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from tests.trainables.alone import distil
 from tests.trainables.golden import config, save_teacher
 from tests.trainables.test_cohort import Journal
 from trainables import distill, losses
@@ -52,7 +53,7 @@ def run(cell: TrialConfig, folder: Path) -> tuple[list[tuple[int, Metrics]], dis
     journal = Journal()
     data = save_teacher(cell, folder / "teacher")
     (folder / "cell").mkdir()
-    return journal.rows, distill.run_one(cell, data, folder / "teacher", folder / "cell", journal)
+    return journal.rows, distil(cell, data, folder / "teacher", folder / "cell", journal)
 
 
 def test_the_loss_of_each_step_has_the_weights_of_that_step(tmp_path: Path) -> None:

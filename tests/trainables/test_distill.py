@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.trainables.alone import distil
 from tests.trainables.golden import config, save_teacher
-from trainables import distill
 from trainables.angle_file import Angles, read
 from trainables.errors import NotFinite
 from trainables.metrics import Metrics
@@ -33,7 +33,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, Metr
         if angles:
             reported[step] = angles
 
-    distill.run_one(trial, data, folder / "teacher", folder / "made", report)
+    distil(trial, data, folder / "teacher", folder / "made", report)
     return folder / "made", reported
 
 
@@ -42,7 +42,7 @@ def test_a_student_that_its_last_step_breaks_is_not_finite(tmp_path: Path) -> No
     data = save_teacher(trial, tmp_path / "teacher")
     (tmp_path / "made").mkdir()
     with pytest.raises(NotFinite, match=r"^not finite at step 1: loss nan, "):
-        distill.run_one(trial, data, tmp_path / "teacher", tmp_path / "made", lambda step, metrics: None)
+        distil(trial, data, tmp_path / "teacher", tmp_path / "made", lambda step, metrics: None)
     assert not (tmp_path / "made" / "student").exists()
 
 

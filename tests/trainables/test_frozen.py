@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from tests.trainables.alone import distil
 from tests.trainables.families.settings import SETTINGS, Setting
 from tests.trainables.golden import config, save_teacher
 from trainables import device as devices
-from trainables import distill, finetune, frozen
+from trainables import finetune, frozen
 from trainables.config import LoraConfig, TrialConfig
 from trainables.families import FAMILIES, adapters, making
 from trainables.families.states import forward
@@ -137,7 +138,7 @@ def trial(family: str, dtype: str, lora: dict[str, Any] | None = None) -> TrialC
 def cell(given: TrialConfig, folder: Path) -> Journal:
     data, journal = save_teacher(given, folder / "teacher"), Journal()
     (folder / "cell").mkdir()
-    distill.run_one(given, data, folder / "teacher", folder / "cell", journal)
+    distil(given, data, folder / "teacher", folder / "cell", journal)
     return journal
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.trainables.alone import distil
 from tests.trainables.golden import SHAPES
 from tests.trainables.tasks.kinds.settings import SETTINGS
-from trainables import distill, finetune
+from trainables import finetune
 from trainables.builtin import MODELS
 from trainables.config import TrialConfig
 from trainables.metrics import Metrics
@@ -73,7 +74,7 @@ def test_a_teacher_and_its_student(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     made = finetune.run(config.model, config.task, data, tmp_path / "teacher", report, "fp32")
     (tmp_path / "cell").mkdir()
-    done = distill.run_one(config, data, tmp_path / "teacher" / "model", tmp_path / "cell", report)
+    done = distil(config, data, tmp_path / "teacher" / "model", tmp_path / "cell", report)
 
     for outcome in (made, done):
         assert outcome.main_metric == KINDS[kind].metrics[0]

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import BertForSequenceClassification, PreTrainedModel, pipeline
 
+from tests.trainables.alone import distil
 from tests.trainables.golden import config, save_teacher
 from trainables import distill, finetune
 from trainables.config import TrialConfig
@@ -53,7 +54,7 @@ def cell(given: TrialConfig, folder: Path) -> tuple[distill.Outcome, Journal]:
     data = save_teacher(given, folder / "teacher")
     (folder / "cell").mkdir()
     journal = Journal()
-    return distill.run_one(given, data, folder / "teacher", folder / "cell", journal), journal
+    return distil(given, data, folder / "teacher", folder / "cell", journal), journal
 
 
 class Made(NamedTuple):
@@ -122,7 +123,7 @@ def test_a_teacher_through_adapters_is_plain(teacher: tuple[TrialConfig, Path]) 
 def test_a_cell_under_it_with_adapters_of_its_own(teacher: tuple[TrialConfig, Path], tmp_path: Path) -> None:
     given, folder = teacher
     data, journal = read(given.task), Journal()
-    outcome = distill.run_one(given, data, folder / "model", tmp_path, journal)
+    outcome = distil(given, data, folder / "model", tmp_path, journal)
     assert all(map(math.isfinite, outcome.metrics.values()))
     assert journal.of("train/loss_hidden")[-1] < journal.of("train/loss_hidden")[0]
     assert (tmp_path / "student" / "adapter_config.json").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from trainables.families.states import forward
 from trainables.families.tiny import WIDTH, Tiny, shape
 from trainables.frozen import hold
 from trainables.heads import LANGUAGE_MODEL, Head
+from trainables.shared_weights import SharedWeights
 
 EXAMPLES, TOKENS = 4, 48
 MOST = 1.4
@@ -221,6 +223,38 @@ def test_weights_are_those_that_a_model_has(setting: Setting) -> None:
     model = setting.teacher()
     adapters.add(family, model, LoraConfig(r=2), "model.lora.student", seed=0)
     assert memory.of_trial(given, family, teacher_shape, setting.head)["student"] == num_bytes(hold(model, "bf16"))
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_a_student_of_a_cohort_holds_what_it_does_not_share(setting: Setting) -> None:
+    """Beside its adapters, a student with copies of the teacher's weights has a head of its own alone; to the byte."""
+    family, given = setting.family, sized(setting)
+    teacher = setting.teacher()
+    student = copy.deepcopy(teacher)
+    adapters.add(family, student, LoraConfig(r=2), "model.lora.student", seed=0)
+    shared = SharedWeights()
+    for model in (student, teacher.requires_grad_(False)):
+        shared.share(hold(model, "bf16"))
+    own = set(student.parameters()) - set(teacher.parameters())
+    member = memory.of_member(given, family, teacher.config.to_dict(), setting.head)
+    assert member.beside["student"] == sum(each.numel() * each.element_size() for each in own)
+    trained = sum(each.numel() for each in student.parameters() if each.requires_grad)
+    assert member.beside["gradients"] == 4 * trained
+    assert member.beside["optimizer"] == 8 * trained
+
+
+def test_a_cohort_is_its_largest_member_and_what_the_others_keep() -> None:
+    small, large = (
+        memory.Member({"teacher": 100, "student": size, "activations": 5}, {"student": size, "gradients": 2 * size})
+        for size in (10, 20)
+    )
+    assert memory.of_cohort([large]) == large.alone
+    assert memory.of_cohort([small, large, small]) == {
+        "teacher": 100,
+        "student": 40,
+        "activations": 5,
+        "gradients": 40,
+    }
 
 
 def sized(setting: Setting) -> TrialConfig:

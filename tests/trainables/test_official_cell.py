@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.trainables.alone import distil
 from tests.trainables.families.settings import SETTINGS, Setting
 from tests.trainables.golden import FILE, NORMS, NUM_STEPS, SHAPES, Losses, config, losses, save_teacher
-from trainables import distill
 from trainables.cell import Cell
 from trainables.cohort import Cohort
 from trainables.config import LossConfig, TrialConfig
@@ -111,9 +111,7 @@ def test_projections_are_trained_and_saved_but_under_berts_quirk(
 
     monkeypatch.setattr(Cell, "begin", begun)
     metrics: Metrics = {}
-    distill.run_one(
-        cell, data, tmp_path / "teacher", tmp_path / "cell", lambda _step, measured: metrics.update(measured)
-    )
+    distil(cell, data, tmp_path / "teacher", tmp_path / "cell", lambda _step, measured: metrics.update(measured))
     saved = load_file(tmp_path / "cell" / "student" / PROJECTIONS)
     assert before.keys() == saved.keys()
     assert all(torch.equal(tensor, saved[name]) != is_moved for name, tensor in before.items())

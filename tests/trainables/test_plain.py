@@ -20,9 +20,10 @@ from transformers import (
     pipeline,
 )
 
+from tests.trainables.alone import distil
 from tests.trainables.golden import save_teacher, untrained
 from tests.trainables.tasks.kinds.settings import SETTINGS
-from trainables import distill, plain, predictions
+from trainables import plain, predictions
 from trainables.builtin import MODELS, TASKS
 from trainables.config import TaskConfig, TrialConfig
 from trainables.tasks.kinds.question_answering import prompt
@@ -207,7 +208,7 @@ def made(case: Case, folder: Path) -> Made:
     )
     data = save_teacher(config, folder / "teacher")
     (folder / "cell").mkdir()
-    distill.run_one(config, data, folder / "teacher", folder / "cell", lambda step, metrics: None)
+    distil(config, data, folder / "teacher", folder / "cell", lambda step, metrics: None)
     return Made(case, config, data, folder / "cell")
 
 

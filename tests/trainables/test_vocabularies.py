@@ -11,8 +11,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models
 
+from tests.trainables.alone import distil
 from tests.trainables.golden import config, save_teacher
-from trainables import distill
 from trainables.config import TrialConfig
 from trainables.families import FAMILIES, Family, making
 from trainables.families.making import load_tokenizer
@@ -101,9 +101,7 @@ def test_a_cell_under_a_padded_teacher(strategy: str, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("trainables.families.states.generate", generate)
     (tmp_path / "cell").mkdir()
-    outcome = distill.run_one(
-        given, data, tmp_path / "teacher", tmp_path / "cell", lambda _, metrics: journal.update(metrics)
-    )
+    outcome = distil(given, data, tmp_path / "teacher", tmp_path / "cell", lambda _, metrics: journal.update(metrics))
     assert all(np.isfinite(value) for value in {**journal, **outcome.metrics}.values())
     assert journal["train/loss_kl"] > 0
     assert len(written) > 0

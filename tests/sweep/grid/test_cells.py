@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from sweep.grid.cells import draft, expand
+from sweep.grid.cells import draft
 from sweep.grid.fingerprint import canonical, digest, fingerprint, hash_teacher
 from sweep.spec.sweep import SweepConfig
+from tests.sweep.grids import expand
 from trainables.builtin import TASKS
 from trainables.config import TrialConfig
 from trainables.errors import InputError

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sweep.grid.cells import expand
 from sweep.grid.variation import cell_labels, short_labels, teacher_labels, varied_fields
 from sweep.spec.sweep import SweepConfig
+from tests.sweep.grids import expand
 from tests.sweep.tracked import make_cell
 from trainables.config import TrialConfig
 
