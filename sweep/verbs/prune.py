@@ -34,7 +34,7 @@ def _prune(storage: Storage, *, is_sure: bool) -> int:
             print(f"{call.count(len(paths), noun)}: {call.amount(sum(map(storage.size, paths)))}")
     paths = [path for paths in waste.values() for path in paths]
     if not paths:
-        print("Every file is one that a sweep needs.")
+        print("There is nothing to delete: the sweeps of the storage need every file.")
         return 0
     return call.delete(paths, storage, is_sure=is_sure)
 
@@ -65,10 +65,12 @@ def _others(storage: Storage, folder: str, known: set[str]) -> list[str]:
 
 
 def _useless_attempts(record: Record) -> list[str]:
-    """The attempts of a finished record that did not make its result."""
+    """The attempts of a finished record that did not make its result, nor begin what the one that did continues."""
     result = record.result()
-    numbers = record.attempts() if result else []
-    return [f"{record.root}/attempts/{number}" for number in numbers if result and number != result.attempt]
+    if result is None:
+        return []
+    useful = record.chain(result.attempt)
+    return [f"{record.root}/attempts/{number}" for number in record.attempts() if number not in useful]
 
 
 if __name__ == "__main__":

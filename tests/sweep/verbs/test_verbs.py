@@ -10,7 +10,7 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.verbs import delete, list, prune, show
 from tests.sweep.students.test_keep import archive, finish, left
-from tests.sweep.tracked import begin, finish_teacher, make_cell
+from tests.sweep.tracked import begin, finish_teacher, make_cell, make_result, make_rows
 
 SCORES = {"a": 0.5, "b": 0.9, "c": 0.7, "d": 0.6}
 TEACHER = make_cell().teacher_hash
@@ -86,7 +86,22 @@ def test_a_pruned_storage_has_what_its_sweeps_name(records: Records, capsys: pyt
     assert records.storage.list("teachers") == [TEACHER]
     assert (records.cell("b").attempts(), records.cell("open").attempts()) == ([1], [1])
     assert prune.main([]) == 0
-    assert capsys.readouterr().out == "Every file is one that a sweep needs.\n"
+    assert capsys.readouterr().out == "There is nothing to delete: the sweeps of the storage need every file.\n"
+
+
+def test_a_pruned_record_has_its_whole_journal(records: Records) -> None:
+    """The attempt that made the result continued another one, and began neither of the lost ones."""
+    cell = records.cell("open")
+    begin(cell)
+    first = begin(cell)
+    first.journal.write(make_rows(1, 3))
+    begin(cell)
+    last = cell.begin(host="here", computed_by="first@elsewhere", sweep="first", continues=first.number)
+    last.journal.write(make_rows(4, 5))
+    last.commit(make_result(last))
+    assert prune.main(["--yes"]) == 0
+    assert cell.attempts() == [first.number, last.number]
+    assert [row["step"] for row in cell.journal()] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(("answer", "is_left"), [("y", False), ("", True), ("no", True)])
