@@ -1,4 +1,4 @@
-"""A journal on its way to MLflow, in the background of a trial. Training neither waits for it nor fails with it."""
+"""Delivers journals to MLflow in the background of a trial, which neither waits for the server nor fails with it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ logger = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 30.0
 LAST_TRY_SECONDS = 5.0
-"""For a server that was out when a delivery closes: enough to see that it is back."""
+"""The time for a last request to a server that did not answer before."""
 
 
 class Delivery:
-    """Opens the run of an attempt, sends what is added at most once an interval, and ends the run as its record.
+    """Opens the run of an attempt, sends added rows at most once per interval, and ends the run with the attempt.
 
-    While the server is out, rows are kept and tried again, at longer and longer intervals. What is undelivered
-    at the end stays in the journal, for `Tracking.fill` to draw.
+    While the server does not answer, rows are kept and sent again after longer and longer pauses. `Tracking.fill` draws
+    what is still undelivered at the end from the journal.
     """
 
     def __init__(self, tracking: Tracking, run: RunSpec, attempt: Attempt, interval_seconds: float = 1.0) -> None:
         self.error: str | None = None
-        """Why the last request failed; None: it did not."""
+        """Why the last request failed; None if it succeeded."""
         self._tracking, self._run, self._attempt = tracking, run, attempt
         self._interval = interval_seconds
         self._run_id: str | None = None
@@ -54,9 +54,9 @@ class Delivery:
             self._left_out += left_out
 
     def close(self, timeout_seconds: float) -> bool:
-        """Once the attempt has been committed or failed: delivers the rest; whether all came through in time.
+        """Delivers the rest, once the attempt has ended; returns whether everything was delivered in time.
 
-        A server that is known to be out gets one more try, and is not waited for.
+        A server that does not answer gets one more request, and no further wait.
         """
         self._closing.set()
         if self.error:
@@ -85,7 +85,7 @@ class Delivery:
                     return
             except TrackingError as error:
                 if not self.error and not self._given_up.is_set():
-                    logger.warning("MLflow takes nothing, so that rows wait in the journal: %s", error)
+                    logger.warning("MLflow does not answer, so that rows wait in the journal: %s", error)
                 self.error = str(error)
                 if closing:
                     return
@@ -93,10 +93,10 @@ class Delivery:
             self._closing.wait(pause)
 
     def _send(self) -> None:
-        """One request's worth of points, at first with the run itself."""
+        """Sends the points of one request; the first call opens the run."""
         if self._run_id is None:
             self._run_id = self._tracking.open_run(self._run, self._attempt.record, self._attempt.number)
-            if self._run.kind == TEACHER_KIND:  # a cell is short, and one of many
+            if self._run.kind == TEACHER_KIND:  # not for a cell, which is short and one of many
                 self._watched.enter_context(self._tracking.system_metrics(self._run_id))
         with self._lock:
             batch = self._points[:MAX_POINTS]
@@ -106,7 +106,7 @@ class Delivery:
                 del self._points[: len(batch)]
 
     def _finish(self) -> None:
-        """The remaining points and the end of the run; where another attempt has won, that one is drawn."""
+        """Sends the remaining points and ends the run. If another attempt has won, its run is drawn instead."""
         record = self._attempt.record
         if record.shown_attempt() != self._attempt.number:
             self._tracking.fill(self._run, record)

@@ -1,4 +1,4 @@
-"""One experiment of an MLflow server or database: what of MLflow's client a sweep uses, in few requests.
+"""One experiment of an MLflow server or database, with the few requests that a sweep makes.
 
 MLflow is imported when it is first used.
 """
@@ -27,7 +27,7 @@ Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
 CLIENT_ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is out costs 4 seconds a call, not 4 minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is out costs 4 seconds per call, not 4 minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -40,11 +40,11 @@ MAX_TAG_LENGTH = 8000
 
 
 class TrackingError(RuntimeError):
-    """The tracking server does not answer, or refuses."""
+    """The tracking server does not answer, or refuses a request."""
 
 
 def guarded(method: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """Raises TrackingError where MLflow, its server or its files refuse."""
+    """Raises TrackingError if MLflow, its server or its files fail."""
 
     @functools.wraps(method)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
@@ -66,7 +66,7 @@ class Experiment:
     uri: str
     experiment: str
     artifacts: str | None = None
-    """Where a tracking URI that is a database keeps artifacts; a server has a place of its own."""
+    """The place of artifacts if the tracking URI is a database; a server has its own."""
 
     @property
     def client(self) -> MlflowClient:
@@ -102,7 +102,7 @@ class Experiment:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """One request, or more where there are more params than one takes."""
+        """Makes one request, or several if there are more params than one request may have."""
         from mlflow.entities import Metric, Param, RunTag
 
         all_params = [Param(key, value[:MAX_PARAM_LENGTH]) for key, value in (params or {}).items()]
@@ -132,7 +132,7 @@ class Experiment:
     def system_metrics(self, run_id: str) -> Generator[None]:
         """Logs CPU, memory, disk, network and GPUs of this host to a run, every 10 seconds, in the background.
 
-        Ends by itself, with nothing said, where the server does not answer.
+        Ends by itself, without a message, if the server does not answer.
         """
         prepare()
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -148,7 +148,7 @@ class Experiment:
 
 @cache
 def prepare() -> None:
-    """Sets what MLflow reads from the environment, where nobody else has, before it is imported."""
+    """Sets the environment variables of MLflow that are not set yet, before it is imported."""
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 

@@ -1,4 +1,4 @@
-"""What a run shows of a record: its name, tags, params and points. Pure; knows no MLflow."""
+"""What a run shows of a record: its name, tags, params and points. This module imports no MLflow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What a run is called and what is known of it before it starts."""
+    """The name, tags and params of a run, which are known before it starts."""
 
     kind: RecordKind
     identity: str
@@ -74,7 +74,7 @@ def _describe_cell(config: TrialConfig) -> str:
 
 
 def read_points(rows: Iterable[JournalRow]) -> tuple[list[Point], list[str]]:
-    """The finite values of journal rows, and where the values that are not finite stood."""
+    """The finite values of journal rows, and the names and steps of values that are not finite."""
     values = [Point(key, value, row["time"], row["step"]) for row in rows for key, value in row["metrics"].items()]
     left_out = [f"{point.key} at step {point.step}" for point in values if not math.isfinite(point.value)]
     return [point for point in values if math.isfinite(point.value)], left_out
@@ -87,7 +87,7 @@ def result_params(result: Result) -> dict[str, str]:
 
 
 def result_tags(result: Result, record: Record) -> dict[str, str]:
-    """What a result says of how it came to be, and where its student lies."""
+    """Who computed a result, with which code, and where its student is stored."""
     own = {tags.COMPUTED_BY: result.computed_by, **tags.of_code(result.environment)}
     if result.signature:
         own[tags.SIGNATURE] = result.signature

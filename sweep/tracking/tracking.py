@@ -1,7 +1,7 @@
-"""Records drawn in MLflow: one parent run a sweep, under it one run a cell and one a teacher.
+"""Draws records in MLflow: one parent run per sweep, and under it one run per cell and per teacher.
 
-A run shows one attempt of one record. Everything in it can be drawn again from the record, and drawing again
-changes nothing: points are sent with the time they were measured at, which MLflow stores once.
+A run shows one attempt of a record, with the attempts that it continues. It can be drawn again from the record at any
+time, and this changes nothing: every point has the time of its measurement, and MLflow stores equal points once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 ARTIFACTS = ("angles.npz", "per_state.json", predictions.FILE)
 MAX_ARTIFACT_BYTES = 10_000_000
-"""What is larger stays in the storage alone: large uploads through a server run into its time limits."""
+"""Larger files stay in the storage, because large uploads through a server exceed its time limits."""
 
 
 class Tracking(Experiment):
@@ -44,10 +44,11 @@ class Tracking(Experiment):
 
     @guarded
     def open_sweep(self, shared: Mapping[str, str], description: str, artifacts: Mapping[str, str]) -> str:
-        """The parent run of the sweep, RUNNING; `shared` are the tags of all its runs, `artifacts` texts by file name.
+        """Opens the parent run of the sweep, and returns its id.
 
-        Makes the experiment, so it is for the driver alone. A sweep that is continued goes on in its old run,
-        and runs that a dead process left RUNNING under it are ended.
+        `shared`: the tags of all runs of the sweep. `artifacts`: file name -> text. Only the driver calls this, because
+        it creates the experiment. A sweep that continues uses its old run, under which runs that a dead process left
+        RUNNING are ended.
         """
         experiment_id = self._make_experiment()
         about = {**shared, KIND: SWEEP_KIND, HOST: environment.host(), DESCRIPTION: description}
@@ -67,7 +68,7 @@ class Tracking(Experiment):
 
     @guarded
     def interrupt(self, parent: str) -> None:
-        """Ends a sweep's own run and those of its cells and teachers that are under way: no process works on them."""
+        """Ends the run of a sweep, and the runs of its cells and teachers that are still RUNNING."""
         self._end_children(parent)
         self._end(parent, "KILLED", reason="interrupted")
 
@@ -77,7 +78,7 @@ class Tracking(Experiment):
 
     @guarded
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
-        """Sets tags of the experiment: the ready-made views of its runs."""
+        """Sets tags of the experiment, such as the ready-made views of its runs."""
         for key, value in tags.items():
             self.client.set_experiment_tag(self.experiment_id, key, value)
 
@@ -109,13 +110,13 @@ class Tracking(Experiment):
 
     @guarded
     def send(self, run_id: str, points: Sequence[Point]) -> None:
-        """Up to 1,000 points in one request; points that are there already change nothing."""
+        """Sends up to 1,000 points in one request; points that MLflow has already change nothing."""
         assert len(points) <= MAX_POINTS
         self._log(run_id, points=points)
 
     @guarded
     def conclude(self, run_id: str, run: RunSpec, record: Record, sent: Iterable[str], left_out: Sequence[str]) -> None:
-        """Ends a run as its record ended. `sent`: metrics that the journal has brought already."""
+        """Ends a run with the result or failure of its record. `sent`: the metrics that the journal has."""
         if left_out:
             self._log(run_id, tags={NOT_FINITE: f"{len(left_out)} values left out: {', '.join(left_out)}"})
         result = record.result()
@@ -141,9 +142,9 @@ class Tracking(Experiment):
         self._end(run_id, "FINISHED", time=result.time)
 
     def fill(self, run: RunSpec, record: Record) -> str:
-        """Draws the whole run of a record that has come to an end; returns the run's id."""
+        """Draws the run of a record that has ended; returns the run's id."""
         attempt = record.shown_attempt()
-        assert attempt is not None, "a record without an attempt has come to no end"
+        assert attempt is not None, "a record without an attempt has not ended"
         run_id = self.open_run(run, record, attempt)
         points, left_out = read_points(record.journal())
         for start in range(0, len(points), MAX_POINTS):
@@ -152,7 +153,7 @@ class Tracking(Experiment):
         return run_id
 
     def fill_missing(self, parent: str, runs: Iterable[tuple[RunSpec, Record]]) -> int:
-        """Draws those runs of ended records that do not stand under the parent yet; returns how many."""
+        """Draws the runs of ended records that are missing under the parent; returns their number."""
         standing = self.ended(parent)
         missing = [
             (run, record)
@@ -165,7 +166,7 @@ class Tracking(Experiment):
 
     @guarded
     def ended(self, parent: str) -> dict[tuple[str, int], str]:
-        """Identity and end time of each run under the parent that shows its record to the end -> the run's id."""
+        """Identity and end time of each ended run under the parent -> the run's id."""
         return {
             (run.data.tags.get(identity_tag(run.data.tags[KIND]), ""), run.info.end_time or 0): run.info.run_id
             for run in self._search(f"attributes.status != 'RUNNING' and tags.`{PARENT}` = '{parent}'")

@@ -125,7 +125,7 @@ def test_an_outage_loses_nothing(
     assert delivery.close(30)
     assert delivery.error is None
     said = [record.getMessage().partition(":")[0] for record in caplog.records]
-    assert said == ["MLflow takes nothing, so that rows wait in the journal"] * 2 + ["MLflow answers again"]
+    assert said == ["MLflow does not answer, so that rows wait in the journal"] * 2 + ["MLflow answers again"]
     runs = [(spec(parent, make_cell(name)), records.cell(name)) for name in ("survivor", "lost")]
     assert tracking.fill_missing(parent, runs) == 1
 
