@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +11,11 @@ import ray
 
 from sweep.jobs.demand import PATIENCE_SECONDS, Demand
 from sweep.plan.checks import memory
+from sweep.spec.messages import quote
 from sweep.spec.sweep import Resources
-from trainables.errors import Problem, raise_all
+from trainables.errors import InputError, Problem, raise_all
 
+VARIABLE = "SWEEP_WAIT_SECONDS"
 POLL_SECONDS = 1.0
 """The time between two looks at the nodes."""
 
@@ -42,25 +45,40 @@ def ensure(
     """Returns once a node fits a trial. Raises InputError, with the resources of the cluster, if none ever does.
 
     A cluster that was there before the command (`address`, or RAY_ADDRESS) may have an autoscaler: it is asked for a
-    node and gets PATIENCE_SECONDS to add one. A Ray that the command has started never grows.
+    node and gets `patience()` to add one. A Ray that the command has started never grows.
     """
     problems = _problems(resources)
-    if problems and (address or os.environ.get("RAY_ADDRESS")):
+    if problems and patience() and (address or os.environ.get("RAY_ADDRESS")):
         problems = _wait(resources, problems, clock, sleep)
     raise_all(problems)
+
+
+def patience() -> float:
+    """The seconds that an autoscaler has for a first node; 0 where the cluster says that it never grows.
+
+    Ray has no public way to tell a cluster with an autoscaler from one without. Raises InputError.
+    """
+    given = os.environ.get(VARIABLE)
+    if given is None:
+        return PATIENCE_SECONDS
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise InputError([Problem(VARIABLE, f"got {quote(given)}; expected a number of seconds, at least 0")])
+    return seconds
 
 
 def _wait(
     resources: Resources, problems: Sequence[Problem], clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> list[Problem]:
-    """The problems that are left once a node fits a trial, or after PATIENCE_SECONDS."""
+    """The problems that are left once a node fits a trial, or after `patience()`."""
     trial = _contents({"CPU": resources.cpus, "GPU": resources.gpus})
-    patience = f"{PATIENCE_SECONDS:g} seconds"
-    print(
-        f"No node fits a trial of {trial}: the sweep waits up to {patience} for the autoscaler to add one.", flush=True
-    )
+    limit = f"{patience():g} seconds"
+    print(f"No node fits a trial of {trial}: the sweep waits up to {limit} for the autoscaler to add one.", flush=True)
     demand = Demand(resources)
-    deadline = clock() + PATIENCE_SECONDS
+    deadline = clock() + patience()
     try:
         demand.ask(1, room=0)
         while clock() < deadline:
@@ -69,7 +87,7 @@ def _wait(
                 return []
     finally:
         demand.withdraw()  # Ray would keep the request; a sweep that goes on makes its own
-    return [Problem(path, f"{message}, and none was added within {patience}") for path, message in problems]
+    return [Problem(path, f"{message}, and none was added within {limit}") for path, message in problems]
 
 
 def _problems(resources: Resources) -> list[Problem]:

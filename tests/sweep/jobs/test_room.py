@@ -54,6 +54,7 @@ def growing(monkeypatch: pytest.MonkeyPatch, grows_after: float = float("inf")) 
     monkeypatch.setattr("ray.is_initialized", lambda: True)
     monkeypatch.setattr(demand, "request_resources", cluster.request)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv(room.VARIABLE, raising=False)
     return cluster
 
 
@@ -65,6 +66,33 @@ def test_a_ray_of_its_own_is_never_waited_for(
         cluster.ensure(None)
     assert str(error.value).splitlines() == [*TOO_FEW]
     assert (cluster.asked, cluster.time, capsys.readouterr().out) == ([], 0, "")
+
+
+def test_a_cluster_that_never_grows_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = growing(monkeypatch)
+    monkeypatch.setenv(room.VARIABLE, "0")
+    with pytest.raises(InputError) as error:
+        cluster.ensure("auto")
+    assert str(error.value).splitlines() == [*TOO_FEW]
+    assert (cluster.asked, cluster.time, capsys.readouterr().out) == ([], 0, "")
+
+
+def test_the_wait_may_be_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = growing(monkeypatch, grows_after=90)
+    monkeypatch.setenv(room.VARIABLE, "60")
+    with pytest.raises(InputError, match="and none was added within 60 seconds"):
+        cluster.ensure("auto")
+    assert cluster.time == 60
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "nan", "inf", ""])
+def test_a_limit_is_a_number_of_seconds(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv(room.VARIABLE, given)
+    with pytest.raises(InputError) as error:
+        room.patience()
+    assert str(error.value) == f"SWEEP_WAIT_SECONDS: got {given!r}; expected a number of seconds, at least 0"
 
 
 def test_nothing_is_asked_for_where_a_trial_fits(
