@@ -36,7 +36,7 @@ def start(*words: str, storage: Path) -> subprocess.Popen[str]:
 def command(*words: str, storage: Path) -> subprocess.CompletedProcess[str]:
     process = start(*words, storage=storage)
     try:
-        shown, errors = process.communicate(timeout=280)
+        shown, errors = process.communicate(timeout=600)
     finally:
         process.kill()
     return subprocess.CompletedProcess(words, process.returncode, shown, errors)

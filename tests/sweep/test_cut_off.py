@@ -37,7 +37,7 @@ CONFIG: dict[str, Any] = {
     },
     "axes": {"strategy": ["none", "forward", "reverse"]},
 }
-WAIT_SECONDS = 200
+WAIT_SECONDS = 400
 
 
 @dataclass

@@ -9,14 +9,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 from mlflow import MlflowClient
 
 from tests.sweep.commands import Swept, cell_runs, command, runs, start
 from tests.sweep.tiny import TASKS, small
 
 
-@pytest.mark.timeout(600)
 def test_all_cells_finish_and_stand_in_mlflow(swept: Swept) -> None:
     config, done = swept
     assert done.returncode == 0, done.stdout + done.stderr
@@ -43,7 +41,6 @@ def test_all_cells_finish_and_stand_in_mlflow(swept: Swept) -> None:
         assert any(name.startswith("mapping.") for name in run.data.params)
 
 
-@pytest.mark.timeout(600)
 def test_artifacts_hold_every_pair(swept: Swept) -> None:
     config, _ = swept
     found = sorted(config.parent.glob("cells/*/attempts/1/angles.npz"))
@@ -56,7 +53,6 @@ def test_artifacts_hold_every_pair(swept: Swept) -> None:
         assert [(each[0], len(each) > 1) for each in steps] == [(0, True)]
 
 
-@pytest.mark.timeout(600)
 def test_every_attempt_and_the_command_have_their_log(swept: Swept) -> None:
     """Of workers that made several: one process is named in more than one log, and each log tells of one cohort."""
     storage, processes = swept[0].parent, list[str]()
@@ -81,7 +77,6 @@ def test_every_attempt_and_the_command_have_their_log(swept: Swept) -> None:
     assert re.search(r" the report is written: .*report.html\n$", told)
 
 
-@pytest.mark.timeout(600)
 def test_again_is_free_and_a_wider_axis_adds_only_what_is_new(swept: Swept) -> None:
     config, _ = swept
     results = config.parent / "sweeps" / "tiny" / "results.csv"
@@ -113,7 +108,6 @@ def sound(storage: Path) -> Path:
     return storage / "cells" / "none"
 
 
-@pytest.mark.timeout(600)
 def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
     config = tmp_path / "one.yaml"
     given = {
@@ -137,7 +131,7 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
             assert time.monotonic() < deadline
             time.sleep(0.1)
         started.send_signal(signal.SIGINT)
-        shown, errors = started.communicate(timeout=60)
+        shown, errors = started.communicate(timeout=300)
     finally:
         started.kill()
     assert started.returncode == 130, shown + errors

@@ -60,7 +60,6 @@ def sweep(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(600)
 def test_cells_of_both_kinds_finish_and_stand_in_the_report(tmp_path: Path) -> None:
     config = sweep(tmp_path)
     done = command(str(config), storage=tmp_path)

@@ -28,8 +28,6 @@ from trainables.tasks import read
 from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.kinds.generation import GenerationRow
 
-pytestmark = pytest.mark.timeout(600)
-
 STRATEGY = "random"
 PRECISION = {"rel": 1e-5, "abs": 1e-5}
 

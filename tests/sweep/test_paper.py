@@ -185,7 +185,6 @@ def cells_of(smoke: Smoke, name: str) -> list[Run]:
     return cell_runs(smoke.storage, f"paper-{name}-smoke")
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SIZES)
 def test_every_key_of_every_cell_is_logged(smoke: Smoke, name: str) -> None:
     found = cells_of(smoke, name)
@@ -210,7 +209,6 @@ def test_every_key_of_every_cell_is_logged(smoke: Smoke, name: str) -> None:
         assert len(run.data.metrics) < 30
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SIZES)
 def test_losses_differ_where_mappings_do(smoke: Smoke, name: str) -> None:
     """A drawn permutation may be forward's own; then, and only then, is the loss."""
@@ -226,7 +224,6 @@ def test_losses_differ_where_mappings_do(smoke: Smoke, name: str) -> None:
         assert name == "angles" or len(mappings) >= 4
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SIZES)
 def test_a_second_run_has_nothing_to_do(smoke: Smoke, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     cells, teachers = SIZES[name]
@@ -234,7 +231,6 @@ def test_a_second_run_has_nothing_to_do(smoke: Smoke, name: str, capsys: pytest.
     assert f"\nteachers: {teachers} done; cells: {cells} done\n" in capsys.readouterr().out
 
 
-@pytest.mark.timeout(900)
 def test_what_the_tables_have_is_not_run_again(
     smoke: Smoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,7 +246,6 @@ def test_what_the_tables_have_is_not_run_again(
     assert capsys.readouterr().out.startswith(done)
 
 
-@pytest.mark.timeout(900)
 def test_the_report_says_which_of_coqa_and_commonsense_qa_was_run(smoke: Smoke) -> None:
     page = (smoke.storage / "sweeps" / "paper-large-models-smoke" / "report.html").read_text()
     for task, kind in KINDS.items():

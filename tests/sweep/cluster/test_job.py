@@ -16,7 +16,6 @@ from trainables.errors import InputError
 COMMAND = ("python", "sweep/run.py", "tiny.yaml")
 
 
-@pytest.mark.timeout(400)
 def test_a_job_runs_the_sweep_and_the_same_job_again_finds_it_done(head: Head, checkout: Path, tmp_path: Path) -> None:
     storage = tmp_path / "runs"
     command = (*COMMAND, f"storage={storage}")

@@ -34,7 +34,6 @@ def run(head: Head, folder: Path, *words: str, **environment: str) -> tuple[int,
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.timeout(400)
 def test_a_submission_is_followed_and_the_next_one_has_the_next_number(
     head: Head,
     checkout: Path,
@@ -90,7 +89,7 @@ def test_where_no_cluster_answers(checkout: Path) -> None:
         cwd=checkout,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("--address: got http://127.0.0.1:9; nothing answers there"), done.stderr
