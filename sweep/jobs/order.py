@@ -6,11 +6,11 @@ A worker that becomes free takes the next trial at once, while other workers go 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ class AfterTeachers(BasicVariantGenerator):
     def save_to_dir(self, dirpath: str, session_str: str) -> None:
         """Saves nothing, because a sweep resumes from its records."""
 
+    def has_ended(self, jobs: Collection[str]) -> bool:
+        """Whether any of these jobs has come to an end."""
+        return any(self._given_out[trial_id] in jobs for trial_id in self._ended)
+
     def _num_at_work(self) -> int:
         return len(self._given_out) - len(self._ended)
 
@@ -97,6 +101,14 @@ class NewestFirst(FIFOScheduler):
     shorter than the start of a worker, only the first worker would ever do any work.
     """
 
+    def __init__(self, is_over: Callable[[str], bool]) -> None:
+        """`is_over` says whether a running job is no longer needed, so that its worker can take another one."""
+        super().__init__()
+        self._is_over = is_over
+
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         pending = [trial for trial in tune_controller.get_trials() if trial.status == Trial.PENDING]
         return pending[-1] if pending else None
+
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
+        return TrialScheduler.STOP if self._is_over(trial.config["job"]) else TrialScheduler.CONTINUE

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -141,11 +141,13 @@ def run(
     config: SweepConfig,
     watcher: Watcher,
     needs: Mapping[str, str] | None = None,
+    until: Mapping[str, Collection[str]] | None = None,
     **parameters: Any,
 ) -> Ends:
     """Runs one trial per job, in their order; `parameters` are passed to the trainable.
 
-    `needs` maps a job to the job that it waits for. If that one fails, the waiting job never starts.
+    `needs` maps a job to the job that it waits for. If that one fails, the waiting job never starts. `until` maps a job
+    to other jobs; it is stopped at its next report after one of them has come to an end.
 
     A trial whose worker dies is tried again up to `failures.max_failures` times, and ends no other trial.
     """
@@ -153,12 +155,13 @@ def run(
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
     demand = Demand(config.resources)
     order = AfterTeachers(needs or {}, ends.is_done, partial(num_at_once, config.resources), demand.ask)
+    scheduler = NewestFirst(lambda job: order.has_ended((until or {}).get(job, ())))
     with tempfile.TemporaryDirectory(prefix="sweep-tune-") as folder, ExitStack() as at_end:
         at_end.callback(demand.withdraw)
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, **parameters), resources),
             param_space={"job": tune.grid_search(list(names))},
-            tune_config=tune.TuneConfig(reuse_actors=True, search_alg=order, scheduler=NewestFirst()),
+            tune_config=tune.TuneConfig(reuse_actors=True, search_alg=order, scheduler=scheduler),
             run_config=tune.RunConfig(
                 name=config.name,
                 storage_path=folder,

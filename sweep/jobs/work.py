@@ -17,7 +17,7 @@ from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.jobs import reach, room, schedule
 from sweep.jobs.attempts import Context, Ended
-from sweep.jobs.loading import Loading
+from sweep.jobs.loading import load
 from sweep.jobs.progress import ENDED
 from sweep.jobs.teachers import train_teacher
 from sweep.jobs.trial import train_cells
@@ -111,16 +111,18 @@ class Job:
 
 
 def train(
-    config: dict[str, Any], context: Context, jobs: Mapping[str, Job | Loading], data: Mapping[str, ray.ObjectRef[Data]]
+    config: dict[str, Any], context: Context, jobs: Mapping[str, Job | None], data: Mapping[str, ray.ObjectRef[Data]]
 ) -> None:
-    """The Tune trainable: runs the job `config["job"]`. Its last report says how each cell or teacher ended."""
+    """The Tune trainable: runs the job `config["job"]`. Its last report says how each cell or teacher ended.
+
+    Without a job, the worker only loads what jobs need.
+    """
     job = jobs[config["job"]]
-    if isinstance(job, Loading):
-        job.run(context)
-        ends: dict[str, Ended] = {}
+    if job is None:
+        load()
     else:
         ends = job.make(context, ray.get(data[job.data]))
-    tune.report({ENDED: {identity: end.facts() for identity, end in ends.items()}})
+        tune.report({ENDED: {identity: end.facts() for identity, end in ends.items()}})
 
 
 def make(
@@ -151,18 +153,19 @@ def make(
         config,
         progress,
         needs,
+        until=loading,
         context=context,
-        jobs=Carried({**by_name, **loading}),
+        jobs=Carried({**by_name, **dict.fromkeys(loading)}),
         data=shared,
     )
     return sum(not facts["delivered"] for facts in ends.facts.values())
 
 
-def _loading(jobs: Mapping[str, Job], needs: Mapping[str, str], num_at_once: int) -> dict[str, Loading]:
-    """Trials for the workers that have nothing to do until the first teacher is done."""
+def _loading(jobs: Mapping[str, Job], needs: Mapping[str, str], num_at_once: int) -> dict[str, frozenset[str]]:
+    """Trials for the workers that have nothing to do until the first of these teachers is done."""
     num_ready = len(jobs) - len(needs)
-    teachers = tuple(dict.fromkeys(needs.values()))
-    return {f"loading-{index}": Loading(teachers) for index in range(min(num_at_once - num_ready, len(needs)))}
+    teachers = frozenset(needs.values())
+    return {f"loading-{index}": teachers for index in range(min(num_at_once - num_ready, len(needs)))}
 
 
 def distinct(names: Mapping[str, str]) -> dict[str, str]:

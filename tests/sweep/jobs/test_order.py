@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from ray import tune
 from ray.tune.experiment import Experiment, Trial
 
+from sweep.jobs import schedule
 from sweep.jobs.order import AfterTeachers, NewestFirst
+from sweep.jobs.progress import ENDED
+from sweep.spec.sweep import SweepConfig
+from tests.sweep.tiny import Unwatched
 
 NEEDS = {"a1": "a", "a2": "a", "b1": "b"}
 JOBS = ["a", "b", "a1", "b1", "ready", "a2"]
@@ -113,5 +121,40 @@ def test_a_free_worker_takes_the_newest_trial() -> None:
     trials[0].status = trials[3].status = Trial.RUNNING
     all_of_them: Any = Controller(trials)
     none_pending: Any = Controller([trials[0], trials[3]])
-    assert NewestFirst().choose_trial_to_run(all_of_them) is trials[2]
-    assert NewestFirst().choose_trial_to_run(none_pending) is None
+    newest_first = NewestFirst(lambda job: False)
+    assert newest_first.choose_trial_to_run(all_of_them) is trials[2]
+    assert newest_first.choose_trial_to_run(none_pending) is None
+
+
+def record_worker(config: dict[str, Any], folder: Path) -> None:
+    """Records the process of a job, which ends once another job has begun; the one that loads is only ever stopped."""
+    job = config["job"]
+    (folder / job).write_text(str(os.getpid()))
+    awaited = folder / {"teacher": "loading", "loading": "nothing", "first": "second", "second": "first"}[job]
+    deadline = time.monotonic() + 120
+    while not awaited.exists() and time.monotonic() < deadline:
+        tune.report({})
+        time.sleep(0.1)
+    tune.report({ENDED: {job: {"done": True, "reason": None, "delivered": True}}})
+
+
+def test_cells_run_on_the_workers_that_were_there_before_them(tmp_path: Path) -> None:
+    """On that of the teacher, and on the one that loaded at the same time, which is stopped."""
+    jobs = ["teacher", "loading", "first", "second"]
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        ends = schedule.run(
+            record_worker,
+            {job: {} if job == "loading" else {job: job} for job in jobs},
+            SweepConfig(name="order"),
+            Unwatched(),
+            {"first": "teacher", "second": "teacher"},
+            {"loading": {"teacher"}},
+            folder=tmp_path,
+        )
+    finally:
+        ray.shutdown()
+    assert set(ends.facts) == {"teacher", "first", "second"}
+    workers = {job: (tmp_path / job).read_text() for job in jobs}
+    assert {workers["first"], workers["second"]} == {workers["teacher"], workers["loading"]}
+    assert workers["first"] != workers["second"]

@@ -5,22 +5,18 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sweep.jobs import schedule, work
+from sweep.jobs import loading, schedule, work
 from sweep.jobs.attempts import Context
-from sweep.jobs.loading import Loading
 from sweep.jobs.work import Job, distinct
 from sweep.records.environment import CodeVersion
-from sweep.records.records import Records
-from sweep.records.storage import Storage
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
-from tests.sweep.tracked import begin, finish_teacher, make_cell
+from tests.sweep.tracked import make_cell
 from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.rows import Data
 
@@ -129,27 +125,11 @@ def test_workers_load_while_the_first_teacher_is_made(
     assert work.make(all_jobs, SweepConfig(name="own"), CONTEXT, DATA, progress) == 0
 
 
-@pytest.mark.parametrize("succeeds", [True, False])
-def test_loading_ends_with_the_first_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, succeeds: bool) -> None:
-    records = Records(Storage(str(tmp_path)))
-    waits: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        if len(waits) == 3 and succeeds:
-            finish_teacher(records.teacher("a"), {"test/accuracy": 0.5})
-        elif len(waits) == 3:
-            begin(records.teacher("a")).fail("not finite", "", by_itself=True)
-
-    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=sleep)
-    monkeypatch.setattr("sweep.jobs.loading.time", clock)  # other threads have their own
-    Loading(("b", "a")).run(Context("own", str(tmp_path), None, CodeVersion.here(), 1))
-    assert len(waits) == 3
-
-
-def test_loading_ends_after_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
+def test_loading_ends_after_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, reports = [0.0], list[dict[str, Any]]()
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + 100))
     monkeypatch.setattr("sweep.jobs.loading.time", clock)  # other threads have their own
-    Loading(("a",)).run(Context("own", str(tmp_path), None, CodeVersion.here(), 1))
+    monkeypatch.setattr("ray.tune.report", reports.append)
+    loading.load()
     assert now == [300.0]
+    assert reports == [{}] * 3
