@@ -12,6 +12,7 @@ This module needs only NumPy, so that anyone can `read` the file.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,13 +78,13 @@ class History:
             for name, array in arrays.items()
         }
 
-    def restore(self, steps: list[int], arrays: Arrays) -> None:
-        """Continues from the `arrays` of these steps."""
+    def restore(self, stacks: Collection[str], steps: Sequence[int], arrays: Arrays) -> None:
+        """Continues from the `arrays` of these stacks and steps; the arrays may be in any order."""
         self.steps = list(steps)
-        self._measured = [{} for _ in steps]
+        self._measured = [{stack: {} for stack in stacks} for _ in steps]
         for key, array in arrays.items():
             number, stack, name = key.split("/")
-            self._measured[int(number)].setdefault(stack, {})[name] = array
+            self._measured[int(number)][stack][name] = array
 
     def save(self, path: Path) -> None:
         """Writes the file."""

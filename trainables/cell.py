@@ -165,7 +165,8 @@ class Cell:
     def _restore(self, state: State) -> None:
         self.learner.restore(state.part("learner"))
         angles, measured = state.part("angles"), state.part("measured").facts
-        self.angles.restore(angles.facts["steps"], {name: each.numpy() for name, each in angles.tensors.items()})
+        arrays = {name: each.numpy() for name, each in angles.tensors.items()}
+        self.angles.restore(self.mappings[0], angles.facts["steps"], arrays)
         self.per_state, self.last = measured["per_state"], measured["last"]
         if self.cohort.targets.draws:
             self.cohort.targets.draws.restore(state.part("teacher"))

@@ -22,6 +22,7 @@ from sweep.records.storage import Storage
 from tests.sweep.commands import cell_runs, command, start
 from tests.sweep.tiny import base
 from tests.sweep.tracked import pid_of
+from tests.trainables.alone import timeless
 from trainables import distill
 from trainables.config import TrialConfig
 from trainables.member import Member
@@ -61,11 +62,6 @@ class Sweep:
         while len(self.cells) < 3 or not all(map(is_reached, self.cells)):
             assert time.monotonic() < end
             time.sleep(0.1)
-
-
-def timeless(metrics: Metrics) -> Metrics:
-    timed = ("seconds/", "train/examples_per_second")
-    return {name: value for name, value in metrics.items() if not name.startswith(timed)}
 
 
 def rows(cell: CellRecord) -> list[tuple[int, Metrics]]:

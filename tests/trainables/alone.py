@@ -1,4 +1,4 @@
-"""A cell that is distilled alone, as a cohort of one."""
+"""A cell that is distilled alone, as a cohort of one, and the metrics that are the same however it is computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from trainables import distill
 from trainables.config import TrialConfig
 from trainables.member import Member, Outcome
-from trainables.metrics import Report
+from trainables.metrics import Metrics, Report
 from trainables.tasks.rows import Data
 
 
@@ -19,3 +19,9 @@ def distil(
     if isinstance(result, Exception):
         raise result
     return result
+
+
+def timeless(metrics: Metrics) -> Metrics:
+    """The metrics without times and rates."""
+    timed = ("seconds/", "train/examples_per_second")
+    return {name: value for name, value in metrics.items() if not name.startswith(timed)}

@@ -86,6 +86,18 @@ def test_one_measurement_is_the_first_and_the_last(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.histogram[0], found.histogram[1])
 
 
+def test_a_restored_history_gives_the_same_file(tmp_path: Path) -> None:
+    """A checkpoint gives the arrays in an order of its own."""
+    history, restored = History(), History()
+    for step in (0, 4, 9):
+        history.add(step, {"encoder": drawn(step), "decoder": drawn(step + 1)})
+    arrays = history.arrays()
+    restored.restore(["encoder", "decoder"], [0, 4, 9], {name: arrays[name] for name in sorted(arrays)})
+    history.save(tmp_path / "whole.npz")
+    restored.save(tmp_path / "restored.npz")
+    assert (tmp_path / "whole.npz").read_bytes() == (tmp_path / "restored.npz").read_bytes()
+
+
 def test_steps_rise() -> None:
     history = History()
     history.add(4, {"encoder": drawn(0)})

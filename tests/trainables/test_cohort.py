@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.trainables.alone import timeless
 from tests.trainables.golden import SHAPES, config, save_teacher
 from trainables import distill
 from trainables.cell import Cell
@@ -77,10 +78,6 @@ class Journal:
 
     def __call__(self, step: int, metrics: Metrics) -> None:
         self.rows.append((step, timeless(metrics)))
-
-
-def timeless(metrics: Metrics) -> Metrics:
-    return {k: v for k, v in metrics.items() if not k.startswith("seconds/") and k != "train/examples_per_second"}
 
 
 @dataclass(frozen=True)

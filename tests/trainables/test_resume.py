@@ -14,8 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.trainables.alone import timeless
 from tests.trainables.golden import SHAPES, config
-from tests.trainables.test_cohort import CELLS, SHALLOW, Common, Computed, Journal, Lab, computed, files_of, timeless
+from tests.trainables.test_cohort import CELLS, SHALLOW, Common, Computed, Journal, Lab, computed, files_of
 from trainables import clock, distill, finetune
 from trainables.cell import Cell
 from trainables.checkpoints import BEST
