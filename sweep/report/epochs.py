@@ -15,6 +15,8 @@ def epochs(config: TrialConfig, num_steps: int, evaluated: Sequence[int]) -> str
         return _words(num_steps, train.epochs)
     if config.task.generated:
         return _words(num_steps, num_steps / Schedule.of(train, config.task.generated.train).steps_per_epoch)
+    if train.evaluate_every is None:  # evaluations are an epoch apart, or less in a short training
+        return f"{num_steps} steps are at most {_epochs(num_steps / evaluated[0] if evaluated else 1)}"
     if len(evaluated) > 1:
         return _words(num_steps, num_steps * train.evaluate_every / evaluated[0])
     return f"{num_steps} steps are at most {_epochs(train.evaluate_every)}"

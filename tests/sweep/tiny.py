@@ -7,7 +7,7 @@ from typing import Any
 from trainables.builtin import MODELS
 
 FEW = {"train": 32, "validation": 16, "test": 16}
-TRAIN = {"max_steps": 3, "batch_size": 8}
+TRAIN = {"max_steps": 3, "batch_size": 8, "evaluate_every": 1.0}
 
 TASKS: dict[str, dict[str, Any]] = {
     "natural-logic": {
@@ -36,13 +36,13 @@ def small(name: str, **finetune: object) -> dict[str, Any]:
     model = MODELS[name]
     if name == "tiny-bert":
         model = {**model, "teacher": {**model["teacher"], "tokenizer": PIECES}}
-    return {**model, "finetune": {**model["finetune"], "max_steps": 2, **finetune}}
+    return {**model, "finetune": {**model["finetune"], "max_steps": 2, "evaluate_every": 1.0, **finetune}}
 
 
 def base(family: str) -> dict[str, Any]:
     """The trial config's model and task; with dropout, so that random state shows in the numbers."""
     model = small(f"tiny-{family}")
-    teacher = {**model["teacher"], "config": {**model["teacher"]["config"], **_DROPOUT[family]}}
+    teacher = {**model["teacher"], "config": {**model["teacher"]["config"], **_DROPOUT.get(family, {})}}
     return {"model": {**model, "teacher": teacher}, "task": TASKS[TASK_OF[family]], "train": TRAIN}
 
 

@@ -39,8 +39,10 @@ class TrainConfig(Frozen):
         default=False,
         description="Computes blocks again for the backward pass, which saves memory and changes no number.",
     )
-    evaluate_every: Rate = Field(
-        default=1.0, description="Epochs between evaluations; the last step is always evaluated."
+    evaluate_every: Rate | None = Field(
+        default=None,
+        description="Epochs between evaluations; the last step is always evaluated. null: 1, or as many as give a "
+        "short training 5 evaluations.",
     )
     patience: Positive | None = Field(
         default=None,

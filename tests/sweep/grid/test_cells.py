@@ -254,7 +254,9 @@ def test_where_rows_come_from_is_no_part_of_an_identity(
     """The rows themselves are, by the hash of the data; these hashes stand for cells that storages have."""
     monkeypatch.setattr("sweep.grid.fingerprint.RECIPE", 0)
     task = {"name": "t", "kind": "classification", "text": ["s"], **source}
-    trial = TrialConfig.model_validate({"model": MODEL, "task": task, "dtype": "fp32"})
+    model = {**MODEL, "finetune": {"epochs": 1, "evaluate_every": 1.0}}
+    train = {"evaluate_every": 1.0}
+    trial = TrialConfig.model_validate({"model": model, "task": task, "train": train, "dtype": "fp32"})
     assert identities(trial) == ("b14d25431ef7dffa3fe43d1d67d36c5d", "a8c655c6788292127d83b944337b9f3b")
 
 

@@ -91,7 +91,7 @@ def test_a_token_is_multiplied_with_the_outputs_that_it_has() -> None:
 
 def test_a_teacher_by_hand() -> None:
     assert costs.teacher_operations(sized()) == (6 + 5) * costs.evaluation(sized(), costs.teacher_size(sized()))
-    made = sized(model={"finetune": {"max_steps": 7, "batch_size": 3}})
+    made = sized(model={"finetune": {"max_steps": 7, "batch_size": 3, "evaluate_every": 9}})
     teacher = 4 * BLOCK + TABLE
     answered = 2 * teacher * (10 + 64)
     assert costs.teacher_operations(made) == 7 * 3 * 10 * 6 * teacher + 6 * (answered + 2 * teacher * 10) + 5 * answered

@@ -147,7 +147,8 @@ def test_a_fall_is_more_than_noise(losses: list[float], is_falling: bool) -> Non
     ("trial", "evaluated", "text"),
     [
         (config(epochs=3), [10, 20, 30], "30 steps are 3 epochs"),
-        (config(max_steps=30), [30], "30 steps are at most 1 epoch"),
+        (config(max_steps=30), [6, 12, 18, 24, 30], "30 steps are at most 5 epochs"),
+        (config(max_steps=30, evaluate_every=1.0), [30], "30 steps are at most 1 epoch"),
         (config(max_steps=30, evaluate_every=0.5), [10, 20, 30], "30 steps are 1.5 epochs"),
         (make_cell(train={"max_steps": 30, "batch_size": 50}).config, [], "30 steps are 0.5 epochs"),
     ],
