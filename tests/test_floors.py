@@ -19,7 +19,7 @@ FLOORS = {
         "interrupts spec",
         "grid",
         "records",
-        "plan",
+        "plan verdict",
         "tracking",
         "report",
         "students",
