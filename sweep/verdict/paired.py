@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
+from sweep.verdict.power import quantile
 from sweep.verdict.tables import Floats
 
 NOISE = 1e-12
@@ -66,7 +67,7 @@ def mean(values_S: Floats, alpha: float, scale: float | None = None) -> Mean:
     if not varies(values_S, float(np.max(np.abs(values_S))) if scale is None else scale):
         return Mean(value, 0.0, num, None, None)
     sd = float(np.std(values_S, ddof=1))
-    half = float(stats.t.isf(alpha / 2, num - 1)) * sd / num**0.5
+    half = quantile(alpha / 2, num - 1) * sd / num**0.5
     return Mean(value, sd, num, value - half, value + half)
 
 
@@ -103,12 +104,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     A test that was not possible keeps its place in the family, as if it had p = 1.
     """
-    from statsmodels.stats.multitest import multipletests  # loads slowly, and only a verdict needs it
-
-    if not p_values:
-        return []
-    adjusted: Any = multipletests([1.0 if p is None else p for p in p_values], method="holm")[1]
-    return [None if p is None else float(each) for p, each in zip(p_values, adjusted, strict=True)]
+    num = len(p_values)
+    known = [1.0 if p is None else p for p in p_values]
+    order = sorted(range(num), key=known.__getitem__)
+    stepped = np.maximum.accumulate([min(1.0, (num - rank) * known[index]) for rank, index in enumerate(order)])
+    adjusted = dict(zip(order, stepped.tolist(), strict=True))
+    return [None if p is None else adjusted[index] for index, p in enumerate(p_values)]
 
 
 def _p(values_S: Floats, scale: float, sides: Literal[1, 2]) -> float | None:
@@ -117,4 +118,4 @@ def _p(values_S: Floats, scale: float, sides: Literal[1, 2]) -> float | None:
         return None
     num = len(values_S)
     t = float(np.mean(values_S)) / float(np.std(values_S, ddof=1)) * num**0.5
-    return sides * float(stats.t.sf(t if sides == 1 else abs(t), num - 1))
+    return sides * float(stdtr(num - 1, -t if sides == 1 else -abs(t)))

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from sweep.verdict.paired import Difference, difference, equivalence, holm, mean, varies
@@ -142,6 +143,12 @@ def test_no_margin_comes_of_a_loss() -> None:
 def test_holm_against_a_hand_computed_family() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
+
+
+@settings(max_examples=20)  # statsmodels collects garbage in each call
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_as_in_statsmodels(p_values: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
 
 
 def test_a_test_that_was_not_possible_keeps_its_place_in_the_family() -> None:
