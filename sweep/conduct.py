@@ -186,6 +186,7 @@ class Conductor:
             tracking_uri=without_passwords(self.config.tracking_address),
             experiment_id=experiment_id,
             keep=self.config.keep,
+            verdict=self.config.verdict,
             runs=runs,
             plugins=plugins.active(),
         )

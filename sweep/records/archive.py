@@ -11,6 +11,7 @@ from sweep.records.environment import SweepEnvironment
 from sweep.records.storage import Storage
 from sweep.records.stored import StoredFile
 from sweep.spec.passwords import without_passwords
+from sweep.spec.verdict import VerdictSettings
 from trainables.config import TrialConfig
 from trainables.errors import InputError, Problem
 from trainables.plugins import Plugin, activate
@@ -89,6 +90,7 @@ class Sweep(SweepPlugins, frozen=True):
     experiment_id: str
     keep: Keep = "best"
     """The students that stay."""
+    verdict: VerdictSettings = VerdictSettings()
     runs: dict[str, str]
     """Fingerprint -> id of the cell's run in MLflow."""
     own: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from sweep.spec.messages import NEEDED, Fault, problems
 from sweep.spec.partly import read_partly
 from sweep.spec.sources import DEMO, read_sources
+from sweep.spec.verdict import VerdictSettings
 from trainables import plugins
 from trainables.config import Count, Frozen, Positive, Rate
 from trainables.errors import InputError, Problem
@@ -93,6 +94,7 @@ class SweepConfig(Frozen):
     tracking_required: bool = Field(default=True, description="Whether an unreachable tracking server is an error.")
     resources: Resources = Resources()
     failures: Failures = Failures()
+    verdict: VerdictSettings = VerdictSettings()
     keep: Literal["best", "all", "none"] = Field(default="best", description="Which students are kept.")
     register: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=256)] | None = Field(
         default=None, description="Name of the best student in MLflow's model registry; null: it is not registered."

@@ -9,7 +9,7 @@ from trainables.builtin import TASKS
 
 KNOWN = (
     "expected one of axes, base, failures, grids, keep, name, plugins, profiles, register, resources, storage, "
-    "tracking_required, tracking_uri"
+    "tracking_required, tracking_uri, verdict"
 )
 
 pytestmark = pytest.mark.usefixtures("only_given_places")
@@ -82,6 +82,11 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("base.targets=live",
          "base.targets: got an unknown key; did you mean base.model.lora.teacher.targets?"),
         ("failures={stall_minutes: 30}", "failures.stall_minutes: got an unknown key; expected one of max_failures"),
+        ("verdict={margin: 0}", "verdict.margin: got 0; expected more than 0"),
+        ("verdict.margin=a third", "verdict.margin: got 'a third'; expected a number"),
+        ("verdict.alpha=0.5", "verdict.alpha: got 0.5; expected less than 0.5"),
+        ("verdict={margins: 1}", "verdict.margins: got an unknown key; did you mean margin?"),
+        ("verdict={seeds: {first: 3}}", "verdict.seeds: got an unknown key; expected one of alpha, margin"),
         ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; it cannot be read: No such file or directory"),
         ("plugins=a.py", "plugins: got 'a.py'; expected a list"),
         ("profile=quick", "profile: got 'quick'; this config has no profiles"),

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from sweep.grid.cells import draft
 from sweep.spec.command import Command, parse
 from sweep.spec.fields import models_in
 from sweep.spec.messages import dotted, quote
@@ -47,6 +48,12 @@ def test_defaults_under_the_file(file: Path) -> None:
     config = load(file)
     assert (config.name, config.keep, config.resources.cpus, config.failures.max_failures) == ("first", "best", 1, 2)
     assert config.base == {"seed": 1, "train": {"epochs": 2, "batch_size": 4}}
+
+
+def test_the_verdict_changes_no_cell(file: Path) -> None:
+    config = load(file, ["verdict={margin: 0.01, alpha: 0.1}"])
+    assert (config.verdict.margin, config.verdict.alpha) == (0.01, 0.1)
+    assert draft(config) == draft(load(file))
 
 
 def test_profile_over_the_file_and_overrides_over_both_wherever_they_stand(file: Path) -> None:
@@ -241,7 +248,7 @@ from sweep.spec.sweep import load
 from sweep.grid.cells import draft
 draft(load(Path({str(file)!r})))
 sweep.spec.schema.schema()
-print(sorted({{"torch", "transformers", "ray", "mlflow"}} & sys.modules.keys()))
+print(sorted({{"torch", "transformers", "ray", "mlflow", "scipy", "statsmodels"}} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
