@@ -29,6 +29,7 @@ from sweep.records.joined import joined
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
 from sweep.report import page, tables, terminal
+from sweep.report.labels import labels_of
 from sweep.report.report import Report
 from sweep.report.results import ResultRow
 from sweep.spec.command import Command
@@ -168,7 +169,7 @@ class Conductor:
         report = Report.of(self.storage, sweep)
         files = page.write(report)
         logger.info("the report is written: %s", files.html)
-        self.sweep_run.finish(report.own_rows)
+        self.sweep_run.finish(report.own_rows, labels_of(report.evidence.verdict))
         tables.show_results(report, self.console, [files.csv, files.html])
         run_id = sweep.runs.get(report.student.row.fingerprint) if report.student else None
         if report.student and run_id and self.sweep_run.is_tracked:

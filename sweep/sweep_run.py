@@ -16,8 +16,9 @@ from sweep.grid.cells import Cell
 from sweep.plan.states import Plan
 from sweep.records.environment import CodeVersion
 from sweep.records.joined import all_cells
-from sweep.records.records import Records
+from sweep.records.records import Records, now
 from sweep.records.storage import Storage
+from sweep.report.labels import Labels
 from sweep.report.results import ResultRow
 from sweep.report.usage import SavedStudent, usage_from_mlflow
 from sweep.spec.messages import quote
@@ -113,14 +114,15 @@ class SweepRun:
             self._stop_tracking(error)
             return "", {}
 
-    def finish(self, rows: Sequence[ResultRow]) -> None:
-        """Adds the table and the report to the run of the sweep, and ends it."""
+    def finish(self, rows: Sequence[ResultRow], verdict: Labels) -> None:
+        """Adds the table, the report and the verdict to the run of the sweep, and ends it."""
         if not self.is_tracked:
             return
         try:
             for name in ("report.html", "results.csv"):
                 if file := self.storage.local(f"sweeps/{self.config.name}/{name}"):
                     self.tracking.add_artifact(self.parent, file)
+            self.tracking.describe(self.parent, verdict.tags, verdict.metrics, now())
             is_done = all(row.status == "done" for row in rows)
             self.tracking.finish(self.parent, "FINISHED" if is_done else "FAILED")
         except TrackingError as error:

@@ -24,10 +24,17 @@ class Answer:
 
 def answers(record: Record) -> list[Answer]:
     """The answers to the split `test`, in the order of its rows; empty where the record has none."""
+    return [
+        Answer(line["row"], line["prediction"], _text(line.get("text")), _text(line.get("reference")))
+        for line in answer_lines(record)
+    ]
+
+
+def answer_lines(record: Record) -> list[dict[str, Any]]:
+    """The lines of the split `test` as they stand in the file."""
     file = record.path(FILE)
     lines = file.read_text(encoding="utf-8").splitlines() if file and file.is_file() else []
-    rows = [row for row in map(json.loads, lines) if row["split"] == SPLIT]
-    return [Answer(row["row"], row["prediction"], _text(row.get("text")), _text(row.get("reference"))) for row in rows]
+    return [line for line in map(json.loads, lines) if line["split"] == SPLIT]
 
 
 def _text(value: Any) -> str | None:

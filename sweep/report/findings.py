@@ -50,7 +50,7 @@ def overview(sections: Sequence[Section]) -> list[str]:
             else capital(_short(each, section.metric))
             for section, init, each in comparable
         ]
-    return [*sentences, *_angles(sections), _caution(min(each.num_seeds for _, _, each in comparable))]
+    return [*sentences, *angles(sections), _caution(min(each.num_seeds for _, _, each in comparable))]
 
 
 def _place(section: Section, init: str, all_places: Sequence[tuple[Section, str, Comparison]]) -> str:
@@ -115,7 +115,7 @@ def _detailed(comparison: Comparison, section: Section) -> str:
     return " ".join(sentences)
 
 
-def _angles(sections: Sequence[Section]) -> list[str]:
+def angles(sections: Sequence[Section]) -> list[str]:
     """The share of acute angles at the end of training: its range and its mean over cells and stacks."""
     rows = {row.fingerprint: row for section in sections for row in section.rows}.values()
     shares = [value for row in rows for name, value in row.metrics.items() if name.endswith(f"/{ACUTE_SHARE}")]

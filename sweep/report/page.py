@@ -15,7 +15,9 @@ from sweep.report.axes import draw_axes
 from sweep.report.best_answers import best_answers
 from sweep.report.drawing import draw
 from sweep.report.plots.style import palette
+from sweep.report.proof import proof
 from sweep.report.report import Report
+from sweep.verdict.whole import WHOLE
 
 NUM_LEADERS = 20
 """The lines of the leaderboard that are not folded."""
@@ -55,7 +57,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "counts": {
             status: sum(row.status == status for row in report.cells) for status in ("done", "failed", "missing")
         },
-        "best": report.best,
+        "headline": report.headline,
         "sentences": report.sentences,
         "leaderboard": report.leaderboard,
         "marked": report.marked,
@@ -72,7 +74,10 @@ def _pictures(report: Report) -> dict[str, Any]:
         "colours": colours,
         "best_answers": best_answers(report.rows, report.configs, report.records),
         "axis_pictures": draw_axes(report.rows, colours),
-        "sections": [draw(section, report.journals, report.records, colours) for section in report.sections],
+        "whole": proof(WHOLE, "all comparisons", report.evidence),
+        "sections": [
+            draw(section, report.journals, report.records, colours, report.evidence) for section in report.sections
+        ],
     }
 
 

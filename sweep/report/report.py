@@ -8,9 +8,10 @@ from functools import cached_property
 from sweep.records.archive import Sweep
 from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.report import findings, results, summary
+from sweep.report import conclusions, findings, results, summary
 from sweep.report.cures import cures
 from sweep.report.doubts import Doubtful, find_doubts
+from sweep.report.evidence import Evidence, gather
 from sweep.report.leaderboard import Leaderboard, leaderboard, ranked
 from sweep.report.results import ResultRow
 from sweep.report.summary import Section
@@ -91,11 +92,25 @@ class Report:
         return None
 
     @cached_property
+    def evidence(self) -> Evidence:
+        return gather(self.sections, self.sweep.verdict, self.records)
+
+    @cached_property
+    def headline(self) -> list[str]:
+        """What is to be read first: whether matching helps, whether the strategy matters, and which student to use."""
+        return [*self._verdicts, *([findings.best(self.best)] if self.best else [])]
+
+    @cached_property
+    def _verdicts(self) -> list[str]:
+        return conclusions.headline(self.evidence) if self.evidence.is_tested else []
+
+    @cached_property
     def sentences(self) -> list[str]:
-        """What is to be read first: the best student, what makes numbers mean little, and what the sweep found."""
-        best = [findings.best(self.best)] if self.best else []
+        """The headline, what makes numbers mean little, and what else the sweep shows."""
         num_students = sum(row.status == "done" for row in self.cells)
-        return [*best, *cures(self.doubtful, num_students), *findings.overview(self.sections)]
+        others = [conclusions.rows_in_short(self.evidence), self.evidence.obstacle]
+        seen = findings.angles(self.sections) if self._verdicts else findings.overview(self.sections)
+        return [*self.headline, *cures(self.doubtful, num_students), *seen, *filter(None, others)]
 
     @property
     def failures(self) -> list[ResultRow]:

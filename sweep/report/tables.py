@@ -31,7 +31,7 @@ def show_results(report: Report, console: Console, files: Sequence[str] = ()) ->
         console.print(_table(section))
     _show_failures(report.failures, console)
     for sentence in report.sentences:
-        console.print(Text(sentence, "bold" if report.best and sentence == report.sentences[0] else ""))
+        console.print(Text(sentence, "bold" if sentence in report.headline else ""))
     if report.student:
         _show_student(report.student, report.best, console)
     console.print()

@@ -32,6 +32,10 @@ REASON = "reason"
 NOT_FINITE = "not_finite"
 """Values that the run lacks, since MLflow takes finite numbers only."""
 
+# Tags of a sweep.
+VERDICT_MATCHING, VERDICT_STRATEGY = "verdict_matching", "verdict_strategy"
+"""Whether matching helps, and whether the strategy matters, in the words of the verdict: `equivalent`, `undecided`."""
+
 # Tags of a model in MLflow, beside those of its cell.
 SWEEP = "sweep"
 
@@ -49,6 +53,9 @@ TRAIN_LOSS, TRAIN_LOSS_KL = "train/loss", "train/loss_kl"
 SCORE_VALIDATION, SCORE_TEST, SCORE_OF_THE_WAY = "score/validation", "score/test", "score/of_the_way"
 """The main metric of every task under one name: the best on the validation split, the one on the test split, and the
 share of the way from chance to the teacher's test score."""
+VERDICT_GAIN, VERDICT_SPREAD, VERDICT_MARGIN = "verdict/gain", "verdict/spread", "verdict/margin"
+"""Of a sweep: what matching gains over `none`, the largest difference between two strategies, and the largest that is
+too small to matter; as shares of the way where the sweep has several comparisons."""
 SECONDS_TOTAL = clock.TOTAL
 COS_MEAN, ACUTE_SHARE = "cos_mean", "acute_share"
 BEST, TEST, ANGLE = "best/", "test", "angle/"

@@ -173,6 +173,11 @@ class Tracking(Experiment):
         }
 
     @guarded
+    def describe(self, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float], time: int) -> None:
+        """Sets tags and metrics of a run; `time` is in milliseconds since the epoch."""
+        self._log(run_id, points=[Point(key, value, time, 0) for key, value in metrics.items()], tags=tags)
+
+    @guarded
     def finish(self, run_id: str, status: Status, reason: str | None = None, traceback: str | None = None) -> None:
         """Ends a run, with the reason as a tag and the traceback as an artifact where it failed."""
         self._end(run_id, status, reason, traceback)

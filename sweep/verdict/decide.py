@@ -118,7 +118,12 @@ def decide(answers: Sequence[Answer], alpha: float) -> list[Answer]:
     *equivalent* to alpha: each kind is a family of its own, and of one question only one of them can be wrong.
     """
     of_difference = _levels([each.p_different for each in answers], alpha)
-    of_equivalence = _levels([each.p_equivalent for each in answers], alpha)
+    # With a share of forward's gain as the margin, forward is never within it of `none`: that test is not made.
+    can_be = [
+        index for index, each in enumerate(answers) if each.question is Question.STRATEGY or not each.margin.is_relative
+    ]
+    levels = dict(zip(can_be, _levels([answers[index].p_equivalent for index in can_be], alpha), strict=True))
+    of_equivalence = [levels.get(index, 0.0) for index in range(len(answers))]
     return [_decided(*each) for each in zip(answers, of_difference, of_equivalence, strict=True)]
 
 

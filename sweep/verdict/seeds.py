@@ -34,7 +34,7 @@ def more_seeds(
     def is_enough(num: int) -> bool:
         if _difference_probability(differences, omnibus, num_now, num, level) >= PROBABLY:
             return True
-        return margin.value is not None and (
+        return (margin.value is not None and equivalence_level > 0) and (
             _equivalence_probability(differences, table, margin, num, equivalence_level) >= PROBABLY
         )
 

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 
 from sweep.report.plots.angles import LEFT_OUT, AngleLine, angle_lines_plot, angle_plot
 from sweep.report.plots.curves import curve_plot, mean_curve, state_plot
+from sweep.report.plots.forest import INK, Part, forest_plot
 from sweep.report.plots.scores import Dot, axis_plot, score_plot
 from sweep.report.plots.style import GREY, INIT_COLOURS, Scale, init_colour, palette, svg_uri
+from sweep.verdict.paired import difference
 
 COLOURS = palette(["none", "forward", "reverse"])
 SCALE = Scale("accuracy", teacher_score=0.9, chance=0.5)
@@ -161,3 +163,20 @@ def test_a_figure_is_an_image_of_its_own_and_the_same_twice() -> None:
     first, second = (svg_uri(score_plot(scores, SCALE)) for _ in range(2))
     assert first == second
     assert first.startswith("data:image/svg+xml;base64,")
+
+
+def test_a_forest_shows_each_difference_with_both_intervals_and_the_band() -> None:
+    scores = np.array([0.61, 0.64, 0.66]), np.array([0.5, 0.52, 0.57])
+    found = difference(("forward", "none"), *scores, None, 0.05)
+    constant = difference(("forward", "copy"), scores[0], scores[0], None, 0.05)
+    figure = forest_plot([Part("matching", [found, constant])], 0.02, "difference in accuracy")
+    assert {"matching", "forward minus none", "forward minus copy", "margin"} <= set(texts(figure))
+    assert dots(figure, INK, 5) == [(pytest.approx(found.mean.value), 1.0), (0.0, 2.0)]
+    lines = {
+        line.get_linewidth(): line.get_xdata() for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 2
+    }
+    assert list(lines[1.0]) == pytest.approx([found.mean.low, found.mean.high])
+    assert list(lines[3.0]) == pytest.approx([found.narrow.low, found.narrow.high])
+    (band,) = figure.axes[0].patches
+    assert band.get_extents().transformed(figure.axes[0].transData.inverted()).intervalx == pytest.approx([-0.02, 0.02])
+    assert "margin" not in texts(forest_plot([Part("matching", [found])], None, "difference"))

@@ -49,6 +49,7 @@ def test_the_names_that_others_build_on() -> None:
         *("train/loss", "train/loss_kl", "seconds/total"),
         *("score/validation", "score/test", "score/of_the_way"),
         *("cos_mean", "acute_share", "best/", "test", "angle/"),
+        *("verdict_matching", "verdict_strategy", "verdict/gain", "verdict/spread", "verdict/margin"),
     }
     made = (tags.mapping_param("encoder"), tags.eval_metric("f1"), tags.best_metric("f1"), tags.test_metric("f1"))
     assert made == ("mapping.encoder", "eval/f1", "best/f1", "test/f1")

@@ -279,6 +279,10 @@ def test_the_sweeps_own_run(tracking: Tracking, client: MlflowClient, tmp_path: 
     assert run.data.tags["git_commit"] == "abc"
     (tmp_path / "report.html").write_text("<p>")
     tracking.add_artifact(run_id, tmp_path / "report.html")
+    tracking.describe(run_id, {"verdict_strategy": "equivalent"}, {"verdict/gain": 0.03, "verdict/margin": 0.01}, 7)
+    run = client.get_run(run_id)
+    assert run.data.tags["verdict_strategy"] == "equivalent"
+    assert run.data.metrics == {"verdict/gain": 0.03, "verdict/margin": 0.01}
     tracking.finish(run_id, "FAILED", "no node left", "Traceback")
     assert [file.path for file in client.list_artifacts(run_id)] == [
         "config.yaml",

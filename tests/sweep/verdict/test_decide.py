@@ -131,3 +131,10 @@ def test_the_differences_that_are_shown_hold_at_the_level_of_the_question() -> N
     found = answers(table, 0.02)[Question.MATCHING]
     assert [each.first for each in found.shown] == ["forward"]
     assert answers(exact(ALL_ALIKE, 5, 0.3), 0.02)[Question.MATCHING].shown == ()
+
+
+def test_what_cannot_be_equivalent_takes_no_level() -> None:
+    """A third of forward's gain is never reached by forward itself, so that only one question is asked."""
+    table = exact(ALL_ALIKE, 5, 0.01)
+    assert [each.equivalence_level for each in answers(table, None).values()] == [0.0, 0.05]
+    assert [each.equivalence_level for each in answers(table, 0.01).values()] == [0.025, 0.025]

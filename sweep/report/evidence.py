@@ -1,0 +1,122 @@
+"""What the rows of a sweep show by tests: the verdict over seeds, and students compared row by row where one seed is
+all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from sweep.records.records import Records
+from sweep.report.answers import answer_lines
+from sweep.report.results import ResultRow
+from sweep.report.summary import NO_MATCHING, Section
+from sweep.spec.verdict import VerdictSettings
+from sweep.verdict.decide import Answer
+from sweep.verdict.judge import SweepVerdict, judge
+from sweep.verdict.paired import holm
+from sweep.verdict.rows import RowDifference, compare_bleu, compare_rows
+from sweep.verdict.tables import Block
+from trainables.errors import InputError
+
+COLUMNS = (
+    *Block._fields,
+    "strategy",
+    "seed",
+    "main_metric",
+    "test",
+    "teacher_test",
+    "chance",
+    "share_of_teacher",
+)
+BLEU = "bleu"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The verdict of a sweep; `obstacle` says why there is none."""
+
+    verdict: SweepVerdict
+    metrics: dict[Block, str]
+    """The main metric of each comparison."""
+    by_rows: dict[Block, tuple[RowDifference, ...]]
+    """The comparisons with a single seed: the students against `none`, then against each other."""
+    obstacle: str = ""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether a test over seeds was possible anywhere."""
+        return any(answer.differences for answer in self.verdict.blocks)
+
+    def of(self, section: Section, init: str) -> tuple[Answer, ...]:
+        return self.verdict.of(block_of(section, init))
+
+
+def block_of(section: Section, init: str) -> Block:
+    return Block(section.model, section.task, section.axes_text, init)
+
+
+def gather(sections: Sequence[Section], settings: VerdictSettings, records: Records) -> Evidence:
+    """Tests the scores of all sections. Results that no test can be made of are said in `obstacle`."""
+    metrics = {block_of(section, init): section.metric for section in sections for init in section.inits}
+    try:
+        verdict = judge(tidy(sections), settings.margin, settings.alpha)
+    except InputError as error:
+        return Evidence(SweepVerdict(settings.alpha, (), ()), metrics, {}, f"There is no verdict: {error}.")
+    single = {answer.table.block for answer in verdict.blocks if len(answer.table.seeds) == 1}
+    by_rows = {
+        block_of(section, init): tuple(_by_rows(section, init, settings.alpha, records))
+        for section in sections
+        for init in section.inits
+        if block_of(section, init) in single
+    }
+    return Evidence(verdict, metrics, {block: found for block, found in by_rows.items() if found})
+
+
+def tidy(sections: Iterable[Section]) -> pd.DataFrame:
+    """One row per cell and section, with the columns that a verdict needs."""
+    rows = [
+        {
+            **block_of(section, row.init)._asdict(),
+            **{name: getattr(row, name) for name in COLUMNS[len(Block._fields) :]},
+        }
+        for section in sections
+        for row in section.rows
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _by_rows(section: Section, init: str, alpha: float, records: Records) -> list[RowDifference]:
+    """The students of one comparison, pair by pair; adjusted for their number in each of the two questions."""
+    students = {row.strategy: row for group in section.of(init) for row in group.rows if row.test is not None}
+    matching = [name for name in students if name != NO_MATCHING]
+    against_none = [(name, NO_MATCHING) for name in matching] if NO_MATCHING in students else []
+    found: list[RowDifference] = []
+    for pairs in (against_none, list(combinations(matching, 2))):
+        compared = [_compare(pair, students, alpha, records) for pair in pairs]
+        known = [each for each in compared if each]
+        adjusted = holm([each.p for each in known])
+        found += [replace(each, p_adjusted=p) for each, p in zip(known, adjusted, strict=True)]
+    return found
+
+
+def _compare(
+    pair: tuple[str, str], students: dict[str, ResultRow], alpha: float, records: Records
+) -> RowDifference | None:
+    """None where the stored rows do not give the metric: it is no mean over rows, or they have no scores."""
+    rows = [students[name] for name in pair]
+    lines = [answer_lines(records.cell(row.fingerprint)) for row in rows]
+    if not all(lines) or len(lines[0]) != len(lines[1]):
+        return None
+    if rows[0].main_metric == BLEU:
+        if not all(isinstance(line.get("reference"), list) for line in lines[0]):
+            return None
+        texts = [[str(line["prediction"]) for line in each] for each in lines]
+        return compare_bleu(pair, texts[0], texts[1], [line["reference"] for line in lines[0]])
+    scores = [np.array([line.get("score", np.nan) for line in each], dtype=np.float64) for each in lines]
+    if not all(np.isclose(np.mean(each), row.test or 0.0, atol=1e-6) for each, row in zip(scores, rows, strict=True)):
+        return None
+    return compare_rows(pair, scores[0], scores[1], alpha)
