@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sweep.report.evidence import Evidence
 from sweep.report.formats import capital, count, number
 from sweep.report.summary import NO_MATCHING
+from sweep.verdict.angles import LEAST
 from sweep.verdict.decide import Answer, Question, Verdict
 from sweep.verdict.margin import REFERENCE
 from sweep.verdict.paired import Difference, Mean
@@ -164,6 +165,28 @@ def rows_in_short(evidence: Evidence) -> str:
     return (
         f"Row by row, {beyond} of {count(len(known), 'student')} with matching differ{'s' if len(known) == 1 else ''} "
         "from the one without by more than the choice of test rows explains; that speaks of these students alone."
+    )
+
+
+def not_estimated(missing: Mapping[str, str]) -> str:
+    """`Not estimated: task and seed (one level).`; empty where nothing is missing."""
+    reasons = dict.fromkeys(missing.values())
+    parts = [f"{_names([name for name in missing if missing[name] == reason])} ({reason})" for reason in reasons]
+    return f"Not estimated: {'; '.join(parts)}." if parts else ""
+
+
+def of_angles(evidence: Evidence) -> str:
+    """Whether strategies differ less where more angles are acute."""
+    found = evidence.relation
+    if found is None:
+        return (
+            f"Whether strategies differ less where more angles are acute can be estimated from {LEAST} comparisons "
+            "with angles and scores that vary."
+        )
+    return (
+        f"Over {found.num} comparisons the share of acute angles and the spread of the strategies have a rank "
+        f"correlation of {found.correlation:.2f} ({1 - evidence.verdict.alpha:.0%} interval {found.low:.2f} to "
+        f"{found.high:.2f}); the paper's explanation expects it below 0."
     )
 
 

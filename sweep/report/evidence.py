@@ -3,8 +3,9 @@ all there is."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -15,11 +16,14 @@ from sweep.report.answers import answer_lines
 from sweep.report.results import ResultRow
 from sweep.report.summary import NO_MATCHING, Section
 from sweep.spec.verdict import VerdictSettings
+from sweep.tracking.tags import ACUTE_SHARE
+from sweep.verdict.angles import Relation, relation
 from sweep.verdict.decide import Answer
-from sweep.verdict.judge import SweepVerdict, judge
+from sweep.verdict.judge import SHARE, SweepVerdict, judge
 from sweep.verdict.paired import holm
 from sweep.verdict.rows import RowDifference, compare_bleu, compare_rows
-from sweep.verdict.tables import Block
+from sweep.verdict.tables import Block, paired_tables
+from sweep.verdict.variance import Variance, variance
 from trainables.errors import InputError
 
 COLUMNS = (
@@ -32,6 +36,7 @@ COLUMNS = (
     "chance",
     "share_of_teacher",
 )
+ACUTE = "acute_share"
 BLEU = "bleu"
 
 
@@ -44,6 +49,9 @@ class Evidence:
     """The main metric of each comparison."""
     by_rows: dict[Block, tuple[RowDifference, ...]]
     """The comparisons with a single seed: the students against `none`, then against each other."""
+    variance: Variance = field(default_factory=lambda: Variance((), {}))
+    relation: Relation | None = None
+    """Of acute angles and the spread of the strategies, over the comparisons."""
     obstacle: str = ""
 
     @property
@@ -62,18 +70,25 @@ def block_of(section: Section, init: str) -> Block:
 def gather(sections: Sequence[Section], settings: VerdictSettings, records: Records) -> Evidence:
     """Tests the scores of all sections. Results that no test can be made of are said in `obstacle`."""
     metrics = {block_of(section, init): section.metric for section in sections for init in section.inits}
+    results, alpha = tidy(sections), settings.alpha
     try:
-        verdict = judge(tidy(sections), settings.margin, settings.alpha)
+        verdict = judge(results, settings.margin, alpha)
     except InputError as error:
-        return Evidence(SweepVerdict(settings.alpha, (), ()), metrics, {}, f"There is no verdict: {error}.")
+        return Evidence(SweepVerdict(alpha, (), ()), metrics, {}, obstacle=f"There is no verdict: {error}.")
     single = {answer.table.block for answer in verdict.blocks if len(answer.table.seeds) == 1}
     by_rows = {
-        block_of(section, init): tuple(_by_rows(section, init, settings.alpha, records))
+        block_of(section, init): tuple(_by_rows(section, init, alpha, records))
         for section in sections
         for init in section.inits
         if block_of(section, init) in single
     }
-    return Evidence(verdict, metrics, {block: found for block, found in by_rows.items() if found})
+    return Evidence(
+        verdict,
+        metrics,
+        {block: found for block, found in by_rows.items() if found},
+        variance(results, SHARE, alpha),
+        _relation(results, alpha),
+    )
 
 
 def tidy(sections: Iterable[Section]) -> pd.DataFrame:
@@ -82,11 +97,30 @@ def tidy(sections: Iterable[Section]) -> pd.DataFrame:
         {
             **block_of(section, row.init)._asdict(),
             **{name: getattr(row, name) for name in COLUMNS[len(Block._fields) :]},
+            ACUTE: _acute(row),
         }
         for section in sections
         for row in section.rows
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=[*COLUMNS, ACUTE])
+
+
+def _acute(row: ResultRow) -> float | None:
+    """The share of acute angles of a cell, over its stacks; None without angles."""
+    shares = [value for name, value in row.metrics.items() if name.endswith(f"/{ACUTE_SHARE}")]
+    return statistics.fmean(shares) if shares else None
+
+
+def _relation(results: pd.DataFrame, alpha: float) -> Relation | None:
+    """Of the share of acute angles and the spread of the matching strategies' mean shares of the way."""
+    acute: list[float] = []
+    spreads: list[float] = []
+    for table in paired_tables(results, SHARE):
+        own = results[(results[list(Block._fields)] == list(table.block)).all(axis=1)][ACUTE].dropna()
+        if len(table.seeds) and len(table.matching) > 1 and len(own):
+            acute.append(float(own.astype(float).mean()))
+            spreads.append(float(np.ptp(table.only(table.matching).scores_SK.mean(axis=0))))
+    return relation(acute, spreads, alpha)
 
 
 def _by_rows(section: Section, init: str, alpha: float, records: Records) -> list[RowDifference]:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sweep.grid import labels
-from sweep.report import formats, results, summary
+from sweep.report import conclusions, formats, results, summary
 from sweep.report.address import run_link
 from sweep.report.axes import draw_axes
 from sweep.report.best_answers import best_answers
@@ -59,6 +59,9 @@ def _summary(report: Report) -> dict[str, Any]:
         },
         "headline": report.headline,
         "sentences": report.sentences,
+        "variance": report.evidence.variance,
+        "not_estimated": conclusions.not_estimated(report.evidence.variance.missing),
+        "of_angles": conclusions.of_angles(report.evidence),
         "leaderboard": report.leaderboard,
         "marked": report.marked,
         "failures": report.failures,

@@ -11,7 +11,9 @@ import pytest
 from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
 from sweep.report import page
+from sweep.report.conclusions import not_estimated, of_angles
 from sweep.report.evidence import block_of, gather, tidy
+from sweep.report.proof import proof
 from sweep.report.report import Report
 from sweep.report.summary import sections
 from sweep.spec.verdict import VerdictSettings
@@ -107,7 +109,7 @@ def test_bleu_is_compared_by_sacrebleu(storage: Storage) -> None:
 
 
 def test_the_report_begins_with_the_verdict(storage: Storage) -> None:
-    report = Report.of(storage, finished_sweep(storage, {"tiny": BERT}, seeds=range(4)))
+    report = Report.of(storage, finished_sweep(storage, {"tiny": BERT}, seeds=range(3)))
     matching, strategy, best = report.headline
     assert matching.startswith("Matching helps: ")
     assert "strategy" in strategy
@@ -116,6 +118,7 @@ def test_the_report_begins_with_the_verdict(storage: Storage) -> None:
     html = page.page(report)
     assert html.count('<p class="best">') == 3
     assert "All comparisons together" in html
+    assert "Not estimated: model, task and axes (one level)." in html
     assert html.count("Differences over the same seeds.") == 3  # the whole, and one per init
 
 
@@ -125,4 +128,25 @@ def test_the_settings_of_the_sweep_count(storage: Storage) -> None:
     report = Report.of(storage, sweep)
     assert report.evidence.verdict.alpha == 0.01
     assert {answer.margin.value for answer in report.evidence.verdict.blocks} == {0.5}
-    assert "99% interval" in page.page(report)
+    block = report.evidence.verdict.blocks[0].table.block
+    shown = proof(block, "tiny", report.evidence)
+    assert shown is not None
+    assert shown.level == "99%"
+
+
+def test_where_the_differences_come_from(storage: Storage) -> None:
+    report = Report.of(storage, finished_sweep(storage, {"tiny": BERT}, seeds=range(3), rates=(1e-4, 2e-4, 3e-4)))
+    found = report.evidence
+    assert [each.name for each in found.variance.components] == ["strategy", "init", "axes", "seed", "rest"]
+    assert sum(each.share for each in found.variance.components) == pytest.approx(1)
+    assert not_estimated(found.variance.missing) == "Not estimated: model and task (one level)."
+    assert found.relation is not None
+    assert found.relation.num == 6
+    assert of_angles(found).startswith(
+        "Over 6 comparisons the share of acute angles and the spread of the strategies have a rank correlation of "
+    )
+    few = replace(found, relation=None)
+    assert of_angles(few) == (
+        "Whether strategies differ less where more angles are acute can be estimated from 5 comparisons with angles "
+        "and scores that vary."
+    )

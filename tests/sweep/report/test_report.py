@@ -83,6 +83,7 @@ def test_the_leaderboard_comes_first_and_names_every_axis(storage: Storage) -> N
     assert headings == [
         "In short",
         "All comparisons together",
+        "Where the differences come from",
         "All cells",
         "Score against each axis",
         "tiny-bert on natural-logic · lr=5e-4",

@@ -1,0 +1,146 @@
+"""Error rates, coverage and power of the verdict over made sweeps: `python -m benchmarks.verdict`.
+
+A made sweep has one comparison of `none` and three matching strategies. Each seed moves all of them alike, and every
+cell has normal noise of its own. The figures are in docs/verdict.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from sweep.verdict.decide import Answer, Question, Verdict, ask, decide
+from sweep.verdict.margin import margin_of
+from sweep.verdict.power import difference_power, equivalence_power
+from sweep.verdict.tables import Block, PairedTable
+
+ALPHA = 0.05
+MARGIN = 0.02
+SEED_SD = 0.05
+DIFFERENT = (Verdict.DIFFERENT, Verdict.MEASURABLE)
+EQUIVALENT = (Verdict.EQUIVALENT, Verdict.MEASURABLE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of sweep: the true means, the noise of each strategy, and the margin (None: a third of the gain)."""
+
+    name: str
+    means: Mapping[str, float]
+    sds: Sequence[float]
+    margin: float | None = MARGIN
+
+
+NONE = {"none": 0.60, "forward": 0.60, "reverse": 0.60, "random": 0.60}
+HELPS = {"none": 0.60, "forward": 0.66, "reverse": 0.66, "random": 0.66}
+CASES = (
+    Case("no effect", NONE, [0.01] * 4),
+    Case("no effect, unequal noise", NONE, [0.01, 0.002, 0.01, 0.03]),
+    Case("one strategy off by the margin", {**HELPS, "random": 0.66 - MARGIN}, [0.004] * 4),
+    Case("the same, a third of the gain", {**HELPS, "random": 0.66 - 0.02}, [0.004] * 4, None),
+    Case("the same, noisy", {**HELPS, "random": 0.66 - 0.02}, [0.02] * 4, None),
+    Case("matching helps, strategies alike", HELPS, [0.004] * 4),
+    Case("large effects", {**HELPS, "reverse": 0.76}, [0.01] * 4),
+)
+
+
+def answers(random: np.random.Generator, case: Case, num_seeds: int) -> tuple[PairedTable, list[Answer]]:
+    """The answers of one made sweep."""
+    scores_SK = np.array(list(case.means.values())) + random.normal(0, SEED_SD, (num_seeds, 1))
+    scores_SK += random.normal(0, 1, scores_SK.shape) * np.array(case.sds)
+    table = PairedTable(Block("", "", "", "made"), tuple(case.means), tuple(range(num_seeds)), scores_SK)
+    asked = [ask(question, table, margin_of(table, case.margin), ALPHA) for question in Question]
+    return table, decide([each for each in asked if each], ALPHA)
+
+
+def wrong(case: Case, answer: Answer) -> tuple[bool, bool]:
+    """Whether the answer is a wrong *different*, and a wrong *equivalent*."""
+    true = [abs(case.means[each.first] - case.means[each.second]) for each in answer.differences]
+    margin = case.margin or (case.means["forward"] - case.means["none"]) / 3
+    is_alike, is_beyond = max(true) < 1e-12, max(true) >= margin - 1e-12
+    return is_alike and answer.verdict in DIFFERENT, is_beyond and answer.verdict in EQUIVALENT
+
+
+def measure(case: Case, num_seeds: int, num_sweeps: int) -> list[str]:
+    """One row of the table: rates in percent."""
+    random = np.random.default_rng(num_seeds)
+    wrongs = np.zeros(2)
+    covered = 0
+    verdicts = {question: dict.fromkeys(Verdict, 0) for question in Question}
+    for _ in range(num_sweeps):
+        _, found = answers(random, case, num_seeds)
+        wrongs += np.any([wrong(case, answer) for answer in found], axis=0)
+        for answer in found:
+            verdicts[answer.question][answer.verdict] += 1
+        first = found[0].differences[0]
+        true = case.means[first.first] - case.means[first.second]
+        covered += (
+            first.mean.low is not None and first.mean.high is not None and first.mean.low <= true <= first.mean.high
+        )
+    matching, strategy = verdicts[Question.MATCHING], verdicts[Question.STRATEGY]
+    shares = [
+        matching[Verdict.DIFFERENT] + matching[Verdict.MEASURABLE],
+        strategy[Verdict.EQUIVALENT] + strategy[Verdict.MEASURABLE],
+        strategy[Verdict.DIFFERENT] + strategy[Verdict.MEASURABLE],
+    ]
+    return [
+        case.name,
+        str(num_seeds),
+        *(f"{100 * value / num_sweeps:.1f}" for value in (*wrongs, covered, *shares)),
+    ]
+
+
+def power(num_sweeps: int) -> list[list[str]]:
+    """Planned power against the share of made pairs that are decided: one row per plan."""
+    random, lines = np.random.default_rng(1), []
+    for effect, sd, num in ((0.0, 0.01, 4), (0.0, 0.01, 6), (0.005, 0.01, 10), (0.03, 0.015, 4), (0.03, 0.02, 6)):
+        pairs = random.normal(effect, sd, (num_sweeps, num))
+        means, errors = pairs.mean(axis=1), pairs.std(axis=1, ddof=1) / num**0.5
+        shown = np.abs(means) / errors > stats.t.isf(ALPHA / 2, num - 1)
+        within = np.abs(means) + stats.t.isf(ALPHA, num - 1) * errors < MARGIN
+        lines.append(
+            [
+                f"{effect:g}",
+                f"{sd:g}",
+                str(num),
+                f"{100 * difference_power(effect, sd, num, ALPHA):.1f}",
+                f"{100 * shown.mean():.1f}",
+                f"{100 * equivalence_power(effect, sd, MARGIN, num, ALPHA):.1f}",
+                f"{100 * within.mean():.1f}",
+            ]
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.verdict", description=__doc__)
+    parser.add_argument("--sweeps", type=int, default=2000, help="made sweeps per row (2,000)")
+    num_sweeps = parser.parse_args().sweeps
+    low, high = (100 * each / num_sweeps for each in stats.binom.ppf([0.005, 0.995], num_sweeps, [ALPHA, ALPHA]))
+    print(f"99% of the counts of a rate of 5% lie between {low:.1f}% and {high:.1f}%, of 95% likewise.\n")
+    head = [
+        "case",
+        "seeds",
+        "wrong different",
+        "wrong equivalent",
+        "covered",
+        "matching differs",
+        "strategies equivalent",
+    ]
+    print(f"| {' | '.join([*head, 'strategies differ'])} |")
+    print("| --- |" + " ---: |" * (len(head)))
+    for case in CASES:
+        for num_seeds in (3, 5, 10):
+            print(f"| {' | '.join(measure(case, num_seeds, num_sweeps))} |", flush=True)
+    print("\n| effect | sd | seeds | planned: different | seen | planned: equivalent | seen |")
+    print("| ---: |" + " ---: |" * 6)
+    for line in power(num_sweeps * 10):
+        print(f"| {' | '.join(line)} |")
+
+
+if __name__ == "__main__":
+    main()
