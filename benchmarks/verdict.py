@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from sweep.verdict.decide import Answer, Question, Verdict, ask, decide
+from sweep.verdict.looks import look_levels, path_statistics
 from sweep.verdict.margin import margin_of
 from sweep.verdict.power import difference_power, equivalence_power
 from sweep.verdict.tables import Block, PairedTable
@@ -21,6 +22,8 @@ from sweep.verdict.tables import Block, PairedTable
 ALPHA = 0.05
 MARGIN = 0.02
 SEED_SD = 0.05
+PLANNED = 0.95
+"""The power of the single test that repeated tests are compared with."""
 DIFFERENT = (Verdict.DIFFERENT, Verdict.MEASURABLE)
 EQUIVALENT = (Verdict.EQUIVALENT, Verdict.MEASURABLE)
 
@@ -116,6 +119,40 @@ def power(num_sweeps: int) -> list[list[str]]:
     return lines
 
 
+def repeated(num_pairs: int) -> list[list[str]]:
+    """Made pairs that are tested after every seed from 3 to 20 until they are decided: one row per effect."""
+    looks, lines = tuple(range(3, 21)), []
+    df = np.array(looks) - 1
+    levels = {
+        "every look at alpha": (np.full(len(looks), ALPHA),) * 2,
+        "obrien_fleming": (look_levels(looks, ALPHA, 2), look_levels(looks, ALPHA, 1)),
+        "pocock": (look_levels(looks, ALPHA, 2, "pocock"), look_levels(looks, ALPHA, 1, "pocock")),
+    }
+    for effect in (0.0, MARGIN, 2 * MARGIN):
+        drawn = np.random.default_rng(2).normal(effect, 0.015, (num_pairs, looks[-1]))
+        p_different = 2 * stats.t.sf(np.abs(path_statistics(drawn, looks)), df)
+        sides = [stats.t.sf(path_statistics(MARGIN + sign * drawn, looks), df) for sign in (1, -1)]
+        p_equivalent = np.maximum(*sides)
+        for name, (of_difference, of_equivalence) in levels.items():
+            differs, within = p_different <= of_difference, p_equivalent <= of_equivalence
+            ends = differs | within
+            stop, decided = ends.argmax(axis=1), ends.any(axis=1)
+            at_stop = np.arange(num_pairs), stop
+            wrong_different = effect == 0 and 100 * np.mean(differs[at_stop] & decided)
+            wrong_equivalent = effect >= MARGIN and 100 * np.mean(within[at_stop] & decided)
+            fixed = next(num for num in range(3, 200) if _decides(effect, num) >= PLANNED)
+            median = float(np.median(np.array(looks)[stop[decided]]))
+            rates = [f"{float(each):.1f}" for each in (wrong_different, wrong_equivalent, 100 * decided.mean())]
+            lines.append([f"{effect:g}", name, *rates, f"{median:g}", str(fixed)])
+    return lines
+
+
+def _decides(effect: float, num_seeds: int) -> float:
+    """How probably a single test after so many seeds decides; of an effect only one verdict is probable."""
+    different = difference_power(effect, 0.015, num_seeds, ALPHA)
+    return max(different if effect else 0.0, equivalence_power(effect, 0.015, MARGIN, num_seeds, ALPHA))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.verdict", description=__doc__)
     parser.add_argument("--sweeps", type=int, default=2000, help="made sweeps per row (2,000)")
@@ -139,6 +176,10 @@ def main() -> None:
     print("\n| effect | sd | seeds | planned: different | seen | planned: equivalent | seen |")
     print("| ---: |" + " ---: |" * 6)
     for line in power(num_sweeps * 10):
+        print(f"| {' | '.join(line)} |")
+    print("\n| effect | levels | wrong different | wrong equivalent | decided | median seeds | seeds of one test |")
+    print("| ---: | --- |" + " ---: |" * 5)
+    for line in repeated(num_sweeps * 10):
         print(f"| {' | '.join(line)} |")
 
 
