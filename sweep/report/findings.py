@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweep.report.formats import capital, difference, metric_text, number
+from sweep.report.formats import capital, difference, duration, metric_text, number
 from sweep.report.results import ResultRow
 from sweep.report.summary import Comparison, Section, compare, init_text
 from sweep.tracking.tags import ACUTE_SHARE
@@ -25,6 +25,11 @@ def best(row: ResultRow) -> str:
         f" of the teacher's {number(row.teacher_test, row.main_metric)}" if row.teacher_test is not None else ""
     )
     return f"Best: {row.words}: {', '.join(parts)}{of_teacher}."
+
+
+def cost(row: ResultRow) -> str:
+    """`It took 35 s to train.`; empty where that was not measured."""
+    return "" if row.seconds is None else f"It took {duration(row.seconds)} to train."
 
 
 def findings(section: Section) -> list[str]:

@@ -41,6 +41,13 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """`35 s`, `3 min`, `2.5 h`"""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def capital(text: str) -> str:
     """The text with a capital letter at its start, and no other letter changed."""
     return text[:1].upper() + text[1:]

@@ -98,7 +98,8 @@ class Report:
     @cached_property
     def headline(self) -> list[str]:
         """What is to be read first: whether matching helps, whether the strategy matters, and which student to use."""
-        return [*self._verdicts, *([findings.best(self.best)] if self.best else [])]
+        best = f"{findings.best(self.best)} {findings.cost(self.best)}".rstrip() if self.best else ""
+        return [*self._verdicts, *([best] if best else [])]
 
     @cached_property
     def _verdicts(self) -> list[str]:

@@ -102,7 +102,7 @@ def test_the_leaderboard_comes_first_and_names_every_axis(storage: Storage) -> N
     assert forward[10] == "encoder 0:0 1:2 2:4 3:6"
     best = cells[0]
     words = f"Best: {best[1]} · {best[2]} · s{best[4]} · lr={best[3]}: validation {best[5]}, test {best[6]}"
-    assert f'<p class="best">{words} of the teacher&#39;s 0.900.</p>' in html
+    assert f'<p class="best">{words} of the teacher&#39;s 0.900.' in html
 
 
 def test_the_page_stands_alone(storage: Storage) -> None:

@@ -87,6 +87,12 @@ def test_the_best_is_named_by_its_words() -> None:
     sentence = findings.best(student)
     assert sentence == "Best: reverse · teacher · lr=1e-3: validation 0.914, test 0.920 of the teacher's 0.932."
     assert findings.best(replace(student, test=None, teacher_test=None)).endswith(": validation 0.914.")
+    assert findings.cost(student) == "It took 1 s to train."
+    assert [findings.cost(replace(student, seconds=seconds)) for seconds in (180.0, 9000.0, None)] == [
+        "It took 3 min to train.",
+        "It took 2.5 h to train.",
+        "",
+    ]
 
 
 def test_the_sentences_of_a_section_say_the_numbers() -> None:
