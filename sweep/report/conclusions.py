@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sweep.report.evidence import Evidence
-from sweep.report.formats import capital, count, number
+from sweep.report.formats import amount, capital, count
 from sweep.report.summary import NO_MATCHING
 from sweep.verdict.angles import LEAST
 from sweep.verdict.decide import Answer, Question, Verdict
@@ -46,7 +46,7 @@ class Words:
 
     def amount(self, value: float) -> str:
         """A difference in the units of the metric; of the whole, as a share of the way."""
-        return number(value, self.metric) if self.metric else f"{value:.1%}"
+        return amount(value, self.metric)
 
     @property
     def _scope(self) -> str:

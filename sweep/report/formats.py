@@ -41,6 +41,12 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def amount(value: float, metric: str | None) -> str:
+    """A difference in the units of a metric; without one a share of the way, `12.3%`. No zero has a sign."""
+    text = number(value, metric) if metric else f"{value:.1%}"
+    return text if float(text.rstrip("%")) else text.lstrip("-")
+
+
 def duration(seconds: float) -> str:
     """`35 s`, `3 min`, `2.5 h`"""
     if seconds < 120:

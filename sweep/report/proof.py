@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sweep.report.conclusions import by_rows, sentence
 from sweep.report.evidence import Evidence
-from sweep.report.formats import capital, number
+from sweep.report.formats import amount, capital
 from sweep.report.picture import Picture
 from sweep.report.plots.forest import Part, forest_plot
 from sweep.verdict.decide import Answer, Question
@@ -54,27 +54,32 @@ def proof(block: Block, title: str, evidence: Evidence) -> Proof | None:
     table, alpha = answers[0].table, verdict.alpha
     metric = evidence.metrics.get(block)
     rows = evidence.by_rows.get(block, ())
-    is_single = len(table.seeds) == 1
-    if is_single and not rows:
+    if len(table.seeds) == 1 and not rows:
         return None
 
-    def amount(value: float | None) -> str:
-        return "" if value is None else number(value, metric) if metric else f"{value:.1%}"
+    def text(value: float | None) -> str:
+        return "" if value is None else amount(value, metric)
 
     return Proof(
         title=title,
-        sentences=[by_rows(rows, alpha)] if is_single else [sentence(answer, evidence) for answer in answers],
+        sentences=_sentences(block, answers, evidence),
         notes=list(table.notes),
         forest=_forest(answers, f"difference in {metric}" if metric else "difference, share of the way", title),
         strategies=table.strategies,
-        seeds=[
-            (seed, tuple(map(amount, row))) for seed, row in zip(table.seeds, table.scores_SK.tolist(), strict=True)
-        ],
-        means=_means(table, alpha, amount),
+        seeds=[(seed, tuple(map(text, row))) for seed, row in zip(table.seeds, table.scores_SK.tolist(), strict=True)],
+        means=_means(table, alpha, text),
         level=f"{1 - alpha:.0%}",
-        differences=[line for answer in answers for line in _lines(answer, amount)] + _row_lines(rows, amount),
+        differences=[line for answer in answers for line in _lines(answer, text)] + _row_lines(rows, text),
         footnote=_omnibus(answers),
     )
+
+
+def _sentences(block: Block, answers: Sequence[Answer], evidence: Evidence) -> list[str]:
+    """The verdicts; none of the whole, with which the page begins. Of a single seed, what the rows say."""
+    if block == WHOLE:
+        return []
+    rows = evidence.by_rows.get(block, ())
+    return [by_rows(rows, evidence.verdict.alpha)] if rows else [sentence(answer, evidence) for answer in answers]
 
 
 def _forest(answers: Sequence[Answer], axis: str, title: str) -> Picture | None:
@@ -131,13 +136,17 @@ def _omnibus(answers: Sequence[Answer]) -> str:
         return ""
     found, margin = answer.omnibus, answer.margin
     df = " and ".join(f"{found.epsilon * each:.1f}" for each in found.df)
-    text = (
-        f"All matching strategies at once: F = {found.f:.2f} with {df} degrees of freedom, p = {_p(found.p_different)}"
-    )
+    text = f"All matching strategies at once: F = {found.f:.2f} with {df} degrees of freedom"
+    text = f"{text}, p {_equals(found.p_different)}"
     if found.p_equivalent is None or margin.value is None:
         return f"{text}."
     sds = f"{margin.value / found.residual_sd:.1f} residual standard deviations"
-    return f"{text}; the same test of equivalence, with the margin as {sds}, p = {_p(found.p_equivalent)}."
+    return f"{text}; the same test of equivalence, with the margin as {sds}, p {_equals(found.p_equivalent)}."
+
+
+def _equals(value: float) -> str:
+    """`= 0.031`, `< 0.001`"""
+    return _p(value) if value < 0.001 else f"= {_p(value)}"
 
 
 def _p(value: float | None) -> str:

@@ -25,6 +25,8 @@ def test_all_cells_finish_and_stand_in_mlflow(swept: Swept) -> None:
     kinds = [run.data.tags["kind"] for run in found]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"sweep": 1, "teacher": 4, "cell": 8}
     assert {run.info.status for run in found} == {"FINISHED"}
+    (whole,) = [run for run in found if run.data.tags["kind"] == "sweep"]
+    assert whole.data.tags["verdict_strategy"] == "undecided"  # of one seed
     for run in found:
         if run.data.tags["kind"] != "cell":
             continue

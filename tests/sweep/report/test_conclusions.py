@@ -137,7 +137,10 @@ def test_the_page_shows_the_paired_table_and_every_difference() -> None:
     assert shown.means[0].startswith("0.500 (0.")
     assert shown.forest is not None
     assert shown.forest.alt == "Difference in accuracy, with intervals: bert on sst2"
-    assert shown.footnote.startswith("All matching strategies at once: F = 0.00 with 1.0 and 2.0 degrees of freedom")
+    start = "All matching strategies at once: F = 0.00 with 1.0 and 2.0 degrees of freedom, p = 1.000; the same test"
+    assert shown.footnote.startswith(start)
+    assert " p < 0.001." in shown.footnote
+    assert shown.differences[2].cells[0] == "0.000"  # and not -0.000
     assert "with the margin as " in shown.footnote
     assert proof(WHOLE, "all", evidence(table)) is None
 
