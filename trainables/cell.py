@@ -26,6 +26,7 @@ from trainables.metrics import Metrics, shown
 from trainables.objective import Distillation
 from trainables.probe import Measurement
 from trainables.seeds import generator, stream
+from trainables.size import Size
 from trainables.state import State
 from trainables.steps import Schedule
 from trainables.strategies import Stack, StateMapping, most_influential, weights_of
@@ -195,7 +196,7 @@ class Cell:
         (self.folder / "per_state.json").write_text(json.dumps(states, indent=1))
         learner, evaluator = self.learner, self.cohort.evaluator
         clock.stretch([learner.seconds])
-        test = self._test()
+        test, size = self._test()
         clock.stretch([learner.seconds], is_eval=True)
         metrics = {f"best/{evaluator.main_metric}": learner.best, **test, **learner.seconds.metrics()}
         self.report(learner.step, metrics)
@@ -205,11 +206,12 @@ class Cell:
             signature=evaluator.signature(),
             num_steps=learner.step,
             best_step=learner.best_step,
+            size=size,
             mapping=self.mappings[0],
         )
 
-    def _test(self) -> Metrics:
-        """The test metrics of the best student, loaded as a user loads it; writes its predictions."""
+    def _test(self) -> tuple[Metrics, Size]:
+        """The test metrics and the size of the best student, loaded as a user loads it; writes its predictions."""
         logger.info("%s: the student of step %d is tested", self.name, self.learner.best_step)
         cohort, path = self.cohort, str(self._best)
         best = making.load(cohort.family, path, None, cohort.head, seed=0).requires_grad_(False)
@@ -219,4 +221,4 @@ class Cell:
         names = [classes[index] for index in sorted(classes)]
         rows = {split: questions.rows for split, questions in cohort.tests.items()}
         predictions.write(self.folder, self.config.task.kind, rows, answers, names)
-        return tested(cohort.tests, answers)
+        return tested(cohort.tests, answers), cohort.meter.size(best, path)

@@ -17,6 +17,7 @@ from trainables.draws import Draws
 from trainables.evaluate import Evaluator, Questions
 from trainables.families import FAMILIES, making
 from trainables.influence import block_influence
+from trainables.meter import Meter
 from trainables.probe import PROBE_EXAMPLES, Probe
 from trainables.seeds import stream
 from trainables.shared_weights import SharedWeights
@@ -106,3 +107,8 @@ class Cohort:
     def tests(self) -> dict[str, Questions]:
         """Test split -> the questions for the best students."""
         return self.evaluator.tests(self.data)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """Measures the sizes of the best students."""
+        return Meter(self.evaluator, self.data.test)

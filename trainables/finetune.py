@@ -19,9 +19,11 @@ from trainables.families import FAMILIES, Family, adapters, making
 from trainables.learner import Learner
 from trainables.loop import Lockstep
 from trainables.member import Outcome
+from trainables.meter import Meter
 from trainables.metrics import Metrics, Report, shown
 from trainables.objective import FromLabels
 from trainables.seeds import stream
+from trainables.size import Size
 from trainables.state import State
 from trainables.steps import Schedule
 from trainables.tasks.kinds import KINDS
@@ -70,6 +72,7 @@ class Teacher:
         self.train, self.clock = config.finetune, Clock()
         self.seed = self.train.seed if self.train else 0
         self.data, self.task, self.folder, self.report, self.checkpoints = data, task, folder, report, kept
+        self.source = config.teacher
         self.dtype: devices.Dtype = dtype
         self.device = devices.start_clean(num_threads, stream(self.seed, "start"))
         logger.info("the data has %s", data)
@@ -113,8 +116,18 @@ class Teacher:
         }
         self.report(num_steps, metrics)
         return Outcome(
-            {**self.last, **metrics}, self.evaluator.main_metric, self.evaluator.signature(), num_steps, best_step
+            metrics={**self.last, **metrics},
+            main_metric=self.evaluator.main_metric,
+            signature=self.evaluator.signature(),
+            num_steps=num_steps,
+            best_step=best_step,
+            size=self._size(model),
         )
+
+    def _size(self, model: PreTrainedModel) -> Size:
+        """The size of the best model, whose weights are in its own folder, or where a ready teacher lies."""
+        folder = self._best if self.train else self.source
+        return Meter(self.evaluator, self.data.test).size(model, str(folder))
 
     def _trained(self, config: TrainConfig, seconds: Seconds) -> Learner:
         """Trains the model as a cohort of one without a teacher. Raises the error that stopped it."""

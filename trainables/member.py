@@ -8,6 +8,7 @@ from pathlib import Path
 from trainables.checkpoints import Checkpoints
 from trainables.config import TrialConfig
 from trainables.metrics import Metrics, Report
+from trainables.size import Size
 from trainables.strategies import StateMapping
 
 
@@ -34,5 +35,7 @@ class Outcome:
     signature: str | None
     num_steps: int
     best_step: int
+    size: Size
+    """That of the best model."""
     mapping: dict[str, StateMapping] = field(default_factory=dict[str, StateMapping])
     """Stack -> the mapping of the student; empty for a teacher."""

@@ -197,4 +197,5 @@ def shared(outcome: Outcome, attempt: Attempt, context: Context) -> dict[str, An
         "signature": outcome.signature,
         "steps": outcome.num_steps,
         "best_step": outcome.best_step,
+        "size": outcome.size,
     }

@@ -11,6 +11,7 @@ from sweep.records.environment import Environment
 from sweep.records.storage import Storage
 from sweep.spec.passwords import without_passwords
 from trainables.errors import InputError, Problem
+from trainables.size import Size
 from trainables.strategies import Match
 
 
@@ -106,6 +107,8 @@ class Result(StoredFile, frozen=True):
     steps: int
     """Optimiser steps; 0 for a ready teacher."""
     best_step: int
+    size: Size | None = None
+    """That of the best model; None where it was not measured."""
 
 
 class CellResult(Result, frozen=True):

@@ -31,6 +31,11 @@ def _decimals(metric: str) -> int:
     return 1 if metric == "bleu" else 3
 
 
+def three_digits(value: float | None) -> str:
+    """A size or a speed: `1,230`, `45.6`."""
+    return "" if value is None else f"{float(f'{value:.3g}'):,.10g}"
+
+
 def metric_text(metric: str) -> str:
     """`BLEU`, `matthews correlation`"""
     return "BLEU" if metric == "bleu" else metric.replace("_", " ")

@@ -18,6 +18,8 @@ from sweep.report.plots.style import palette
 from sweep.report.proof import proof
 from sweep.report.report import Report
 from sweep.verdict.whole import WHOLE
+from sweep.report.sizes import draw_sizes, size_lines
+from trainables.size import BATCHES
 
 NUM_LEADERS = 20
 """The lines of the leaderboard that are not folded."""
@@ -77,6 +79,8 @@ def _pictures(report: Report) -> dict[str, Any]:
         "colours": colours,
         "best_answers": best_answers(report.rows, report.configs, report.records),
         "axis_pictures": draw_axes(report.rows, colours),
+        "size_pictures": draw_sizes(report.rows, colours),
+        "size_lines": size_lines(report.rows),
         "whole": proof(WHOLE, "all comparisons", report.evidence),
         "sections": [
             draw(section, report.journals, report.records, colours, report.evidence) for section in report.sections
@@ -87,12 +91,14 @@ def _pictures(report: Report) -> dict[str, Any]:
 def _words(report: Report) -> dict[str, Any]:
     """How it writes numbers, names and addresses."""
     return {
+        "batches": BATCHES,
         "init_text": summary.init_text,
         "note": formats.note,
         "pairs": labels.pairs,
         "number": formats.number,
         "num_leaders": NUM_LEADERS,
         "percent": formats.percent,
+        "three_digits": formats.three_digits,
         "run_link": lambda run_id: run_link(report.sweep, run_id),
         "score": formats.score,
     }

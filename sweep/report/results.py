@@ -17,6 +17,7 @@ from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResu
 from sweep.tracking.scores import scores, share
 from sweep.tracking.tags import SECONDS_TOTAL
 from trainables.inert import inert_fields, is_within
+from trainables.size import BATCHES, Size
 from trainables.strategies import StateMapping
 
 Mappings = dict[str, StateMapping]
@@ -63,6 +64,8 @@ class ResultRow:
     fingerprint: str
     notes: tuple[str, ...] = ()
     """Why its numbers mean little, in a few words each."""
+    size: Size | None = None
+    """That of its best model."""
 
 
 def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
@@ -158,6 +161,7 @@ def _row(
         computed_by=result.computed_by if result else "",
         teacher=cell.teacher_hash,
         fingerprint=cell.fingerprint,
+        size=result.size if result else None,
     )
 
 
@@ -181,7 +185,18 @@ def _notes(mapping: Mappings) -> str:
 
 def _flat(row: ResultRow) -> dict[str, Any]:
     """The fields of a row that are one column each. Label and words are left out: they repeat some of them."""
-    others = ("label", "words", "axes", "metrics", "notes")
+    others = ("label", "words", "axes", "metrics", "notes", "size")
     flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in others}
     mapping = "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())
-    return flat | {"mapping": mapping}
+    return flat | {"mapping": mapping} | _size_columns(row.size)
+
+
+def _size_columns(size: Size | None) -> dict[str, float | None]:
+    """The columns of a size, which every row has."""
+    rates = size.examples_per_second if size else {}
+    return {
+        "parameters": size and size.parameters,
+        "parameters_without_embeddings": size and size.without_embeddings,
+        "megabytes": size and size.megabytes,
+        **{f"examples_per_second_{batch}": rates.get(batch) for batch in BATCHES},
+    }

@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.report.address import where_the_runs_are
-from sweep.report.formats import note, number, percent, score
+from sweep.report.formats import note, number, percent, score, three_digits
 from sweep.report.report import Report
 from sweep.report.results import ResultRow
+from sweep.report.sizes import SizeLine, size_lines
 from sweep.report.summary import Section
 from sweep.report.usage import SavedStudent, usage
 from sweep.tracking.tags import ACUTE_SHARE, angle_metric
+from trainables.size import BATCHES
 
 NUM_LEADERS = 10
 MAX_REASONS = 20
@@ -29,6 +31,8 @@ def show_results(report: Report, console: Console, files: Sequence[str] = ()) ->
             console.print(Text("Cells marked • are of this call, the others of earlier calls of this sweep.\n"))
     for section in report.sections:
         console.print(_table(section))
+    if lines := size_lines(report.rows):
+        console.print(_sizes(lines))
     _show_failures(report.failures, console)
     for sentence in report.sentences:
         console.print(Text(sentence, "bold" if sentence in report.headline else ""))
@@ -79,6 +83,22 @@ def _table(section: Section) -> Table:
             acute = "/".join(filter(None, shares))
             cells = [init, group.strategy, score(group, section.metric), percent(group.share), acute, notes]
             table.add_row(*map(Text, cells), end_section=group is groups[-1])
+    return table
+
+
+def _sizes(lines: Sequence[SizeLine]) -> Table:
+    """The sizes and speeds of teachers and students, and their scores."""
+    table = _empty("Size and speed")
+    table.add_column("model", overflow="fold")
+    names = ("parameters", "without\nembeddings", "MB", *(f"rows/s\nby {batch}" for batch in BATCHES), "test")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        row, size = line.row, line.size
+        rates = [three_digits(size.examples_per_second.get(batch)) for batch in BATCHES]
+        counts = [f"{size.parameters:,}", f"{size.without_embeddings:,}", three_digits(size.megabytes)]
+        name = row.label if row.kind == "teacher" else row.words
+        table.add_row(*map(Text, (name, *counts, *rates, number(row.test, row.main_metric))))
     return table
 
 

@@ -13,11 +13,13 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData, try_to_load_fr
 from sweep.grid import labels
 from sweep.grid.cells import Cell
 from sweep.records.stored import CellResult, Result, TeacherResult
+from sweep.report.formats import three_digits
 from sweep.report.usage import pipeline_task, usage
 from sweep.spec.passwords import without_passwords_in
 from sweep.tracking.scores import share
 from sweep.tracking.tags import BEST, TEST, test_metric
 from trainables.config import FromScratch, TaskConfig, TrialConfig
+from trainables.size import BATCHES
 from trainables.tasks.kinds import KINDS
 
 FILE = "README.md"
@@ -44,6 +46,9 @@ def card(cell: Cell, result: CellResult, teacher_result: TeacherResult) -> str:
         cut_at=KINDS[task.kind].cut_at,
         remarks=[remark for remark in remarks if remark],
         metrics=_lines(_metrics(result, teacher_result)),
+        sizes=_lines(_sizes(result, teacher_result)),
+        device=(result.environment.gpus or [result.environment.cpu])[0],
+        dtype=config.dtype,
         signature=result.signature,
         best_step=result.best_step,
         steps=result.steps,
@@ -104,6 +109,23 @@ def _metrics(result: CellResult, teacher_result: TeacherResult) -> list[tuple[st
             f"{teacher_scores[split, name]:.4f}" if (split, name) in teacher_scores else "-",
         )
         for split, name, value in _scores(result)
+    ]
+
+
+def _sizes(result: CellResult, teacher_result: TeacherResult) -> list[tuple[str, ...]]:
+    """The student's size and speed beside its teacher's; empty where they were not measured."""
+    sizes = [result.size, teacher_result.size]
+    if result.size is None:
+        return []
+    rates = [each.examples_per_second if each else {} for each in sizes]
+    return [
+        ("parameters", *(f"{each.parameters:,}" if each else "-" for each in sizes)),
+        ("parameters without embeddings", *(f"{each.without_embeddings:,}" if each else "-" for each in sizes)),
+        ("megabytes", *(three_digits(each.megabytes) if each else "-" for each in sizes)),
+        *(
+            (f"rows per second, in batches of {batch}", *(three_digits(rate.get(batch)) or "-" for rate in rates))
+            for batch in BATCHES
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from sweep.records.records import Record, RecordKind
 from sweep.records.stored import CellResult, Result
 from sweep.tracking import tags
 from trainables.config import TrialConfig
+from trainables.size import Size
 
 
 class Point(NamedTuple):
@@ -81,9 +82,21 @@ def read_points(rows: Iterable[JournalRow]) -> tuple[list[Point], list[str]]:
 
 
 def result_params(result: Result) -> dict[str, str]:
-    """A cell's mappings as params: `mapping.encoder` = `0:0 1:4 2:8 3:12`."""
+    """A cell's mappings as params, `mapping.encoder` = `0:0 1:4 2:8 3:12`, and the size of the best model."""
     mappings = result.mapping if isinstance(result, CellResult) else {}
-    return {tags.mapping_param(stack): labels.pairs(mapping) for stack, mapping in mappings.items()}
+    params = {tags.mapping_param(stack): labels.pairs(mapping) for stack, mapping in mappings.items()}
+    return params | (_size_params(result.size) if result.size else {})
+
+
+def _size_params(size: Size) -> dict[str, str]:
+    """`size.parameters` = `4587`, `size.examples_per_second_32` = `5960`"""
+    values = {
+        "parameters": size.parameters,
+        "without_embeddings": size.without_embeddings,
+        "megabytes": float(f"{size.megabytes:.4g}"),
+        **{f"examples_per_second_{batch}": float(f"{rate:.4g}") for batch, rate in size.examples_per_second.items()},
+    }
+    return {tags.size_param(name): f"{value:.12g}" for name, value in values.items()}
 
 
 def result_tags(result: Result, record: Record) -> dict[str, str]:

@@ -45,8 +45,10 @@ VIEW = "mlflow.sharedViewState."
 EXPERIMENT_MODE, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 """What MLflow's UI takes the experiment for; without the tag it guesses."""
 
-# Params: the config, flattened, the label of a cell's strategy, and its mappings.
+# Params: the config, flattened, the label of a cell's strategy, its mappings, and its size.
 MODEL_NAME_PARAM, STRATEGY_PARAM, INIT_PARAM = "model.name", "strategy", "init"
+SIZE = "size."
+"""Starts the params of the best model's size and speed. They are params because a run should have under 30 metrics."""
 
 # Metrics.
 TRAIN_LOSS, TRAIN_LOSS_KL = "train/loss", "train/loss_kl"
@@ -64,6 +66,11 @@ BEST, TEST, ANGLE = "best/", "test", "angle/"
 
 def mapping_param(stack: str) -> str:
     return f"mapping.{stack}"
+
+
+def size_param(name: str) -> str:
+    """`parameters`, `without_embeddings`, `megabytes` or `examples_per_second_32` of the best model."""
+    return f"{SIZE}{name}"
 
 
 def eval_metric(name: str) -> str:

@@ -20,6 +20,7 @@ from sweep.records.storage import Storage
 from tests.sweep.tracked import begin, finish_teacher, make_result
 from trainables.angle_file import History
 from trainables.config import TrialConfig
+from trainables.size import Size
 
 STRATEGIES = ("none", "forward", "reverse", "all_to_one", "random")
 INITS = ("random", "teacher")
@@ -64,25 +65,27 @@ def finished_sweep(
     failing: Sequence[str] = (),
     inits: Sequence[str] = INITS,
     rates: Sequence[float] = (5e-4,),
+    depths: Sequence[int] = (),
 ) -> Sweep:
-    """Writes records for every model × strategy × init × rate × seed.
+    """Writes records for every model × strategy × init × rate × depth × seed.
 
-    Strategies in `failing` fail from a random start.
+    Strategies in `failing` fail from a random start. Where depths are given, sizes were measured.
     """
     records, cells, draw = Records(storage), [], random.Random(0)
     for model, kind in models.items():
         teacher = f"teacher-{model.encode().hex()}"
         metrics = {f"best/{kind.metric}": 0.9 * kind.unit, f"test/{kind.metric}": 0.9 * kind.unit}
-        finish_teacher(records.teacher(teacher), metrics, main_metric=kind.metric, chance=kind.chance)
-        for strategy, init, rate, seed in product(STRATEGIES, inits, rates, seeds):
-            config = _config(model, kind, strategy, init, seed, rate)
+        size = size_of(NUM_TEACHER) if depths else None
+        finish_teacher(records.teacher(teacher), metrics, main_metric=kind.metric, chance=kind.chance, size=size)
+        for strategy, init, rate, depth, seed in product(STRATEGIES, inits, rates, depths or (None,), seeds):
+            config = _config(model, kind, strategy, init, seed, rate, depth)
             cell = Cell(config, "data", teacher, f"{len(cells):04x}")
             cells.append(cell)
             record = records.cell(cell.fingerprint)
             if strategy in failing and init == "random":
                 begin(record).fail(NOT_FINITE, "a message", by_itself=True)
             else:
-                _finish(record, cell.config, kind, draw)
+                _finish(record, cell.config, kind, draw, size_of(depth) if depth else None)
     runs = {cell.fingerprint: f"run{cell.fingerprint}" for cell in cells}
     return Sweep(
         name="demo",
@@ -96,9 +99,16 @@ def finished_sweep(
     )
 
 
-def _config(model: str, kind: Kind, strategy: str, init: str, seed: int, rate: float) -> TrialConfig:
+def size_of(depth: int) -> Size:
+    """That of a model with so many blocks of a million parameters, and a table of half a million."""
+    rates = {1: 60 / depth, 32: 1200 / depth}
+    return Size(depth * 1_000_000 + 500_000, depth * 1_000_000, depth * 4.0 + 2, rates)
+
+
+def _config(model: str, kind: Kind, strategy: str, init: str, seed: int, rate: float, depth: int | None) -> TrialConfig:
+    shape = {"student_blocks": depth} if depth else {}
     fields: dict[str, Any] = {
-        "model": {"name": model, "family": kind.family, "teacher": "a-folder"},
+        "model": {"name": model, "family": kind.family, "teacher": "a-folder", **shape},
         "task": kind.task,
         "strategy": strategy,
         "init": init,
@@ -109,7 +119,7 @@ def _config(model: str, kind: Kind, strategy: str, init: str, seed: int, rate: f
     return TrialConfig.model_validate(fields)
 
 
-def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random) -> None:
+def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random, size: Size | None) -> None:
     gain = {"random": 0.0, "teacher": 0.15}[config.init] + 0.1 * (config.strategy.kind != "none")
     final = kind.unit * (0.5 + gain + draw.uniform(-0.02, 0.02))
     acute = {name: round(draw.uniform(0.85, 0.99), 3) for name in kind.stacks}
@@ -142,6 +152,7 @@ def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random
         metrics={f"best/{kind.metric}": final, f"test/{kind.metric}": final, "seconds/total": 6.5, **angles},
         main_metric=kind.metric,
         mapping={stack: forward if config.strategy.kind != "none" else {} for stack in kind.stacks},
+        size=size,
     )
     attempt.commit(result)
 

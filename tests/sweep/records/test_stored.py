@@ -18,6 +18,7 @@ from sweep.report.__main__ import main
 from sweep.report.results import rows
 from tests.sweep.tracked import begin, make_cell, make_result
 from trainables.errors import InputError
+from trainables.size import Size
 
 CODE: dict[str, Any] = {
     "git_commit": "3744daf",
@@ -174,6 +175,20 @@ def test_the_report_of_a_newer_sweep_is_refused_in_one_line(
     storage.write(path, json.dumps({**SWEEP, "version": 7, "plugins": "elsewhere"}).encode())
     assert main([storage.url, "demo"]) == 2
     assert capsys.readouterr().err.startswith(f"{storage.full_url(path)}: got format version 7; ")
+
+
+def test_a_size_comes_back(storage: Storage) -> None:
+    """Its keys are whole numbers, which JSON does not have."""
+    record = Records(storage).cell("small")
+    attempt = begin(record)
+    size = Size(4587, 1915, 0.0243, {1: 150.5, 32: 5960.25})
+    attempt.commit(make_result(attempt, size=size))
+    result = record.result()
+    assert result is not None
+    assert result.size == size
+    known = Records(storage).cell("c0ffee").result()
+    assert known is not None
+    assert known.size is None
 
 
 def test_a_metric_that_is_not_finite_comes_back(storage: Storage) -> None:

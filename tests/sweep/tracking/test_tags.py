@@ -19,7 +19,7 @@ TAGS = {
     *("seed", "cohort", "computed_by", "signature", "student", "reason", "not_finite", "sweep"),
 }
 METRIC = re.compile(
-    r"((train|eval|best|test|angle|seconds|score)/|mlflow\.(note|parent|run|shared)|mapping\.|tags\.[a-z])"
+    r"((train|eval|best|test|angle|seconds|score)/|size\.|mlflow\.(note|parent|run|shared)|mapping\.|tags\.[a-z])"
 )
 
 
@@ -45,12 +45,13 @@ def test_the_names_that_others_build_on() -> None:
     assert written - TAGS == {
         *("mlflow.note.content", "mlflow.parentRunId", "mlflow.runName", "mlflow.sharedViewState."),
         *("mlflow.experimentKind", "custom_model_development"),
-        "model.name",
+        *("model.name", "size."),
         *("train/loss", "train/loss_kl", "seconds/total"),
         *("score/validation", "score/test", "score/of_the_way"),
         *("cos_mean", "acute_share", "best/", "test", "angle/"),
         *("verdict_matching", "verdict_strategy", "verdict/gain", "verdict/spread", "verdict/margin"),
     }
+    assert tags.size_param("megabytes") == "size.megabytes"
     made = (tags.mapping_param("encoder"), tags.eval_metric("f1"), tags.best_metric("f1"), tags.test_metric("f1"))
     assert made == ("mapping.encoder", "eval/f1", "best/f1", "test/f1")
     assert tags.angle_metric("decoder", tags.COS_MEAN) == "angle/decoder/cos_mean"

@@ -37,6 +37,7 @@ from tests.sweep.tracked import (
     make_rows,
     spec,
 )
+from trainables.size import Size
 
 SCORES = {"score/validation": 0.5, "score/test": 0.75, "score/of_the_way": 0.8}
 
@@ -70,7 +71,8 @@ def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Rec
         delivery.add(make_rows(first, first + 9))
     (attempt.folder / "angles.npz").write_bytes(b"angles")
     (attempt.folder / "per_state.json").write_text("{}")
-    result = attempt.commit(make_result(attempt))
+    size = Size(4587, 1915, 0.024324, {1: 150.48453, 32: 5960.252})
+    result = attempt.commit(make_result(attempt, size=size))
     assert delivery.close(20)
 
     (run,) = children(client, parent)
@@ -111,6 +113,13 @@ def test_a_delivered_cell(tracking: Tracking, client: MlflowClient, records: Rec
     assert run.data.params["task.text"] == '["premise", "hypothesis"]'
     assert run.data.params["mapping.encoder"] == "0:0 1:4"
     assert (run.data.params["strategy.kind"], run.data.params["strategy"]) == ("forward", "forward")
+    assert {name: value for name, value in run.data.params.items() if name.startswith("size.")} == {
+        "size.parameters": "4587",
+        "size.without_embeddings": "1915",
+        "size.megabytes": "0.02432",
+        "size.examples_per_second_1": "150.5",
+        "size.examples_per_second_32": "5960",
+    }
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["angles.npz", "per_state.json"]
 
 
