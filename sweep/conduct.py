@@ -32,9 +32,10 @@ from sweep.report import page, tables, terminal
 from sweep.report.labels import labels_of
 from sweep.report.report import Report
 from sweep.report.results import ResultRow
+from sweep.report.usage import SavedStudent
 from sweep.spec.command import Command
 from sweep.spec.passwords import without_passwords, without_passwords_in
-from sweep.students import keep, published
+from sweep.students import export, keep, published
 from sweep.sweep_run import SweepRun
 from trainables import plugins
 
@@ -70,6 +71,8 @@ class Conductor:
     environment: SweepEnvironment = field(default_factory=environment.describe)
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """The contexts to leave when the sweep ends, for whatever reason."""
+    is_exported: bool = True
+    """Whether the best student has the forms that the config asks for."""
 
     def __post_init__(self) -> None:
         self.config = self.checked.config
@@ -99,7 +102,8 @@ class Conductor:
                 self._compute(teacher_cells, cells, progress)
         keep.students(self.config.keep, self.plan.cells.values(), self.records, self.config.name)
         rows = self._report()
-        return 0 if self.sweep_run.is_tracked and all(row.status == "done" for row in rows) else 1
+        is_done = self.is_exported and all(row.status == "done" for row in rows)
+        return 0 if self.sweep_run.is_tracked and is_done else 1
 
     def interrupted(self) -> None:
         """Ends the workers first, so that none writes to a run that is ended after them."""
@@ -167,6 +171,8 @@ class Conductor:
         """Reports all cells from their records, failed ones included, and returns the rows of this call."""
         sweep = joined(self._archive_entry(*self.sweep_run.fill_missing()), self.storage)
         report = Report.of(self.storage, sweep)
+        if self.config.students.export and report.student:
+            self._export(report.student, sweep)
         files = page.write(report)
         logger.info("the report is written: %s", files.html)
         self.sweep_run.finish(report.own_rows, labels_of(report.evidence.verdict))
@@ -175,6 +181,19 @@ class Conductor:
         if report.student and run_id and self.sweep_run.is_tracked:
             self.sweep_run.publish(report.student, run_id)
         return report.own_rows
+
+    def _export(self, student: SavedStudent, sweep: Sweep) -> None:
+        """Writes the best student in the forms that the config asks for; says why where that fails."""
+        cell = next(cell for cell in sweep.cells if cell.fingerprint == student.row.fingerprint)
+        data, forms = self.checked.data.get(cell.data), self.config.students.export
+        try:
+            if data is None:
+                raise ValueError("it is of an earlier call, whose data this call does not read")
+            export.export(student, data, forms, self.records, self.config.resources.cpus)
+        except ValueError as error:
+            self.is_exported = False
+            logger.warning("the best student is not exported: %s", error)
+            self.console.print(Text(f"The best student is not exported: {error}", "red"), soft_wrap=True)
 
     def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
         """The archived description of the sweep, from which its results can be read together with the records."""

@@ -46,11 +46,12 @@ class Meter:
         total = sum(weight.numel() for weight in model.parameters())
         shape = tuple(weight.shape for weight in model.parameters())
         if shape not in self._rates:
-            self._rates[shape] = self._timed(model)
+            self._rates[shape] = self.rates(model)
         num_bytes = _stored_bytes(Path(folder)) or total * FP32_BYTES
         return Size(total, total - sum(embeddings.values()), num_bytes / 1e6, self._rates[shape])
 
-    def _timed(self, model: PreTrainedModel) -> Rates:
+    def rates(self, model: PreTrainedModel) -> Rates:
+        """The speeds of a model in eval mode on the evaluator's device."""
         rates: Rates = {}
         with _full_length(model, self.evaluator):
             for batch_size in BATCHES:

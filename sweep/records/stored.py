@@ -11,6 +11,7 @@ from sweep.records.environment import Environment
 from sweep.records.storage import Storage
 from sweep.spec.passwords import without_passwords
 from trainables.errors import InputError, Problem
+from trainables.forms import Exported, Form
 from trainables.size import Size
 from trainables.strategies import Match
 
@@ -132,6 +133,12 @@ class TeacherResult(Result, frozen=True):
     """The folder or hub id of a ready teacher; None if its model lies in the attempt's folder."""
     chance: float
     """The main metric that guessing gives."""
+
+
+class Exports(StoredFile, frozen=True):
+    """`exports.json`: the forms of a student, beside their files."""
+
+    forms: dict[Form, Exported]
 
 
 def dump_json(value: object) -> bytes:

@@ -17,8 +17,8 @@ from sweep.report.drawing import draw
 from sweep.report.plots.style import palette
 from sweep.report.proof import proof
 from sweep.report.report import Report
-from sweep.verdict.whole import WHOLE
 from sweep.report.sizes import draw_sizes, size_lines
+from sweep.verdict.whole import WHOLE
 from trainables.size import BATCHES
 
 NUM_LEADERS = 20
@@ -79,6 +79,8 @@ def _pictures(report: Report) -> dict[str, Any]:
         "colours": colours,
         "best_answers": best_answers(report.rows, report.configs, report.records),
         "axis_pictures": draw_axes(report.rows, colours),
+        "student": report.student,
+        "form_lines": report.form_lines,
         "size_pictures": draw_sizes(report.rows, colours),
         "size_lines": size_lines(report.rows),
         "whole": proof(WHOLE, "all comparisons", report.evidence),

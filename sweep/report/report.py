@@ -12,6 +12,7 @@ from sweep.report import conclusions, findings, results, summary
 from sweep.report.cures import cures
 from sweep.report.doubts import Doubtful, find_doubts
 from sweep.report.evidence import Evidence, gather
+from sweep.report.forms import FormLine, form_lines
 from sweep.report.leaderboard import Leaderboard, leaderboard, ranked
 from sweep.report.results import ResultRow
 from sweep.report.summary import Section
@@ -104,6 +105,11 @@ class Report:
     @cached_property
     def _verdicts(self) -> list[str]:
         return conclusions.headline(self.evidence) if self.evidence.is_tested else []
+
+    @cached_property
+    def form_lines(self) -> list[FormLine]:
+        """The best saved student in other forms."""
+        return form_lines(self.records, self.student) if self.student else []
 
     @cached_property
     def sentences(self) -> list[str]:

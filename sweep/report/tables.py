@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sweep.report.address import where_the_runs_are
 from sweep.report.formats import note, number, percent, score, three_digits
+from sweep.report.forms import FormLine
 from sweep.report.report import Report
 from sweep.report.results import ResultRow
 from sweep.report.sizes import SizeLine, size_lines
@@ -38,6 +39,8 @@ def show_results(report: Report, console: Console, files: Sequence[str] = ()) ->
         console.print(Text(sentence, "bold" if sentence in report.headline else ""))
     if report.student:
         _show_student(report.student, report.best, console)
+        if report.form_lines:
+            console.print(_forms(report.form_lines, report.student.row.main_metric))
     console.print()
     for file in files:
         console.print(Text(file), soft_wrap=True)
@@ -99,6 +102,17 @@ def _sizes(lines: Sequence[SizeLine]) -> Table:
         counts = [f"{size.parameters:,}", f"{size.without_embeddings:,}", three_digits(size.megabytes)]
         name = row.label if row.kind == "teacher" else row.words
         table.add_row(*map(Text, (name, *counts, *rates, number(row.test, row.main_metric))))
+    return table
+
+
+def _forms(lines: Sequence[FormLine], metric: str) -> Table:
+    table = _empty("The best student in other forms")
+    table.add_column("", overflow="fold")
+    for name in ("MB", *(f"rows/s\nby {batch}" for batch in BATCHES), "test"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        rates = [three_digits(line.examples_per_second.get(batch)) for batch in BATCHES]
+        table.add_row(*map(Text, (line.file, three_digits(line.megabytes), *rates, number(line.test, metric))))
     return table
 
 

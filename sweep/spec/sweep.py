@@ -20,6 +20,7 @@ from sweep.spec.verdict import VerdictSettings
 from trainables import plugins
 from trainables.config import Count, Frozen, Positive, Rate
 from trainables.errors import InputError, Problem
+from trainables.forms import Form
 
 
 def _whole_or_part(share: float) -> float:
@@ -56,6 +57,16 @@ class Failures(Frozen):
     """When a trial is no longer retried."""
 
     max_failures: Count = Field(default=2, description="Retries of a trial after faults outside its cell.")
+
+
+class Students(Frozen):
+    """What is made of the students."""
+
+    export: list[Form] = Field(
+        default=[],
+        description="Forms in which the best student is written and measured: onnx, a graph in fp32, and int8, the "
+        "same with int8 weights. They need pip install 'distillation-sweep[export]'.",
+    )
 
 
 class PartSweep(Frozen):
@@ -96,6 +107,7 @@ class SweepConfig(Frozen):
     failures: Failures = Failures()
     verdict: VerdictSettings = VerdictSettings()
     keep: Literal["best", "all", "none"] = Field(default="best", description="Which students are kept.")
+    students: Students = Students()
     register: Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=256)] | None = Field(
         default=None, description="Name of the best student in MLflow's model registry; null: it is not registered."
     )
@@ -104,6 +116,12 @@ class SweepConfig(Frozen):
     def _something_to_register(self) -> Self:
         if self.register and self.keep == "none":
             raise ValueError(f"register: got {self.register!r} beside keep: none; set keep to best or all")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_export(self) -> Self:
+        if self.students.export and self.keep == "none":
+            raise ValueError("students: got export beside keep: none; set keep to best or all")
         return self
 
     @property

@@ -33,6 +33,7 @@ from sweep.tracking.tracking import Tracking
 from tests.sweep.own_data import write_all
 from tests.sweep.tracked import begin, finish_teacher, make_result, make_rows
 from trainables.errors import InputError
+from trainables.forms import FILES, Exported, Form
 
 SECRET = "profiles.there.tracking_uri=http://me:pa55w0rd@host"
 
@@ -129,6 +130,48 @@ def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
     found = client.get_experiment_by_name("own")
     assert found is not None
     assert {run.info.status for run in client.search_runs([found.experiment_id])} == {"FINISHED"}
+
+
+def test_the_best_student_is_exported_once_in_each_form(
+    planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails is said, and the next run makes it up."""
+    records = Records(Storage(planned[0].config.storage_url))
+    finish(planned[1], records)
+    best = next(iter(planned[1].cells))  # of equals the first
+    student = tmp_path / "runs" / records.cell(best).root / "attempts" / "1" / "student"
+    student.mkdir()
+    (student / "config.json").write_text("{}")
+    written: list[list[Form]] = []
+
+    def export(folder: Path, config: Any, data: Any, forms: list[Form], files: Path, num_threads: int) -> Any:
+        if len(written) == 1:
+            written.append([])
+            raise ValueError("torch cannot write it as ONNX: no kernel")
+        assert (folder, data) == (student, planned[0].data[planned[1].cells[best].data])
+        written.append(forms)
+        for form in forms:
+            (files / FILES[form]).write_text(form)
+        return {form: Exported(1.5, {1: 30.0, 32: 600.0}, {"test/accuracy": 0.625}) for form in forms}
+
+    monkeypatch.setattr("trainables.exports.export", export)
+    monkeypatch.setattr(published, "log", lambda *_: "m-1")
+    shown: list[str] = []
+    for asked, status in (("onnx", 0), ("onnx,int8", 1), ("onnx,int8", 0), ("int8", 0)):
+        arguments = [str(tmp_path / "sweep.yaml"), f"students.export=[{asked}]"]
+        checked = checks.prepare(tmp_path / "sweep.yaml", arguments[1:])
+        console = Console(file=(file := io.StringIO()), width=200)
+        assert conduct.run(checked, Plan.of(checked, records), command.parse(arguments), arguments, console) == status
+        shown.append(file.getvalue())
+    assert written == [["onnx"], [], ["int8"]]
+    assert "The best student is not exported: torch cannot write it as ONNX: no kernel" in shown[1]
+    assert {file.name for file in (student / "onnx").iterdir()} == {"model.onnx", "model_int8.onnx", "exports.json"}
+    for form in ("model.onnx", "model_int8.onnx"):
+        line = next(line for line in shown[3].splitlines() if line.startswith(f" onnx/{form}"))
+        assert line.split()[1:] == ["1.5", "30", "600", "0.625"]
+    html = (tmp_path / "runs" / "sweeps" / "own" / "report.html").read_text()
+    assert "<h2>The best student in other forms</h2>" in html
+    assert '<td>onnx/model_int8.onnx</td><td class="n">1.5</td>' in html
 
 
 def test_a_registry_that_does_not_answer_is_said_first(

@@ -106,7 +106,7 @@ def forward(
     The model gets all other columns that the family reads. With `final_norm`, the last state of a stack is the one that
     transformers returns, after the stack's final norm.
     """
-    inputs: dict[str, Any] = _inputs(family, model, batch)
+    inputs: dict[str, Any] = model_inputs(family, model, batch)
     if family.form != "encoder":
         inputs["use_cache"] = False
     if family.form == "encoder_decoder" and _is_written(batch):  # else the model shifts its input itself
@@ -142,13 +142,13 @@ def generate(
     """
     generator: Any = model
     tokens_BT: Tensor = generator.generate(
-        **_inputs(family, model, batch), max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False
+        **model_inputs(family, model, batch), max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False
     )
     start = batch["input_ids"].shape[1] if family.form == "decoder" else 1
     return tokens_BT[:, start:]
 
 
-def _inputs(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def model_inputs(family: Family, model: PreTrainedModel, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The columns without labels, padded with the model's own pad token, by which some heads find a text's end."""
     unused = {"labels", "token_labels"} | (set() if family.has_segments else {"token_type_ids"})
     inputs = {name: column for name, column in batch.items() if name not in unused}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sweep.grid.cells import Cell, Draft, draft
 from sweep.grid.fingerprint import fingerprint, hash_teacher
+from sweep.plan.checks.exports import export_problems
 from sweep.plan.checks.memory import memory_problems
 from sweep.plan.checks.models import Models
 from sweep.plan.checks.places import storage_problems, tracking_problems
@@ -68,6 +69,7 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     problems += [problem for problem in checks if not any(is_same_field(problem.path, path) for path in invalid)]
     valid = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
     problems += _two_names(valid)
+    problems += export_problems(config, (cell for _, cell in valid))
     problems += storage_problems(config) + tracking_problems(config)
     if problems:
         raise InputError(list(dict.fromkeys(problems)))

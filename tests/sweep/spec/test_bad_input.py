@@ -9,7 +9,7 @@ from trainables.builtin import TASKS
 
 KNOWN = (
     "expected one of axes, base, failures, grids, keep, name, plugins, profiles, register, resources, storage, "
-    "tracking_required, tracking_uri, verdict"
+    "students, tracking_required, tracking_uri, verdict"
 )
 
 pytestmark = pytest.mark.usefixtures("only_given_places")
