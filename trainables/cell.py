@@ -217,8 +217,7 @@ class Cell:
         best = making.load(cohort.family, path, None, cohort.head, seed=0).requires_grad_(False)
         devices.place(frozen.hold(best, cohort.dtype), cohort.device).eval()
         answers = {split: questions.predict(best) for split, questions in cohort.tests.items()}
-        classes: Any = best.config.id2label or {}
-        names = [classes[index] for index in sorted(classes)]
+        names = predictions.class_names(best.config)
         rows = {split: questions.rows for split, questions in cohort.tests.items()}
         predictions.write(self.folder, self.config.task.kind, rows, answers, names)
         return tested(cohort.tests, answers), cohort.meter.size(best, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainables import checkpoints, clock, frozen, student
+from trainables import checkpoints, clock, frozen, predictions, student
 from trainables import device as devices
 from trainables.checkpoints import Checkpoints
 from trainables.clock import Clock, Seconds
@@ -107,11 +107,13 @@ class Teacher:
             best = {f"best/{self.evaluator.main_metric}": measured[self.evaluator.main_metric]}
         logger.info("the teacher is tested")
         tests = self.evaluator.tests(self.data)
-        predictions = {split: questions.predict(model) for split, questions in tests.items()}
+        answers = {split: questions.predict(model) for split, questions in tests.items()}
+        names = predictions.class_names(model.config)
+        predictions.write(self.folder, self.task.kind, self.data.tests, answers, names)
         self.clock.stretch([seconds])
         metrics = {
             **best,
-            **tested(tests, predictions),
+            **tested(tests, answers),
             clock.TOTAL: seconds.total,
         }
         self.report(num_steps, metrics)
@@ -203,7 +205,7 @@ def run(
     num_threads: int = 1,
     kept: Checkpoints | None = None,
 ) -> Outcome:
-    """Makes a teacher into `folder` (model/), or measures a ready one. Raises NotFinite.
+    """Makes a teacher into `folder` (model/, predictions.jsonl), or measures a ready one. Raises NotFinite.
 
     `kept`: the checkpoints that it continues from and adds to; None: it starts anew and saves none.
     """

@@ -1,4 +1,4 @@
-"""predictions.jsonl: a student's answer to every row of the test splits, as plain transformers gives it.
+"""predictions.jsonl: a model's answer to every row of the test splits, as plain transformers gives it.
 
     {"split": "test", "row": 0, "text": ["a dog", "an animal"], "reference": "entailment",
      "prediction": "entailment", "score": 1.0}
@@ -22,6 +22,12 @@ FILE = "predictions.jsonl"
 
 Answers = dict[str, list[Any]]
 """Test split -> a model's answer to each row."""
+
+
+def class_names(config: Any) -> list[str]:
+    """The names of a model's classes in their order, from its transformers config."""
+    names: dict[int, str] = config.id2label or {}
+    return [names[index] for index in sorted(names)]
 
 
 def write(folder: Path, kind: str, splits: Mapping[str, Sequence[Row]], answers: Answers, names: Sequence[str]) -> None:

@@ -36,6 +36,6 @@ def export(
         logger.info("the best student is written as %s", " and ".join(missing))
         made = write(folder, student.config, data, missing, files, num_threads)
         record.storage.put(files, place)
-        known = {**known, **made}
+        known |= made
         record.storage.write(f"{place}/{FILE}", Exports(forms=known).dump())
     return {form: known[form] for form in asked}

@@ -36,6 +36,17 @@ def test_it_is_measured_on_validation_and_test(tmp_path: Path) -> None:
     assert one["best/accuracy"] != one["test/accuracy"]
 
 
+def test_it_leaves_its_answers_to_the_test_rows(tmp_path: Path) -> None:
+    trial = config("bert", "forward")
+    data = save_teacher(trial, tmp_path / "teacher")
+    ready = trial.model.model_copy(update={"teacher": str(tmp_path / "teacher"), "finetune": None})
+    metrics = finetune.run(ready, trial.task, data, tmp_path, lambda *_: None, "fp32").metrics
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert [(row["split"], row["row"]) for row in rows] == [("test", number) for number in range(len(data.test))]
+    assert [row["reference"] for row in rows] == [data.classes[each.label] for each in data.test]
+    assert sum(row["score"] for row in rows) / len(rows) == metrics["test/accuracy"]
+
+
 CHECKED, NEWEST = "c0ffee" + 34 * "0", "decade" + 34 * "0"
 """Commits of a hub's model."""
 
