@@ -73,7 +73,7 @@ def _print(text: str) -> int:
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
     """Shows the plan or carries it out; returns the exit status. Raises InputError."""
-    from sweep.plan import checks, cohorts, costs, cuts, minutes, states
+    from sweep.plan import checks, cohorts, costs, cuts, minutes, reasons, states
     from sweep.records.records import Records
     from sweep.records.storage import Storage
     from sweep.students import lost
@@ -84,7 +84,7 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
     logger.info("the plan of %s is: %s", checked.config.name, states.counts(plan))
     cuts.show(checked, console)
     if options.plan:
-        states.show(plan, console)
+        states.show(plan, console, reasons.reasons(plan, records, checked.config.name))
         costs.show(checked, plan, console)
         cohorts.show(checked, plan, console)
         if not checked.config.resources.gpus and (duration := minutes.estimate(checked, plan)):

@@ -40,6 +40,12 @@ def cell_fields(config: TrialConfig) -> FlatConfig:
     return {key: value for key, value in flat.items() if not is_within(key, inert)}
 
 
+def every_field(config: TrialConfig) -> FlatConfig:
+    """All fields that affect the cell; a strategy without parameters is one field."""
+    own = {"strategy": labels.strategy_label(config.strategy), "init": config.init, "seed": str(config.seed)}
+    return own | cell_fields(config)
+
+
 def cell_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
     """The label of each cell of a sweep, by fingerprint: `bert · sst2 · forward · random · s0 · lr=2e-4`.
 
@@ -87,11 +93,12 @@ def teacher_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
 
     `configs` has the config of one cell per teacher.
     """
-    suffixes = _suffixes(configs, _teacher_fields)
+    suffixes = _suffixes(configs, teacher_fields)
     return {key: " · ".join([labels.teacher_label(config), *suffixes[key]]) for key, config in configs.items()}
 
 
-def _teacher_fields(config: TrialConfig) -> FlatConfig:
+def teacher_fields(config: TrialConfig) -> FlatConfig:
+    """The fields that affect the cell's teacher."""
     inert = inert_fields(config)
     flat = labels.flatten(config.model_dump(mode="json", include=_TEACHER_FIELDS))
     return {key: value for key, value in flat.items() if not is_within(key, inert)}

@@ -89,18 +89,24 @@ def declare(cell: Cell, records: Records) -> None:
     records.cell(cell.fingerprint).declare(facts)
 
 
-def show(plan: Plan, console: Console) -> None:
-    """Shows the plan as a table with one line per teacher and per cell, and the number of each state."""
+def show(plan: Plan, console: Console, reasons: Mapping[str, str]) -> None:
+    """Shows the plan as a table with one line per teacher and per cell, and the number of each state.
+
+    `reasons`: fingerprint or hash -> why it is to do or has failed.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "cell", "state", "steps"):
+    for column in ("", "cell", "state", "steps", *(["why"] if reasons else [])):
         # The end of a cell's name, which has its axes, is never cut off.
-        table.add_column(column, no_wrap=column != "cell", overflow="fold" if column == "cell" else "ellipsis")
-    for key, cell in plan.teacher_cells.items():
-        state = _state(plan.teacher_states[key], plan.steps.get(key))
-        table.add_row("teacher", Text(plan.labels[key]), state, _teacher_steps(cell.config))
-    for key, cell in plan.cells.items():
-        state = _state(plan.cell_states[key], plan.steps.get(key))
-        table.add_row("cell", Text(plan.labels[key]), state, _steps(cell.config))
+        folds = column in ("cell", "why")
+        table.add_column(column, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
+    lines: list[tuple[str, str, Known, str]] = [
+        ("teacher", key, plan.teacher_states[key], _teacher_steps(cell.config))
+        for key, cell in plan.teacher_cells.items()
+    ]
+    lines += [("cell", key, plan.cell_states[key], _steps(cell.config)) for key, cell in plan.cells.items()]
+    for kind, key, state, steps in lines:
+        why = [Text(reasons.get(key, ""))] if reasons else []
+        table.add_row(kind, Text(plan.labels[key]), _state(state, plan.steps.get(key)), steps, *why)
     console.print(table)
     console.print(Text(counts(plan)))
 

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def joined(sweep: Sweep, storage: Storage) -> Sweep:
     """The sweep with the cells of its earlier calls and their runs; its own cells are marked."""
-    earlier = _earlier(sweep.name, storage)
+    earlier = earlier_call(sweep.name, storage)
     own = tuple(cell.fingerprint for cell in sweep.cells)
     cells = all_cells(sweep.name, sweep.cells, storage)
     is_same_place = earlier and (earlier.tracking_uri, earlier.experiment_id) == (
@@ -36,7 +36,7 @@ def joined(sweep: Sweep, storage: Storage) -> Sweep:
 def all_cells(name: str, cells: Iterable[Cell], storage: Storage) -> tuple[Cell, ...]:
     """These cells, and those of earlier calls of the sweep; in the earlier order where it has all of these."""
     own = {cell.fingerprint: cell for cell in cells}
-    earlier = _earlier(name, storage)
+    earlier = earlier_call(name, storage)
     if earlier is None:
         return tuple(own.values())
     configs = {_effect(cell) for cell in own.values()}
@@ -50,7 +50,7 @@ def all_cells(name: str, cells: Iterable[Cell], storage: Storage) -> tuple[Cell,
     return tuple({**kept, **own}.values()) if own.keys() <= kept.keys() else tuple({**own, **kept}.values())
 
 
-def _earlier(name: str, storage: Storage) -> Sweep | None:
+def earlier_call(name: str, storage: Storage) -> Sweep | None:
     """What the last call of the sweep has stored; None where nothing, or nothing that this program can read."""
     try:
         return Sweep.read(storage, f"sweeps/{name}/{FILE}")

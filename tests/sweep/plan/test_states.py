@@ -18,7 +18,7 @@ def test_the_axes_of_a_cell_are_not_cut_off_on_a_narrow_terminal() -> None:
     }
     labels = cell_labels({key: cell.config for key, cell in cells.items()})
     file = io.StringIO()
-    show(Plan(cells, {}, labels, dict.fromkeys(cells, "missing"), {}, {}), Console(file=file, width=60))
+    show(Plan(cells, {}, labels, dict.fromkeys(cells, "missing"), {}, {}), Console(file=file, width=60), {})
     shown = file.getvalue()
     assert max(map(len, shown.splitlines())) <= 60
     assert "…" not in shown

@@ -91,7 +91,7 @@ def test_a_plan_does_without_the_data_where_its_numbers_are_stated(
     assert checked.data == {}
     planned = states.Plan.of(checked, Records(Storage(checked.config.storage_url)))
     assert states.counts(planned) == "teachers: 1 not looked up; cells: 2 not looked up"
-    states.show(planned, Console(width=200))
+    states.show(planned, Console(width=200), {})
     assert capsys.readouterr().out.count("not looked up") == 5
     other = prepare(path, [*places, "base.task.hub.name=two"], look_up=False)
     assert not {cell.fingerprint for cell in checked.cells} & {cell.fingerprint for cell in other.cells}
