@@ -43,6 +43,11 @@ METRICS: dict[str, Metric] = {}
 """The metrics of plug-ins, by name."""
 
 
+def names(kind: str) -> list[str]:
+    """The names of the plug-ins' metrics for a task kind."""
+    return [name for metric in METRICS.values() if metric.kind == kind for name in metric.names]
+
+
 def measured(
     kind: str, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str]
 ) -> dict[str, float]:
@@ -51,6 +56,18 @@ def measured(
     `taken` holds the names of the kind's own metrics. Raises ValueError where a metric returns other names than its
     own, a name that is taken, or a number that is not finite.
     """
+    values = computed(kind, predictions, references, taken)
+    for metric in METRICS.values():
+        wrong = [name for name in metric.names if metric.kind == kind and not math.isfinite(values[name])]
+        if wrong:
+            raise ValueError(f"metric {metric.name}: {wrong[0]} is {values[wrong[0]]}; expected a finite number")
+    return values
+
+
+def computed(
+    kind: str, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str]
+) -> dict[str, float]:
+    """The same as `measured`, where a number need not be finite."""
     values: dict[str, float] = {}
     for metric in METRICS.values():
         if metric.kind != kind:
@@ -60,7 +77,5 @@ def measured(
             raise ValueError(f"metric {metric.name}: gives {', '.join(sorted(scores)) or 'nothing'}")
         if duplicates := sorted(set(scores) & {*taken, *values, "loss"}):
             raise ValueError(f"metric {metric.name}: {duplicates[0]} is measured already; give it a name of its own")
-        if wrong := [name for name, value in scores.items() if not math.isfinite(value)]:
-            raise ValueError(f"metric {metric.name}: {wrong[0]} is {scores[wrong[0]]}; expected a finite number")
         values |= scores
     return values

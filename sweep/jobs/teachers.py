@@ -16,7 +16,7 @@ from sweep.jobs.progress import Progress
 from sweep.records.records import Records
 from sweep.records.stored import TeacherResult
 from sweep.tracking.runs import RunSpec
-from trainables.tasks.kinds import KINDS
+from trainables.tasks.guessing import chance
 from trainables.tasks.rows import Data
 
 
@@ -44,7 +44,7 @@ def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> dic
             **attempts.shared(outcome, each.attempt, context),
             hash=cell.teacher_hash,
             path=teacher_spec if trial.model.finetune is None and isinstance(teacher_spec, str) else None,
-            chance=KINDS[trial.task.kind].chance(rows.test, rows.classes)[outcome.main_metric],
+            chance=chance(trial.task, rows.test, rows.classes),
         )
         return [result]
 

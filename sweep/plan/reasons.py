@@ -75,13 +75,13 @@ def _fault(record: Record) -> str:
 
 def _difference(own: Known, done: Iterable[Known]) -> str:
     """How it differs from the nearest finished one; empty where none is near."""
-    near = [(len(differing), other, differing) for other in done if (differing := _differing(own, other)) is not None]
-    if not near:
+    pairs = [(other, _differing(own, other)) for other in done]
+    if not pairs:
         return ""
-    num_fields, other, differing = min(near, key=lambda each: (each[0], -_num_shared(own, each[1])))
-    if num_fields > MOST_FIELDS:
+    other, differing = min(pairs, key=lambda pair: (len(pair[1]), -_num_shared(own, pair[0])))
+    if len(differing) > MOST_FIELDS:
         return ""
-    if num_fields:
+    if differing:
         changes = ", ".join(f"{field} {_value(before)} → {_value(now)}" for field, before, now in differing)
         return f"as {other.identity[:NUM_LETTERS]}… but {changes}"
     changed = [name for name, value in own.sources.items() if other.sources[name] != value]

@@ -99,14 +99,17 @@ def show(plan: Plan, console: Console, reasons: Mapping[str, str]) -> None:
         # The end of a cell's name, which has its axes, is never cut off.
         folds = column in ("cell", "why")
         table.add_column(column, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
-    lines: list[tuple[str, str, Known, str]] = [
-        ("teacher", key, plan.teacher_states[key], _teacher_steps(cell.config))
+    lines = [
+        ("teacher", key, _state(plan.teacher_states[key], plan.steps.get(key)), _teacher_steps(cell.config))
         for key, cell in plan.teacher_cells.items()
     ]
-    lines += [("cell", key, plan.cell_states[key], _steps(cell.config)) for key, cell in plan.cells.items()]
+    lines += [
+        ("cell", key, _state(plan.cell_states[key], plan.steps.get(key)), _steps(cell.config))
+        for key, cell in plan.cells.items()
+    ]
     for kind, key, state, steps in lines:
         why = [Text(reasons.get(key, ""))] if reasons else []
-        table.add_row(kind, Text(plan.labels[key]), _state(state, plan.steps.get(key)), steps, *why)
+        table.add_row(kind, Text(plan.labels[key]), state, steps, *why)
     console.print(table)
     console.print(Text(counts(plan)))
 

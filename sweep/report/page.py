@@ -18,8 +18,11 @@ from sweep.report.plots.style import palette
 from sweep.report.proof import proof
 from sweep.report.report import Report
 from sweep.report.sizes import draw_sizes, size_lines
+from sweep.tracking.tags import test_metric
 from sweep.verdict.whole import WHOLE
+from trainables.own_metrics import names
 from trainables.size import BATCHES
+from trainables.tasks.kinds import KINDS
 
 NUM_LEADERS = 20
 """The lines of the leaderboard that are not folded."""
@@ -65,9 +68,17 @@ def _summary(report: Report) -> dict[str, Any]:
         "not_estimated": conclusions.not_estimated(report.evidence.variance.missing),
         "of_angles": conclusions.of_angles(report.evidence),
         "leaderboard": report.leaderboard,
+        "own_metrics": {name: test_metric(name) for name in _own_metrics(report)},
         "marked": report.marked,
         "failures": report.failures,
     }
+
+
+def _own_metrics(report: Report) -> list[str]:
+    """The metrics of plug-ins that are no task's main one."""
+    tasks = [config.task for config in report.configs.values()]
+    mains = {KINDS[task.kind].main_metric(task) for task in tasks}
+    return [name for kind in dict.fromkeys(task.kind for task in tasks) for name in names(kind) if name not in mains]
 
 
 def _pictures(report: Report) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.sweep.commands import ROOT, cell_runs, command, runs
 from tests.sweep.finished import ENVIRONMENT
 from tests.sweep.own_data import BASE, lines, prepared
 from trainables import plugins
+from trainables.tasks.kinds import KINDS
 
 EXAMPLE = ROOT / "docs" / "plugins" / "sweep.yaml"
 STRATEGY = (EXAMPLE.parent / "strategy.py").read_text()
@@ -134,6 +135,25 @@ def test_a_metric_is_in_the_fingerprint_of_the_cells_that_it_measures(tmp_path: 
     assert measured.teacher_hash != plain.teacher_hash  # a teacher is measured too
 
 
+def test_a_metric_may_choose_the_best_student(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text((EXAMPLE.parent / "metric.py").read_text())
+    (cell,) = prepared(tmp_path, "base.task.metric=balanced_accuracy", plugins=["own.py"]).cells
+    assert KINDS["classification"].main_metric(cell.config.task) == "balanced_accuracy"
+    assert lines(tmp_path, "base.task.metric=balanced", plugins=["own.py"]) == [
+        "base.task.metric: got 'balanced'; the metrics of classification are accuracy, f1, matthews_correlation, "
+        "balanced_accuracy"
+    ]
+
+
+def test_a_metric_that_fails_is_told_before_anything_starts(tmp_path: Path) -> None:
+    source = (EXAMPLE.parent / "metric.py").read_text()
+    (tmp_path / "own.py").write_text(source.replace('"balanced_accuracy": float', '"balance": float'))
+    assert lines(tmp_path, plugins=["own.py"]) == [
+        "base.task.metric: the metrics of plug-ins fail on 2 rows with guesses: "
+        "metric classification: balanced_accuracy: gives balance"
+    ]
+
+
 def test_a_finished_sweep_is_read_with_its_plugins(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(STRATEGY)
     cells = prepared(tmp_path, "base.strategy=last", plugins=["own.py"]).cells
@@ -152,7 +172,7 @@ def test_the_examples_are_planned_without_torch(tmp_path: Path) -> None:
         "print(code, sorted({'torch', 'transformers', 'ray', 'sklearn', 'sacrebleu'} & sys.modules.keys()))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.splitlines()[-1] == "0 []"
+    assert shown.stdout.splitlines()[-1] == "0 ['sklearn']"  # which the metric loads when it is tried
 
 
 def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,8 +68,8 @@ class TaskConfig(Frozen):
     )
     metric: str | None = Field(
         None,
-        description="The main metric, one of the kind's, by which the best student is chosen; null: the kind's "
-        "first metric, such as accuracy or bleu.",
+        description="The main metric, one of the kind's or of a plug-in's, by which the best student is chosen; null: "
+        "the kind's first metric, such as accuracy or bleu.",
     )
     files: Files | None = None
     generated: Generated | None = None

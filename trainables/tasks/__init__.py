@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from trainables import own_metrics
 from trainables.errors import InputError, Problem
 from trainables.tasks.generators import generated
 from trainables.tasks.kinds import KINDS
@@ -33,8 +34,7 @@ def check(task: TaskConfig) -> list[Problem]:
         return [Problem("kind", f"got {task.kind!r}; expected one of {', '.join(KINDS)}")]
     kind = KINDS[task.kind]
     problems = kind.check(task)
-    if task.metric is not None and task.metric not in kind.metrics:
-        problems.append(
-            Problem("metric", f"got {task.metric!r}; the metrics of {kind.name} are {', '.join(kind.metrics)}")
-        )
+    metrics = (*kind.metrics, *own_metrics.names(kind.name))
+    if task.metric is not None and task.metric not in metrics:
+        problems.append(Problem("metric", f"got {task.metric!r}; the metrics of {kind.name} are {', '.join(metrics)}"))
     return problems

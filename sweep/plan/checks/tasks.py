@@ -9,6 +9,7 @@ from sweep.records.revisions import Revisions
 from trainables.config import TaskConfig
 from trainables.errors import InputError, Problem, raise_all
 from trainables.tasks import check, read
+from trainables.tasks.guessing import metric_problems
 from trainables.tasks.hub import is_folder
 from trainables.tasks.rows import Data
 
@@ -46,7 +47,7 @@ class Tasks:
                 raise InputError(problems)
             return None
         data = read(self.revisions.pinned(task))
-        raise_all(split_problems(task, data))
+        raise_all(split_problems(task, data) + metric_problems(task, data))
         return data
 
     def _stands_alone(self, task: TaskConfig) -> bool:

@@ -17,6 +17,7 @@ from sweep.report.__main__ import main
 from sweep.report.report import Report
 from tests.sweep.finished import BART, BERT, NOT_FINITE, finished_sweep
 from trainables.errors import InputError
+from trainables.own_metrics import METRICS, Metric
 
 
 class Page(HTMLParser):
@@ -103,6 +104,23 @@ def test_the_leaderboard_comes_first_and_names_every_axis(storage: Storage) -> N
     best = cells[0]
     words = f"Best: {best[1]} · {best[2]} · s{best[4]} · lr={best[3]}: validation {best[5]}, test {best[6]}"
     assert f'<p class="best">{words} of the teacher&#39;s 0.900.' in html
+
+
+def test_the_metrics_of_plugins_have_columns(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "own", Metric("classification", ("own",), lambda *_: {}))
+    sweep = finished_sweep(storage, {"tiny-bert": BERT}, inits=["random"])
+    records = Records(storage)
+    for number, cell in enumerate(sweep.cells):
+        result = records.cell(cell.fingerprint).result()
+        assert result is not None
+        metrics = {**result.metrics, "test/own": number / 8}
+        storage.write(
+            records.cell(cell.fingerprint).manifest_path, result.model_copy(update={"metrics": metrics}).dump()
+        )
+    head, *lines = Page(written(storage, sweep)).rows
+    place = head.index("test own")
+    values = [line[place] for line in lines if line[0].isdecimal()]
+    assert sorted(values) == ["0.000", "0.125", "0.250", "0.375", "0.500"]
 
 
 def test_the_page_stands_alone(storage: Storage) -> None:

@@ -131,6 +131,10 @@ class Kind(ABC, Generic[R]):
         return [self.score([row], [each])[self.metrics[0]] for row, each in zip(rows, predicted, strict=True)]
 
     @abstractmethod
+    def guesses(self, rows: Sequence[R]) -> list[Any]:
+        """The predictions of a model that knows nothing of the rows, in the form that `score` takes."""
+
+    @abstractmethod
     def chance(self, rows: Sequence[R], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of a model that knows nothing."""
 

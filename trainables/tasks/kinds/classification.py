@@ -93,8 +93,11 @@ class Classification(SequenceKind[ClassificationRow]):
         """1 for the right class, else 0."""
         return [float(row.label == each) for row, each in zip(rows, predicted, strict=True)]
 
+    def guesses(self, rows: Sequence[ClassificationRow]) -> list[int]:
+        """The commonest class for each row."""
+        labels = self.references(rows)
+        return [max(sorted(set(labels)), key=labels.count)] * len(rows)
+
     def chance(self, rows: Sequence[ClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of a model that always predicts the commonest class."""
-        labels = self.references(rows)
-        commonest = max(sorted(set(labels)), key=labels.count)
-        return self.score(rows, [commonest] * len(rows), classes)
+        return self.score(rows, self.guesses(rows), classes)

@@ -98,6 +98,10 @@ class Generation(LanguageModelKind[GenerationRow]):
 
         return [sentence_bleu(each, list(row.references)).score for row, each in zip(rows, predicted, strict=True)]
 
+    def guesses(self, rows: Sequence[GenerationRow]) -> list[str]:
+        """No text."""
+        return [""] * len(rows)
+
     def chance(self, rows: Sequence[GenerationRow], classes: Sequence[str] = ()) -> dict[str, float]:
         return dict.fromkeys(self.metrics, 0.0)
 

@@ -100,6 +100,10 @@ class MultipleChoice(LanguageModelKind[MultipleChoiceRow]):
             normalised += _first_best(per_character) == row.label
         return {"accuracy": plain / len(rows), "accuracy_norm": normalised / len(rows)}
 
+    def guesses(self, rows: Sequence[MultipleChoiceRow]) -> list[list[float]]:
+        """The same log-likelihood for every choice."""
+        return [[0.0] * len(row.choices) for row in rows]
+
     def chance(self, rows: Sequence[MultipleChoiceRow], classes: Sequence[str] = ()) -> dict[str, float]:
         """The mean of 1 / (number of choices) over the rows."""
         return dict.fromkeys(self.metrics, sum(1 / len(row.choices) for row in rows) / len(rows))

@@ -102,6 +102,10 @@ class QuestionAnswering(LanguageModelKind[QuestionRow]):
             "f1": sum(max(word_f1(answer, text) for answer in right) for right, text in pairs) / len(rows),
         }
 
+    def guesses(self, rows: Sequence[QuestionRow]) -> list[str]:
+        """No answer."""
+        return [""] * len(rows)
+
     def chance(self, rows: Sequence[QuestionRow], classes: Sequence[str] = ()) -> dict[str, float]:
         return dict.fromkeys(self.metrics, 0.0)
 

@@ -93,6 +93,11 @@ class Regression(SequenceKind[RegressionRow]):
         """The squared error, since a correlation needs many rows; lower is better."""
         return [(row.label - each) ** 2 for row, each in zip(rows, predicted, strict=True)]
 
+    def guesses(self, rows: Sequence[RegressionRow]) -> list[float]:
+        """The mean number for each row."""
+        labels = self.references(rows)
+        return [sum(labels) / len(labels)] * len(rows)
+
     def chance(self, rows: Sequence[RegressionRow], classes: Sequence[str] = ()) -> dict[str, float]:
         """The metrics of a model that gives every row the same number."""
         return dict.fromkeys(self.metrics, 0.0)

@@ -156,11 +156,15 @@ class TokenClassification(Kind[TokenClassificationRow]):
             for row, each in zip(rows, predicted, strict=True)
         ]
 
-    def chance(self, rows: Sequence[TokenClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
-        """The metrics of a model that gives every word the commonest class."""
+    def guesses(self, rows: Sequence[TokenClassificationRow]) -> list[list[int]]:
+        """The commonest class for each word."""
         counts = Counter(label for row in rows for label in row.labels)
         commonest = max(sorted(counts), key=counts.__getitem__)
-        return self.score(rows, [[commonest] * len(row.words) for row in rows], classes)
+        return [[commonest] * len(row.words) for row in rows]
+
+    def chance(self, rows: Sequence[TokenClassificationRow], classes: Sequence[str] = ()) -> dict[str, float]:
+        """The metrics of a model that gives every word the commonest class."""
+        return self.score(rows, self.guesses(rows), classes)
 
     def pipeline(self, form: Form) -> str:
         return "token-classification"
