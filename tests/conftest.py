@@ -14,6 +14,7 @@ SWEEPS = (
     "test_paper",
     "test_plugins",
     "test_kinds",
+    "test_walk",
     "test_reuse",
     "test_gpu_cluster",
     "test_no_gpu",

@@ -40,6 +40,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_teacher(tmp_path / "teacher", num_hidden_layers=6, max_position_embeddings=512)
     (tmp_path / "sweep.yaml").write_text((ROOT / "sweep" / "templates" / "example.yaml").read_text())
     (tmp_path / "films.yaml").write_text(next(text for page, text in pages.blocks("yaml") if page == "README.md"))
+    (tmp_path / "trec.yaml").write_text(next(text for page, text in pages.blocks("yaml") if page == "docs/walk.md"))
+    for split in ("train", "test"):
+        lines = [f"{row['text']},{row['label']}" for row in rows_of(split) * 10]
+        lines = [f"{number} {line}" for number, line in enumerate(lines)]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["question,label", *lines]))
     (tmp_path / "my_strategy.py").symlink_to(ROOT / "docs" / "plugins" / "strategy.py")
     for name in ("sweep", "docs", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)

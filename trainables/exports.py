@@ -137,10 +137,15 @@ def _measured(evaluator: OnnxEvaluator, model: PreTrainedModel, data: Data, file
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Without what the exporter and the quantisation say of themselves, of which a user can change nothing."""
+    """Without what the exporter and the quantisation say of themselves, of which a user can change nothing.
+
+    onnxruntime calls `logging.warning`, which gives a root logger without a handler one that prints for good.
+    """
     names = ("", "torch.onnx", "onnxscript", "onnx_ir", "torch.export")
     loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
+    silent = logging.NullHandler()
+    logging.root.addHandler(silent)
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
@@ -148,5 +153,6 @@ def _quiet() -> Generator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        logging.root.removeHandler(silent)
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
