@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -42,6 +43,14 @@ def test_one_line_per_teacher_and_per_shape_of_its_students(storage: Storage) ->
         same = [row for row in ranked(report.rows) if row.model == "tiny-bert" and row.size == size_of(depth)]
         assert line.row == same[0]
         assert line.size == size_of(depth)
+
+
+def test_the_fastest_measurement_of_a_shape_is_that_of_all(storage: Storage) -> None:
+    rows = Report.of(storage, finished_sweep(storage, {"tiny-bert": BERT}, depths=(2,), inits=["random"])).rows
+    speeds = iter([{1: 30.0, 32: 400.0}, {1: 20.0, 32: 700.0}, {1: 10.0}, {1: 10.0}, {1: 10.0}])
+    timed = [replace(row, size=replace(size_of(2), examples_per_second=next(speeds))) for row in rows[1:]]
+    _, line = size_lines([rows[0], *timed])
+    assert line.size == replace(size_of(2), examples_per_second={1: 30.0, 32: 700.0})
 
 
 def test_the_page_has_them_with_a_picture_of_the_score_against_each(storage: Storage) -> None:
