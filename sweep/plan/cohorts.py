@@ -102,12 +102,13 @@ class Cohorts:
     def _parts(self, pool: Sequence[Cell], size: int) -> list[Cohort]:
         """A pool in as few parts of at most `size` as fit, with about the same cost."""
         for num_parts in range(-(-len(pool) // size), len(pool) + 1):
-            parts = self._balanced(pool, num_parts)
+            parts = self._balanced(pool, num_parts, size)
             if all(map(self.fits, parts)):
                 return parts
         return [(cell,) for cell in pool]
 
-    def _balanced(self, pool: Sequence[Cell], num_parts: int) -> list[Cohort]:
+    def _balanced(self, pool: Sequence[Cell], num_parts: int, size: int) -> list[Cohort]:
+        """The expensive cells first, each goes to the cheapest part that has fewer than `size` cells."""
         if num_parts == 1:
             return [tuple(pool)]
         parts: list[list[Cell]] = [[] for _ in range(num_parts)]
@@ -115,7 +116,8 @@ class Cohorts:
         for cell in sorted(pool, key=lambda cell: -self.costs.get(cell.fingerprint, Cost()).own):
             load, index = heapq.heappop(loads)
             parts[index].append(cell)
-            heapq.heappush(loads, (load + self.costs.get(cell.fingerprint, Cost()).own, index))
+            if len(parts[index]) < size:
+                heapq.heappush(loads, (load + self.costs.get(cell.fingerprint, Cost()).own, index))
         order = {cell.fingerprint: index for index, cell in enumerate(pool)}
         return [tuple(sorted(part, key=lambda cell: order[cell.fingerprint])) for part in parts]
 

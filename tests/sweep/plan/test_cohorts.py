@@ -45,6 +45,11 @@ def test_a_number_is_the_most_cells_of_a_cohort() -> None:
     assert sizes(Cohorts({}).divide(cells(3), {}, 2, 1)) == [1, 1, 1]
 
 
+def test_cheap_cells_beside_an_expensive_one_are_no_larger_cohort() -> None:
+    costs = {"00": Cost(9, 1), "01": Cost(1, 1), "02": Cost(1, 1), "03": Cost(1, 1)}
+    assert sizes(Cohorts(costs).divide(cells(4), {}, 1, 2)) == [2, 2]
+
+
 def test_cohorts_fit_the_memory() -> None:
     cohorts = Cohorts({}, fits=lambda cohort: len(cohort) <= 3)
     assert sizes(cohorts.divide(cells(10), {}, 1, "auto")) == [3, 3, 2, 2]

@@ -145,7 +145,7 @@ def test_holm_against_a_hand_computed_family() -> None:
     assert holm([]) == []
 
 
-@settings(max_examples=20)  # statsmodels collects garbage in each call
+@settings(max_examples=5)  # statsmodels collects garbage in each call
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_as_in_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
