@@ -88,7 +88,7 @@ def test_the_walk_has_a_plan_a_sweep_and_answers(walk: Walk) -> None:
     for shown in (sweep, show):
         assert {"onnx/model.onnx", "onnx/model_int8.onnx", "itself"} <= set(shown.split())
     assert (walk.folder / "new.answers.jsonl").is_file()
-    assert "5 rows" in predict
+    assert predict == "Wrote 5 answers to new.answers.jsonl.\n"
 
 
 def test_both_forms_stand_beside_the_best_student(walk: Walk) -> None:
