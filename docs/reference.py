@@ -101,8 +101,8 @@ class Config:
 
     def names(self, field: Json) -> Iterator[str]:
         """The blocks that the value of a field may be."""
-        for part in (field, *field.get("anyOf", [])):
-            if "$ref" in part:
+        for part in (field, *field.get("anyOf", []), field.get("additionalProperties", {})):
+            if isinstance(part, dict) and "$ref" in part:
                 yield part["$ref"].rpartition("/")[2]
 
     def values(self, field: Json, path: str) -> str:
@@ -113,6 +113,8 @@ class Config:
             return ", or ".join(self.values(part, path) for part in field["anyOf"])
         if "enum" in field:
             return listed(field["enum"])
+        if "type" not in field:
+            return "value"
         if field["type"] == "array":
             return f"list of {self.values(field['items'], path)}s"
         bounds = [f"{sign} {field[name]}" for name, sign in BOUNDS.items() if name in field]

@@ -21,11 +21,12 @@ FLOORS = {
         "records",
         "plan verdict",
         "tracking",
+        "search",
         "report",
         "students",
         "jobs",
         "cluster",
-        "sweep_run",
+        "search_run sweep_run",
         "conduct",
         "run ui verbs",
         "cli",
@@ -117,7 +118,7 @@ def test_a_package_imports_nothing_by_itself() -> None:
         "new = set(sys.modules) - known\n"
         "print(sorted(name for name in new if name.split('.')[0] not in sys.stdlib_module_names))\n"
         "from sweep import load_angles, load_results\n"
-        "print([name for name in ('torch', 'transformers', 'ray', 'mlflow') if name in sys.modules])"
+        "print([name for name in ('torch', 'transformers', 'ray', 'mlflow', 'optuna') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['sweep', 'trainables']\n[]\n"

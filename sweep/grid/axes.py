@@ -21,7 +21,7 @@ def axis_problems(part: Part) -> tuple[set[str], list[Problem]]:
             problems.append(Problem(path, f"got an axis that is not a field; {_guess(key)}"))
         elif not values:
             problems.append(Problem(path, "got []; give at least one value"))
-        problems += _duplicates(path, values) + _base_conflicts(part, key)
+        problems += duplicates(path, values) + _base_conflicts(part, key)
     return invalid, problems
 
 
@@ -30,7 +30,7 @@ def _guess(key: str) -> str:
     return f"did you mean axes.{similar}?" if similar else guess(key, TRIAL_FIELDS)
 
 
-def _duplicates(path: str, values: list[Any]) -> list[Problem]:
+def duplicates(path: str, values: list[Any]) -> list[Problem]:
     first: dict[str, int] = {}
     problems: list[Problem] = []
     for index, value in enumerate(values):

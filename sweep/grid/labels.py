@@ -19,8 +19,13 @@ def strategy_label(strategy: Strategy) -> str:
 
 def cell_label(config: TrialConfig, *, with_task: bool = True) -> str:
     """`bert · sst2 · forward · random · s0`"""
+    return f"{group_label(config, with_task=with_task)} · s{config.seed}"
+
+
+def group_label(config: TrialConfig, *, with_task: bool = True) -> str:
+    """`bert · sst2 · forward · random`"""
     task = [config.task.name] if with_task else []
-    return " · ".join([config.model.name, *task, strategy_label(config.strategy), config.init, f"s{config.seed}"])
+    return " · ".join([config.model.name, *task, strategy_label(config.strategy), config.init])
 
 
 def teacher_label(config: TrialConfig) -> str:

@@ -51,12 +51,18 @@ def cell_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
 
     The label has no task if the sweep has only one.
     """
+    return _labels(configs, labels.cell_label)
+
+
+def group_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:
+    """The label of each group of a sweep, one config each: `bert · sst2 · forward · random · blocks=2`."""
+    return _labels(configs, labels.group_label)
+
+
+def _labels(configs: Mapping[str, TrialConfig], label: Callable[..., str]) -> dict[str, str]:
     has_tasks = len({config.task.name for config in configs.values()}) > 1
     suffixes = _suffixes(configs, cell_fields)
-    return {
-        key: " · ".join([labels.cell_label(config, with_task=has_tasks), *suffixes[key]])
-        for key, config in configs.items()
-    }
+    return {key: " · ".join([label(config, with_task=has_tasks), *suffixes[key]]) for key, config in configs.items()}
 
 
 def short_labels(configs: Mapping[str, TrialConfig]) -> dict[str, str]:

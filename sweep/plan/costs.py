@@ -159,7 +159,8 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
     open_teachers = [group[0] for key, group in groups.items() if plan.teacher_states[key] != "done"]
     resources = checked.config.resources
     if resources.gpus and sizes:
-        console.print(Text(_hours(open_cells, open_teachers, resources)), soft_wrap=True)
+        trials = [(sizes[key], number) for key, number in plan.trials.items() if key in sizes]
+        console.print(Text(_hours(open_cells, open_teachers, trials, resources)), soft_wrap=True)
         note = "" if resources.gpu_gb else "; resources.gpu_gb is not given, so a plan refuses nothing"
         console.print(Text(f"GPU memory of a trial, at most{note}:"), soft_wrap=True)
         for need in needs(sizes.values()):
@@ -170,11 +171,19 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
         console.print(Text(f"without {', '.join(unknown)}: the family does not say what its parameters are"))
 
 
-def _hours(cells: Iterable[CellSizes], teachers: Iterable[CellSizes], resources: Resources) -> str:
+def _hours(
+    cells: Iterable[CellSizes],
+    teachers: Iterable[CellSizes],
+    trials: Iterable[tuple[CellSizes, int]],
+    resources: Resources,
+) -> str:
     tflops = resources.gpu_tflops
     of_cells = sum(hours(cell_operations(cell), tflops) for cell in cells)
     of_teachers = sum(hours(teacher_operations(cell), tflops) for cell in teachers)
-    total, parts = _number(of_cells + of_teachers), f"teachers {_number(of_teachers)}, cells {_number(of_cells)}"
+    of_candidates = sum(number * hours(cell_operations(cell), tflops) for cell, number in trials)
+    costs = {"teachers": of_teachers, "candidates": of_candidates, "cells": of_cells}
+    total = _number(sum(costs.values()))
+    parts = ", ".join(f"{name} {_number(cost)}" for name, cost in costs.items() if cost or name != "candidates")
     rate = f"{tflops:g}" if tflops else f"{TFLOPS:g}, 40% of an A100's"
     return f"GPU hours: about {total} at most ({parts}; TFLOPs: {rate})"
 

@@ -47,6 +47,10 @@ def estimate(checked: Checked, plan: Plan) -> str:
         for key in open_cells
         if key in all_sizes
     )
+    for key, num_candidates in plan.trials.items():
+        if key in all_sizes:
+            rate = _rate(known, plan.cells[key].teacher_hash)
+            seconds += num_candidates * cell_operations(all_sizes[key]) * rate
     for teacher, cell in plan.teacher_cells.items():
         if plan.teacher_states[teacher] != "done" and cell.fingerprint in all_sizes:
             seconds += teacher_operations(all_sizes[cell.fingerprint]) * _rate(known, teacher)

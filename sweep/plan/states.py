@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rich import box
@@ -20,9 +20,15 @@ from sweep.records import checkpoints
 from sweep.records.records import Records, State
 from trainables.config import TrialConfig
 
-Known = State | Literal["unknown"]
-"""The state of a cell or teacher; unknown if its data or its teacher was not looked up."""
-WORDS: dict[Known, str] = {"done": "done", "failed": "failed", "missing": "to do", "unknown": "not looked up"}
+Known = State | Literal["unknown", "waiting"]
+"""The state of a cell or teacher; unknown if its data or its teacher was not looked up, waiting before its search."""
+WORDS: dict[Known, str] = {
+    "done": "done",
+    "failed": "failed",
+    "missing": "to do",
+    "unknown": "not looked up",
+    "waiting": "after the search",
+}
 
 
 @dataclass(frozen=True)
@@ -40,17 +46,21 @@ class Plan:
     steps: Mapping[str, int]
     """Fingerprint or hash -> the step at which a cell or teacher that was cut off continues."""
 
+    trials: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Fingerprint of a cell -> the candidates of its group that a search has still to train."""
+
     @classmethod
-    def of(cls, checked: Checked, records: Records) -> Plan:
+    def of(cls, checked: Checked, records: Records, waiting: Collection[str] = ()) -> Plan:
+        """The plan of the cells; those of `waiting`, by fingerprint, get their settings from a search first."""
         cells = {cell.fingerprint: cell for cell in checked.cells}
         teacher_cells: dict[str, Cell] = {}
         for cell in cells.values():
             teacher_cells.setdefault(cell.teacher_hash, cell)
         cell_states: dict[str, Known] = {
-            key: "unknown" if _unknown(cell) else records.cell(key).state() for key, cell in cells.items()
+            key: "waiting" if key in waiting else _state_of(cell, records) for key, cell in cells.items()
         }
         teacher_states: dict[str, Known] = {
-            key: "unknown" if _unknown(cell) else records.teacher(key).state() for key, cell in teacher_cells.items()
+            key: "unknown" if is_unknown(cell) else records.teacher(key).state() for key, cell in teacher_cells.items()
         }
         open_records = [records.cell(key) for key in _to_run(cell_states, True)]
         open_records += [records.teacher(key) for key in _to_run(teacher_states, True)]
@@ -64,6 +74,16 @@ class Plan:
             {record.identity: step for record in open_records if (step := checkpoints.last_step(record))},
         )
 
+    @property
+    def settled(self) -> list[Cell]:
+        """The cells that wait for no search."""
+        return [cell for key, cell in self.cells.items() if self.cell_states[key] != "waiting"]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no cell waits for a search."""
+        return len(self.settled) == len(self.cells)
+
     def cells_to_run(self, *, retry_failed: bool) -> list[Cell]:
         """The cells without a result; cells that failed by themselves only with `retry_failed`."""
         return [self.cells[key] for key in _to_run(self.cell_states, retry_failed)]
@@ -74,7 +94,12 @@ class Plan:
         return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed) if key in hashes]
 
 
-def _unknown(cell: Cell) -> bool:
+def _state_of(cell: Cell, records: Records) -> Known:
+    return "unknown" if is_unknown(cell) else records.cell(cell.fingerprint).state()
+
+
+def is_unknown(cell: Cell) -> bool:
+    """Whether the cell's data or teacher was not looked up, so that its fingerprint is a placeholder."""
     return cell.data.startswith(NOT_LOOKED_UP) or cell.teacher_hash.startswith(NOT_LOOKED_UP)
 
 

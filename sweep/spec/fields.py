@@ -41,6 +41,8 @@ def _models_at(models: Iterable[type[BaseModel]], path: Iterable[str | int]) -> 
     models = list(models)
     for key in path:
         fields = [model.model_fields[str(key)] for model in models if key in model.model_fields]
+        if not fields:
+            continue  # an index of a list of models, or a key of a mapping of them
         models = [inner for field in fields for inner in models_in(field.annotation)]
     return models
 
@@ -68,6 +70,24 @@ def is_field(path: str) -> bool:
     return path in known or any(known.get(parent, False) for parent in parents)
 
 
+def is_whole(path: str) -> bool:
+    """Whether the field at the dotted path takes whole numbers and no others."""
+    *block, name = path.split(".")
+    leaves = {
+        leaf
+        for model in _models_at([TrialConfig], block)
+        if name in model.model_fields
+        for leaf in _leaves(model.model_fields[name].annotation)
+    }
+    return int in leaves and float not in leaves
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    """The types that a union or an annotated type stands for."""
+    parts = get_args(annotation)
+    return [leaf for part in parts for leaf in _leaves(part)] if parts else [annotation]
+
+
 def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
     """The known name closest to the word; None if no name is as close as `likeness`, of 1 for the same name."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)), None)
@@ -81,8 +101,10 @@ def guess(word: str, known: Iterable[str], inside: Iterable[str] = ()) -> str:
     """
     names = sorted(known)
     elsewhere = [f"base.{path}" for path in _named(word, trial_fields()) if not path.startswith("strategy.")]
+    # A key of a search is meant only where no field of the trial config has its name.
+    below = [path for path in _named(word, inside) if not (elsewhere and path.startswith("search."))]
     near = (
-        min(_named(word, inside), key=len, default=None)
+        min(below, key=len, default=None)
         or nearest(word, names, LIKE)
         or min(elsewhere, key=len, default=None)
         or nearest(word, names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sweep.spec.fields import trial_fields
+from sweep.spec.search import is_searchable
 from sweep.spec.sweep import SweepConfig
 from trainables.builtin import MODELS, TASKS
 from trainables.config import TrialConfig
@@ -28,6 +29,8 @@ def schema() -> dict[str, Any]:
         "properties": {path: {"type": "array", "minItems": 1, "items": _items(path, parts)} for path in trial_fields()},
     }
     parts |= sweep.pop("$defs")
+    searched = {path: {"$ref": "#/$defs/Span"} for path in trial_fields() if is_searchable(path)}
+    parts["Search"]["properties"]["fields"] |= {"properties": searched}
     for owner in (sweep, parts["PartSweep"]):
         owner["properties"]["base"] |= {"$ref": "#/$defs/TrialConfig"}
         owner["properties"]["axes"] |= axes

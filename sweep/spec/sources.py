@@ -12,6 +12,7 @@ from sweep.spec.messages import Path as KeyPath
 from sweep.spec.messages import dotted, quote
 from sweep.spec.overlay import assign, merge
 from sweep.spec.reading import read_yaml
+from sweep.spec.search import Span
 from trainables.errors import InputError, Problem
 from trainables.tasks.fields import has_lone_surrogate
 
@@ -92,9 +93,19 @@ def _texts(content: Any, above: KeyPath) -> Iterator[tuple[KeyPath, str]]:
             yield from _texts(value, (*above, key))
 
 
+def _keys(key: str) -> list[str]:
+    """The keys of an override. An axis or a searched field is named by a dotted path, which is one key."""
+    if key.startswith("axes."):
+        return key.split(".", 1)
+    if not key.startswith("search.fields."):
+        return key.split(".")
+    field = key.removeprefix("search.fields.")
+    path, _, last = field.rpartition(".")
+    return ["search", "fields", *([path, last] if path and last in Span.model_fields else [field])]
+
+
 def _override(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    # An axis is named by a dotted path, so everything after `axes.` is one key.
-    path = key.split(".", 1) if key.startswith("axes.") else key.split(".")
+    path = _keys(key)
     setting: Any = absolute(assign({}, path, value), Path.cwd())
     for step in path:
         setting = setting[step]

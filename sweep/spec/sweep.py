@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sweep.spec.messages import NEEDED, Fault, problems
 from sweep.spec.partly import read_partly
+from sweep.spec.search import Search
 from sweep.spec.sources import DEMO, read_sources
 from sweep.spec.verdict import VerdictSettings
 from trainables import plugins
@@ -93,6 +94,9 @@ class SweepConfig(Frozen):
         default=[],
         description="Part sweeps as a list, or by name so that a profile or an override can change one of them. "
         "A cell that several of them share runs once.",
+    )
+    search: Search | None = Field(
+        default=None, description="Tunes fields for each group of cells by a study of Optuna; null: no search."
     )
     profiles: dict[str, dict[str, Any]] = Field(default={}, description="Name -> overrides, chosen by profile=NAME.")
     plugins: list[str] = Field(

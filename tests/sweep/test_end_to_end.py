@@ -157,7 +157,7 @@ def test_an_interrupt_ends_with_130_and_the_same_command_goes_on(tmp_path: Path)
 def test_a_plan_and_an_error_import_no_engine() -> None:
     code = (
         "import sys; from sweep.run import main; codes = main(['--plan']), main(['base.x=1']); "
-        "print(codes, [name for name in ('torch', 'transformers', 'ray', 'mlflow') if name in sys.modules])"
+        "print(codes, [name for name in ('torch', 'transformers', 'ray', 'mlflow', 'optuna') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "(0, 2) []", done.stdout + done.stderr

@@ -5,12 +5,14 @@ Each data set and each model is checked once, not once per cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from sweep.grid.cells import Cell, Draft, draft
 from sweep.grid.fingerprint import fingerprint, hash_teacher
+from sweep.grid.space import corner_drafts, corners, search_problems, with_values
 from sweep.plan.checks.exports import export_problems
 from sweep.plan.checks.memory import memory_problems
 from sweep.plan.checks.models import Models
@@ -35,12 +37,27 @@ class Checked:
 
     config: SweepConfig
     cells: list[Cell]
+    """The cells of the grid; under a search, their searched fields have no settled values."""
     data: dict[str, Data]
     """By `Cell.data`; without the data that a plan did not look up."""
     teacher_sources: dict[str, TeacherSource]
     """By `Cell.teacher_hash`."""
     revisions: Revisions
     """The commits of the hub's data sets; they are stored when the sweep starts."""
+
+    def of(self, cells: Iterable[Cell]) -> Checked:
+        """The same sweep with other cells, whose data and teachers are among those of its own."""
+        return replace(self, cells=_distinct(cells))
+
+    def largest(self) -> Iterator[CellSizes]:
+        """The sizes of the cells, also with the ends of searched ranges and with searched choices: these must fit."""
+        yield from self.sizes().values()
+        fields = self.config.search.fields if self.config.search else {}
+        values = [{path: corner.value} for path, span in fields.items() for corner in corners(path, span)]
+        for cell, setting in product(self.cells, values):
+            source, data = self.teacher_sources[cell.teacher_hash], self.data.get(cell.data)
+            if changed := sizes(with_values(cell.config, setting), source, data):
+                yield changed
 
     def sizes(self) -> dict[str, CellSizes]:
         """The sizes of the cells by fingerprint, without cells whose family does not declare its parameters."""
@@ -67,6 +84,9 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     # An invalid value has its problem already, and the default in its place may cause others.
     invalid = [problem.path for problem in grid_problems]
     problems += [problem for problem in checks if not any(is_same_field(problem.path, path) for path in invalid)]
+    search = _search_problems(config, drafts, tasks, models)
+    known = [problem.path for problem in problems]
+    problems += [problem for problem in search if not any(is_same_field(problem.path, path) for path in known)]
     valid = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
     problems += _two_names(valid)
     problems += export_problems(config, (cell for _, cell in valid))
@@ -81,8 +101,22 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
         checked.teacher_sources[cell.teacher_hash] = teacher_source
         if data is not None:
             checked.data[cell.data] = data
-    raise_all(memory_problems(checked.sizes().values(), config.resources))
+    raise_all(memory_problems(checked.largest(), config.resources))
     return checked
+
+
+def _search_problems(config: SweepConfig, drafts: Sequence[Draft], tasks: Tasks, models: Models) -> list[Problem]:
+    """The problems of a search, with those that the ends of its ranges and its choices have with the models."""
+    if config.search is None:
+        return []
+    if problems := search_problems(config.search, drafts):
+        return problems
+    for each in drafts:
+        known = models.check(each, tasks.data(each))
+        for where, corner, changed in corner_drafts(config.search, [each]):
+            new = [problem for problem in models.check(changed, tasks.data(changed)) if problem not in known]
+            problems += [Problem(where, f"got {quote(corner.value)}; {problem}") for problem in new]
+    return problems
 
 
 def _cell(each: Draft, tasks: Tasks, models: Models, gpus: float) -> Cell | None:

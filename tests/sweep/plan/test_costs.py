@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,13 @@ def test_a_plan_shows_what_it_costs(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert cell.startswith("  own on words 1.6 GB: ")
     assert same == storage
     assert shown(tmp_path, capsys, "resources.gpus=1", "resources.gpu_gb=80")[1] == "GPU memory of a trial, at most:"
+
+
+def test_a_plan_shows_what_the_candidates_of_a_search_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked = prepare(write_all(tmp_path), [f"storage={tmp_path}/runs", "resources.gpus=1"], look_up=False)
+    plan = Plan.of(checked, Records(Storage(checked.config.storage_url)))
+    (cell,) = plan.cells
+    costs.show(checked, replace(plan, trials={cell: 1000}), Console(width=60))
+    parts = re.search(r"candidates ([\d.e+-]+), cells ([\d.e+-]+)", capsys.readouterr().out)
+    assert parts
+    assert float(parts[1]) == pytest.approx(1000 * float(parts[2]))

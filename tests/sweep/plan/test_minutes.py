@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,15 @@ def test_nothing_is_said_where_nothing_is_to_do(tmp_path: Path) -> None:
         finish(checked, records, number, seconds=600)
     checked, plan, _ = planned(tmp_path)
     assert minutes.estimate(checked, plan) == ""
+
+
+def test_the_candidates_of_a_search_count(tmp_path: Path) -> None:
+    """Nine candidates and two cells like the one that took ten minutes, and their teacher."""
+    checked, _, records = planned(tmp_path)
+    finish(checked, records, 0, seconds=600)
+    checked, plan, _ = planned(tmp_path)
+    cell = checked.cells[1].fingerprint
+    sizes = checked.sizes()[cell]
+    teacher = 600 * teacher_operations(sizes) / cell_operations(sizes)
+    duration = float(f"{((2 + 9) * 600 + teacher) / NUM_CPUS / 60:.2g}")
+    assert minutes.estimate(checked, replace(plan, trials={cell: 9})).startswith(f"about {duration:g} minutes ")

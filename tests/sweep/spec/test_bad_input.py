@@ -8,8 +8,8 @@ from tests.sweep.own_data import BASE, refused, write_all
 from trainables.builtin import TASKS
 
 KNOWN = (
-    "expected one of axes, base, failures, grids, keep, name, plugins, profiles, register, resources, storage, "
-    "students, tracking_required, tracking_uri, verdict"
+    "expected one of axes, base, failures, grids, keep, name, plugins, profiles, register, resources, search, "
+    "storage, students, tracking_required, tracking_uri, verdict"
 )
 
 pytestmark = pytest.mark.usefixtures("only_given_places")
@@ -77,7 +77,7 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("base.task.max_length=64", "base.task.max_length: got 64; the teacher reads at most 32 tokens"),
         ("resources.gpus=1.5", "resources.gpus: got 1.5; expected 0, a fraction below 1, or a whole number"),
         ("resources.cpus=0", "resources.cpus: got 0; expected at least 1"),
-        ("search=null", f"search: got an unknown key; {KNOWN}"),
+        ("searches=null", "searches: got an unknown key; did you mean search?"),
         ("cache={gb: 20}", f"cache: got an unknown key; {KNOWN}"),
         ("base.targets=live",
          "base.targets: got an unknown key; did you mean base.model.lora.teacher.targets?"),
