@@ -33,6 +33,8 @@ from sweep.report.labels import labels_of
 from sweep.report.report import Report
 from sweep.report.results import ResultRow
 from sweep.report.usage import SavedStudent
+from sweep.search.studies import Studies
+from sweep.search_run import SearchRun
 from sweep.spec.command import Command
 from sweep.spec.passwords import without_passwords, without_passwords_in
 from sweep.students import export, keep, published
@@ -42,10 +44,21 @@ from trainables import plugins
 logger = logging.getLogger(__name__)
 
 
-def run(checked: Checked, plan: Plan, options: Command, arguments: Sequence[str], console: Console) -> int:
-    """Carries out the plan; returns the exit status. Raises InputError only before anything has started."""
+def run(
+    checked: Checked,
+    plan: Plan,
+    options: Command,
+    arguments: Sequence[str],
+    console: Console,
+    studies: Studies | None = None,
+) -> int:
+    """Carries out the plan, after its search; returns the exit status.
+
+    Raises InputError only before anything has started.
+    """
     command = shlex.join(["python", "sweep/run.py", *map(without_passwords, arguments)])
-    conductor = Conductor(checked, plan, options, command, console)
+    search = SearchRun.of(checked.config, studies, console) if studies else None
+    conductor = Conductor(checked, plan, options, command, console, search)
     with interrupts.handled():
         try:
             return conductor.run()
@@ -68,6 +81,7 @@ class Conductor:
     options: Command
     command: str
     console: Console
+    search: SearchRun | None = None
     environment: SweepEnvironment = field(default_factory=environment.describe)
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """The contexts to leave when the sweep ends, for whatever reason."""
@@ -80,30 +94,79 @@ class Conductor:
         self.records = Records(self.storage)
         self.resources = self.config.resources
         self.sweep_run = SweepRun(self.config, self.plan, self.environment, self.storage, self.console)
+        self._know_candidates()
 
     def run(self) -> int:
-        retry = self.options.retry_failed
-        cells = self.plan.cells_to_run(retry_failed=retry)
-        teacher_cells = self.plan.teacher_cells_to_make(self.plan.cells.values(), retry_failed=retry)
-        if cells or teacher_cells:
+        is_complete = not self._to_run(self.plan) and not (self.search and self.search.studies.open_candidates)
+        if not is_complete:
             from sweep.jobs import gpus, work
 
             work.check_families(self.plan.cells.values())
             self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.options.address))
-            self.resources = gpus.check(self.config.resources, self.checked.sizes().values())
+            self.resources = gpus.check(self.config.resources, self.checked.largest())
         else:
             self.console.print(Text(f"nothing to run: {states.counts(self.plan)}"))
         self._start_tracking()
-        if cells or teacher_cells:
+        if not is_complete:
             if self.sweep_run.is_tracked and not published.is_loaded():
                 self.sweep_run.publisher = published.Publisher()
                 self.at_end.callback(self.sweep_run.publisher.close)
-            with terminal.LiveProgress(self.console) as progress, self.sweep_run.system_metrics():
-                self._compute(teacher_cells, cells, progress)
-        keep.students(self.config.keep, self.plan.cells.values(), self.records, self.config.name)
+            with self.sweep_run.system_metrics():
+                if self.search:
+                    self._tune(self.search)
+                self._carry_out(self.checked, self.plan)
+        if self.search:
+            self._drop_students(self.search)
+        if not self.plan.settled:
+            self._fail("No group has a chosen setting, so that there is no result to report.")
+            return 1
+        keep.students(self.config.keep, self.plan.settled, self.records, self.config.name)
         rows = self._report()
-        is_done = self.is_exported and all(row.status == "done" for row in rows)
+        is_done = self.plan.is_settled and self.is_exported and all(row.status == "done" for row in rows)
         return 0 if self.sweep_run.is_tracked and is_done else 1
+
+    def _fail(self, reason: str) -> None:
+        self.console.print(Text(reason, "red"), soft_wrap=True)
+        self.sweep_run.fill_missing()
+        self.sweep_run.fail(reason)
+
+    def _to_run(self, plan: Plan) -> tuple[list[Cell], list[Cell]] | None:
+        """The teachers to make and the cells to run of a plan; None if there are none."""
+        retry = self.options.retry_failed
+        teacher_cells = plan.teacher_cells_to_make(plan.cells.values(), retry_failed=retry)
+        cells = plan.cells_to_run(retry_failed=retry)
+        return (teacher_cells, cells) if teacher_cells or cells else None
+
+    def _tune(self, search: SearchRun) -> None:
+        """Carries out the rounds of the search, until every group has its setting or no round can end."""
+        while candidates := search.studies.open_candidates:
+            search.begin(candidates)
+            self._carry_out(*search.studies.round(self.checked))
+            has_ended = search.end()
+            self._know_candidates()
+            self._drop_students(search)
+            self._archive()
+            if not has_ended:
+                break
+        self.checked, self.plan = search.studies.plan(self.checked)
+        self.sweep_run.plan = self.plan
+
+    def _know_candidates(self) -> None:
+        """Lets MLflow know the cells of the search as candidates."""
+        if self.search:
+            candidates = self.search.studies.candidates
+            self.sweep_run.candidates = {candidate.cell.fingerprint: candidate for candidate in candidates}
+
+    def _drop_students(self, search: SearchRun) -> None:
+        """Deletes the students of candidates, of which only the scores are needed."""
+        candidates = [candidate.cell for candidate in search.studies.candidates]
+        keep.students("none", candidates, self.records, self.config.name)
+
+    def _carry_out(self, checked: Checked, plan: Plan) -> None:
+        """Makes what a plan lacks, with its progress on the terminal."""
+        if work := self._to_run(plan):
+            with terminal.LiveProgress(self.console) as progress:
+                self._compute(checked, plan, *work, progress)
 
     def interrupted(self) -> None:
         """Ends the workers first, so that none writes to a run that is ended after them."""
@@ -121,9 +184,15 @@ class Conductor:
             ),
         }
         self.sweep_run.open(artifacts)
-        joined(self._archive_entry(*self.sweep_run.ended_runs()), self.storage).store(self.storage)
+        self._archive()
+        if self.search:
+            self.search.write()
         self.at_end.enter_context(log.stored(self.storage, f"sweeps/{self.config.name}/logs/{log.start_name()}"))
         self._log_start()
+
+    def _archive(self) -> None:
+        """Stores what the sweep is, before any of its cells begins."""
+        joined(self._archive_entry(*self.sweep_run.ended_runs()), self.storage).store(self.storage)
 
     def _log_start(self) -> None:
         """Logs the command, where it runs, and the states and labels of teachers and cells."""
@@ -138,7 +207,14 @@ class Conductor:
         place = without_passwords(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
         logger.info("each attempt logs to %s/%s; attempts of teachers log below teachers/", place, log.FILE)
 
-    def _compute(self, teacher_cells: Sequence[Cell], cells: Sequence[Cell], progress: terminal.LiveProgress) -> None:
+    def _compute(
+        self,
+        checked: Checked,
+        plan: Plan,
+        teacher_cells: Sequence[Cell],
+        cells: Sequence[Cell],
+        progress: terminal.LiveProgress,
+    ) -> None:
         from sweep.jobs import room, work
         from sweep.jobs.attempts import Context
 
@@ -159,11 +235,11 @@ class Conductor:
         for cell in ready:
             states.declare(cell, self.records)
         jobs = [work.Job((cell,), (sweep_run.teacher_run(cell),)) for cell in teacher_cells]
-        cohorts = Cohorts.of_sizes(self.checked.sizes(), room.num_bytes(self.resources))
+        cohorts = Cohorts.of_sizes(checked.sizes(), room.num_bytes(self.resources))
         num_at_once = room.num_at_once(self.resources)
-        for cohort in cohorts.divide(ready, self.plan.steps, num_at_once, self.resources.cohort):
+        for cohort in cohorts.divide(ready, plan.steps, num_at_once, self.resources.cohort):
             jobs.append(work.Job(cohort, tuple(map(sweep_run.cell_run, cohort))))
-        num_late = work.make(jobs, self.config, context, self.checked.data, progress)
+        num_late = work.make(jobs, self.config, context, checked.data, progress)
         if num_late:  # their records are complete, so that nothing is lost
             self.console.print(Text(f"{num_late} runs were not tracked in time; they are tracked at the end"))
 
@@ -202,11 +278,14 @@ class Conductor:
             command=self.command,
             time=now(),
             environment=self.environment,
-            cells=tuple(self.plan.cells.values()),
+            cells=tuple(self.plan.settled),
             tracking_uri=without_passwords(self.config.tracking_address),
             experiment_id=experiment_id,
             keep=self.config.keep,
             verdict=self.config.verdict,
             runs=runs,
             plugins=plugins.active(),
+            searched=self.sweep_run.searched,
+            shared=self.search.shared() if self.search else (),
+            studies=self.search.archived() if self.search else (),
         )

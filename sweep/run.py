@@ -80,11 +80,20 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
 
     checked = checks.prepare(options.config, options.overrides, look_up=not options.plan)
     records = Records(Storage(checked.config.storage_url))
-    plan = states.Plan.of(checked, records)
+    studies = None
+    if search := checked.config.search:
+        from sweep.search.studies import Studies  # with Optuna
+
+        studies = Studies.of(search, checked.cells, records)
+        checked, plan = studies.plan(checked)
+    else:
+        plan = states.Plan.of(checked, records)
     logger.info("the plan of %s is: %s", checked.config.name, states.counts(plan))
     cuts.show(checked, console)
     if options.plan:
         states.show(plan, console, reasons.reasons(plan, records, checked.config.name))
+        if studies:
+            console.print(Text(studies.describe()), soft_wrap=True)
         costs.show(checked, plan, console)
         cohorts.show(checked, plan, console)
         if not checked.config.resources.gpus and (duration := minutes.estimate(checked, plan)):
@@ -93,11 +102,11 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
         return 0
     if options.remake_students:
         lost.forget(lost.fingerprints(checked.config, plan, records), records)
-        plan = states.Plan.of(checked, records)
+        plan = studies.plan(checked)[1] if studies else states.Plan.of(checked, records)
     # Ray, MLflow and torch take seconds to import, and neither a plan nor an error needs them.
     from sweep import conduct
 
-    status = conduct.run(checked, plan, options, arguments, console)
+    status = conduct.run(checked, plan, options, arguments, console, studies)
     lost.show(lost.fingerprints(checked.config, plan, records), checked.config, plan, console, ask=True)
     return status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +21,7 @@ from sweep.records.storage import Storage
 from sweep.report.labels import Labels
 from sweep.report.results import ResultRow
 from sweep.report.usage import SavedStudent, usage_from_mlflow
+from sweep.search.study import Candidate
 from sweep.spec.messages import quote
 from sweep.spec.passwords import without_passwords
 from sweep.spec.sweep import SweepConfig
@@ -47,10 +48,17 @@ class SweepRun:
     """The id of the run in MLflow; empty until it is open."""
     is_tracked: bool = True
     publisher: published.Publisher | None = None
+    candidates: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
+    """The candidates of a search that have been asked, by fingerprint."""
 
     def __post_init__(self) -> None:
         artifacts = f"{self.config.storage_url}/mlflow-artifacts" if self.storage.is_local else None
         self.tracking = Tracking(self.config.tracking_url, self.config.name, artifacts)
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The fields that a search sets."""
+        return tuple(self.config.search.fields) if self.config.search else ()
 
     def open(self, artifacts: Mapping[str, str]) -> None:
         """Opens the run and its experiment, before any cell starts. `artifacts`: file name -> text.
@@ -62,9 +70,9 @@ class SweepRun:
             if self.config.register:
                 self._check_registry(self.config.register)
             self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
-            cells = all_cells(self.config.name, self.plan.cells.values(), self.storage)
+            cells = all_cells(self.config.name, self.plan.cells.values(), self.storage, self.searched)
             fields = variation.varied_fields([cell.config for cell in cells])
-            self.tracking.tag_experiment(views.tags(fields))
+            self.tracking.tag_experiment(views.tags([field for field in fields if field not in self.searched]))
         except TrackingError as error:
             if self.config.tracking_required:
                 raise InputError([Problem("tracking_uri", f"got {quote(self.config.tracking_url)}; {error}")]) from None
@@ -81,7 +89,9 @@ class SweepRun:
             raise InputError([Problem("register", f"got {quote(name)}; {reason}")]) from None
 
     def cell_run(self, cell: Cell) -> RunSpec:
-        return RunSpec.of_cell(cell, self.plan.labels[cell.fingerprint], self.parent, tags.of_code(self.code))
+        candidate = self.candidates.get(cell.fingerprint)
+        name = candidate.name if candidate else self.plan.labels[cell.fingerprint]
+        return RunSpec.of_cell(cell, name, self.parent, tags.of_code(self.code), is_candidate=candidate is not None)
 
     def teacher_run(self, cell: Cell) -> RunSpec:
         return RunSpec.of_teacher(cell, self.plan.labels[cell.teacher_hash], self.parent, tags.of_code(self.code))
@@ -96,7 +106,8 @@ class SweepRun:
             return "", {}
         records = Records(self.storage)
         teacher_runs = [(self.teacher_run(cell), records.teacher(key)) for key, cell in self.plan.teacher_cells.items()]
-        cell_runs = [(self.cell_run(cell), records.cell(key)) for key, cell in self.plan.cells.items()]
+        cells = [*self.plan.settled, *(candidate.cell for candidate in self.candidates.values())]
+        cell_runs = [(self.cell_run(cell), records.cell(cell.fingerprint)) for cell in cells]
         try:
             self.tracking.fill_missing(self.parent, [*teacher_runs, *cell_runs])
         except TrackingError as error:
@@ -119,12 +130,20 @@ class SweepRun:
         if not self.is_tracked:
             return
         try:
-            for name in ("report.html", "results.csv"):
+            for name in ("report.html", "results.csv", "candidates.csv"):
                 if file := self.storage.local(f"sweeps/{self.config.name}/{name}"):
                     self.tracking.add_artifact(self.parent, file)
             self.tracking.describe(self.parent, verdict.tags, verdict.metrics, now())
-            is_done = all(row.status == "done" for row in rows)
+            is_done = self.plan.is_settled and all(row.status == "done" for row in rows)
             self.tracking.finish(self.parent, "FINISHED" if is_done else "FAILED")
+        except TrackingError as error:
+            self._stop_tracking(error)
+
+    def fail(self, reason: str) -> None:
+        """Ends the run of a sweep that has no result."""
+        try:
+            if self.is_tracked:
+                self.tracking.finish(self.parent, "FAILED", reason)
         except TrackingError as error:
             self._stop_tracking(error)
 

@@ -39,7 +39,12 @@ def is_within(field: str, paths: Iterable[str]) -> bool:
 
 def without_inert(trial: TrialConfig) -> TrialConfig:
     """The trial with its inert fields at their defaults: equal for trials that give the same numbers."""
-    for path in sorted(inert_fields(trial)):
+    return at_defaults(trial, sorted(inert_fields(trial)))
+
+
+def at_defaults(trial: TrialConfig, paths: Iterable[str]) -> TrialConfig:
+    """The trial with the fields at these dotted paths at their defaults."""
+    for path in paths:
         trial = _at_default(trial, path.split("."))
     return trial
 

@@ -49,6 +49,9 @@ def _to_stored(cell: Cell) -> dict[str, Any]:
     return {"config": config, "data": cell.data, "teacher": cell.teacher_hash, "fingerprint": cell.fingerprint}
 
 
+ArchivedCell = Annotated[Cell, PlainValidator(_from_stored), PlainSerializer(_to_stored)]
+
+
 class CellKey(BaseModel, frozen=True):
     """What a cell is known by: its fingerprint, and the hashes of its teacher and data."""
 
@@ -61,6 +64,24 @@ class CellKey(BaseModel, frozen=True):
         return cls(fingerprint=cell.fingerprint, teacher=cell.teacher_hash, data=cell.data)
 
 
+class StudyOutline(BaseModel, frozen=True):
+    """The candidates of a study."""
+
+    cells: tuple[CellKey, ...]
+
+
+class ArchivedStudy(BaseModel, frozen=True):
+    """The search of one group: its candidates in their order."""
+
+    group: str
+    """Its label."""
+    cells: tuple[ArchivedCell, ...]
+    num_told: int
+    """The candidates, from the first on, whose round has ended."""
+    chosen: int | None = None
+    """The number of the candidate with the best score, once the search has ended."""
+
+
 class Outline(StoredFile, frozen=True):
     """`sweep.json` without the configs in it, so that no plug-in is needed to read it."""
 
@@ -69,6 +90,12 @@ class Outline(StoredFile, frozen=True):
     """Milliseconds since the epoch."""
     keep: Keep = "best"
     cells: tuple[CellKey, ...]
+    studies: tuple[StudyOutline, ...] = ()
+
+    @property
+    def all_cells(self) -> tuple[CellKey, ...]:
+        """The cells and the candidates of their search."""
+        return (*self.cells, *(cell for study in self.studies for cell in study.cells))
 
 
 class SweepPlugins(StoredFile, frozen=True):
@@ -85,7 +112,7 @@ class Sweep(SweepPlugins, frozen=True):
     time: int
     """Milliseconds since the epoch."""
     environment: SweepEnvironment
-    cells: tuple[Annotated[Cell, PlainValidator(_from_stored), PlainSerializer(_to_stored)], ...]
+    cells: tuple[ArchivedCell, ...]
     tracking_uri: str
     experiment_id: str
     keep: Keep = "best"
@@ -95,6 +122,11 @@ class Sweep(SweepPlugins, frozen=True):
     """Fingerprint -> id of the cell's run in MLflow."""
     own: tuple[str, ...] = ()
     """The fingerprints of the cells of the last call; empty where all cells are its own."""
+    searched: tuple[str, ...] = ()
+    """The dotted paths of the fields that a search sets."""
+    shared: tuple[str, ...] = ()
+    """The axes that a search has one value of, as `init teacher`."""
+    studies: tuple[ArchivedStudy, ...] = ()
 
     @property
     def folder(self) -> str:

@@ -7,7 +7,7 @@ other data or another program made anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sweep.grid.cells import Cell
 from sweep.grid.fingerprint import canonical
@@ -15,7 +15,7 @@ from sweep.records.archive import FILE, Sweep
 from sweep.records.records import Records
 from sweep.records.storage import Storage
 from trainables.errors import InputError
-from trainables.inert import without_inert
+from trainables.inert import at_defaults, without_inert
 
 logger = logging.getLogger(__name__)
 
@@ -24,28 +24,34 @@ def joined(sweep: Sweep, storage: Storage) -> Sweep:
     """The sweep with the cells of its earlier calls and their runs; its own cells are marked."""
     earlier = earlier_call(sweep.name, storage)
     own = tuple(cell.fingerprint for cell in sweep.cells)
-    cells = all_cells(sweep.name, sweep.cells, storage)
+    cells = all_cells(sweep.name, sweep.cells, storage, sweep.searched)
     is_same_place = earlier and (earlier.tracking_uri, earlier.experiment_id) == (
         sweep.tracking_uri,
         sweep.experiment_id,
     )
     runs = {**earlier.runs, **sweep.runs} if earlier and is_same_place else sweep.runs
-    return sweep.model_copy(update={"cells": cells, "own": own, "runs": runs})
+    groups = {study.group for study in sweep.studies}
+    others = [study for study in (earlier.studies if earlier else ()) if study.group not in groups]
+    studies = (*sweep.studies, *others)
+    return sweep.model_copy(update={"cells": cells, "own": own, "runs": runs, "studies": studies})
 
 
-def all_cells(name: str, cells: Iterable[Cell], storage: Storage) -> tuple[Cell, ...]:
-    """These cells, and those of earlier calls of the sweep; in the earlier order where it has all of these."""
+def all_cells(name: str, cells: Iterable[Cell], storage: Storage, searched: Sequence[str] = ()) -> tuple[Cell, ...]:
+    """These cells, and those of earlier calls of the sweep; in the earlier order where it has all of these.
+
+    An earlier cell that differs from one of these only in the fields that a search sets is left out.
+    """
     own = {cell.fingerprint: cell for cell in cells}
     earlier = earlier_call(name, storage)
     if earlier is None:
         return tuple(own.values())
-    configs = {_effect(cell) for cell in own.values()}
+    configs = {_effect(cell, searched) for cell in own.values()}
     records = Records(storage)
     kept = {
         cell.fingerprint: cell
         for cell in earlier.cells
         if cell.fingerprint in own
-        or (_effect(cell) not in configs and records.cell(cell.fingerprint).state() != "missing")
+        or (_effect(cell, searched) not in configs and records.cell(cell.fingerprint).state() != "missing")
     }
     return tuple({**kept, **own}.values()) if own.keys() <= kept.keys() else tuple({**own, **kept}.values())
 
@@ -59,6 +65,6 @@ def earlier_call(name: str, storage: Storage) -> Sweep | None:
         return None
 
 
-def _effect(cell: Cell) -> str:
-    """A text that is equal for cells whose configs have the same effect."""
-    return canonical(without_inert(cell.config).model_dump(mode="json"))
+def _effect(cell: Cell, searched: Sequence[str]) -> str:
+    """A text that is equal for cells whose configs have the same effect, whatever the searched fields are."""
+    return canonical(without_inert(at_defaults(cell.config, searched)).model_dump(mode="json"))

@@ -26,7 +26,7 @@ FLAG = "--remake-students"
 
 def fingerprints(config: SweepConfig, plan: Plan, records: Records) -> list[str]:
     """The cells whose students are lost."""
-    return Needed(records).lost(config.keep, map(CellKey.of, plan.cells.values()))
+    return Needed(records).lost(config.keep, map(CellKey.of, plan.settled))
 
 
 def forget(lost: Sequence[str], records: Records) -> None:

@@ -37,9 +37,18 @@ class RunSpec:
     name: str
     tags: Mapping[str, str]
     params: Mapping[str, str]
+    is_candidate: bool = False
+    """Whether the cell is a candidate of a search."""
+
+    @property
+    def shown_kind(self) -> str:
+        """The kind that MLflow shows."""
+        return tags.CANDIDATE_KIND if self.is_candidate else self.kind
 
     @classmethod
-    def of_cell(cls, cell: Cell, name: str, parent: str, shared: Mapping[str, str]) -> RunSpec:
+    def of_cell(
+        cls, cell: Cell, name: str, parent: str, shared: Mapping[str, str], *, is_candidate: bool = False
+    ) -> RunSpec:
         """The run of a cell under its label; `shared` are the tags of all runs of the sweep."""
         config = cell.config
         own = {
@@ -54,7 +63,7 @@ class RunSpec:
         params = labels.flatten(config.model_dump(mode="json"))
         # A parameter that only some strategies have is missing in the other runs, which a view of it would leave out.
         params[tags.STRATEGY_PARAM] = own[tags.STRATEGY]
-        return cls("cell", cell.fingerprint, parent, name, {**shared, **own}, params)
+        return cls("cell", cell.fingerprint, parent, name, {**shared, **own}, params, is_candidate)
 
     @classmethod
     def of_teacher(cls, cell: Cell, name: str, parent: str, shared: Mapping[str, str]) -> RunSpec:

@@ -11,7 +11,7 @@ from trainables import clock
 
 # Tags of every run.
 KIND = "kind"
-SWEEP_KIND, CELL_KIND, TEACHER_KIND = "sweep", "cell", "teacher"
+SWEEP_KIND, CELL_KIND, TEACHER_KIND, CANDIDATE_KIND = "sweep", "cell", "teacher", "candidate"
 """Its values."""
 HOST = "host"
 GIT_COMMIT, GIT_DIRTY, SOURCE_HASH = "git_commit", "git_dirty", "source_hash"

@@ -90,13 +90,13 @@ class Tracking(Experiment):
         """
         start, last = record.attempt(record.chain(attempt)[0]), record.attempt(attempt)
         by = {HOST: last.host, COMPUTED_BY: last.computed_by}
-        where = f"tags.{identity_tag(run.kind)} = '{run.identity}' and tags.{KIND} = '{run.kind}'"
+        where = f"tags.{identity_tag(run.kind)} = '{run.identity}' and tags.{KIND} = '{run.shown_kind}'"
         for found in self._search(f"{where} and tags.`{PARENT}` = '{run.parent}'"):
             if found.info.start_time == start.time:
                 self._reopen(found, _without(run.params, found.data.params), by)
                 return found.info.run_id
             self.client.delete_run(found.info.run_id)
-        tags = {**run.tags, **by, KIND: run.kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
+        tags = {**run.tags, **by, KIND: run.shown_kind, identity_tag(run.kind): run.identity, PARENT: run.parent}
         created = self.client.create_run(self.experiment_id, start.time, tags, run.name)
         self._log(created.info.run_id, params=run.params)
         return created.info.run_id

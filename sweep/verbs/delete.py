@@ -41,15 +41,17 @@ def _delete(storage: Storage, name: str, *, is_sure: bool) -> int:
     size = call.amount(sum(map(storage.size, paths)))
     parts = [call.count(len(cells), "cell"), call.count(len(teachers), "teacher")]
     print(f"{name} has {' and '.join(parts)} of its own: {size} with its report.")
-    if num_shared := len({cell.fingerprint for cell in own.cells}) - len(cells):
+    if num_shared := len({cell.fingerprint for cell in own.all_cells}) - len(cells):
         print(f"{call.count(num_shared, 'cell')} that other sweeps have too, and what they need, will stay.")
     return call.delete(paths, storage, is_sure=is_sure)
 
 
 def _alone(own: Outline, others: Sequence[Outline]) -> tuple[list[str], list[str]]:
     """The fingerprints and the teachers of a sweep that none of the others has."""
-    cells = {cell.fingerprint for cell in own.cells} - {cell.fingerprint for other in others for cell in other.cells}
-    teachers = {cell.teacher for cell in own.cells} - {cell.teacher for other in others for cell in other.cells}
+    cells = {cell.fingerprint for cell in own.all_cells}
+    cells -= {cell.fingerprint for other in others for cell in other.all_cells}
+    teachers = {cell.teacher for cell in own.all_cells}
+    teachers -= {cell.teacher for other in others for cell in other.all_cells}
     return sorted(cells), sorted(teachers)
 
 

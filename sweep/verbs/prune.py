@@ -42,8 +42,8 @@ def _prune(storage: Storage, *, is_sure: bool) -> int:
 def find(needed: Needed) -> dict[str, list[str]]:
     """What no sweep needs -> its paths. A record that is needed loses attempts without a part in its result."""
     records, outlines = needed.records, needed.outlines()
-    cells = {cell.fingerprint for outline in outlines for cell in outline.cells}
-    teachers = {cell.teacher for outline in outlines for cell in outline.cells}
+    cells = {cell.fingerprint for outline in outlines for cell in outline.all_cells}
+    teachers = {cell.teacher for outline in outlines for cell in outline.all_cells}
     kept = {key for outline in outlines for key in needed.students(outline.keep, outline.cells)}
     students: list[str] = []
     attempts: list[str] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweep.grid.cells import Cell
-from sweep.records.archive import Sweep
+from sweep.records.archive import ArchivedStudy, Sweep
 from sweep.records.joined import joined
 from sweep.records.records import Records
 from sweep.records.storage import Storage
@@ -73,3 +73,30 @@ def test_a_cell_that_was_made_anew_replaces_the_old_one(storage: Storage) -> Non
 def test_a_file_that_cannot_be_read_is_no_reason_to_stop(storage: Storage) -> None:
     storage.write("sweeps/own/sweep.json", b'{"version": 99}')
     assert names(a_call(storage, CELLS["a"])) == ["a"]
+
+
+def study(group: str, *cells: Cell) -> ArchivedStudy:
+    return ArchivedStudy(group=group, cells=cells, num_told=len(cells))
+
+
+def searched_call(storage: Storage, cell: Cell, *studies: ArchivedStudy) -> Sweep:
+    begun = {"command": "", "time": STARTED, "tracking_uri": "", "experiment_id": "1", "runs": {}}
+    fields = {"searched": ("train.learning_rate",), "studies": studies, "cells": (cell,)}
+    sweep = joined(Sweep(name="own", environment=ENVIRONMENT, **fields, **begun), storage)
+    sweep.store(storage)
+    return sweep
+
+
+def test_another_choice_of_a_search_replaces_the_cell_of_its_group(storage: Storage) -> None:
+    other = make_cell("other", strategy="none")
+    for name in ("a", "b", "other"):
+        finish_record(Records(storage).cell(name))
+    searched_call(storage, CELLS["a"], study("forward", CELLS["b"]))
+    assert names(searched_call(storage, other)) == ["other", "a"]
+    assert set(names(searched_call(storage, CELLS["b"]))) == {"b", "other"}
+
+
+def test_studies_of_earlier_calls_stay(storage: Storage) -> None:
+    searched_call(storage, CELLS["a"], study("forward", CELLS["a"]), study("none", CELLS["b"]))
+    sweep = searched_call(storage, CELLS["a"], study("forward", CELLS["a"], CELLS["c"]))
+    assert [(each.group, len(each.cells)) for each in sweep.studies] == [("forward", 2), ("none", 1)]

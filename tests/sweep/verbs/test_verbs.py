@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep.records.archive import ArchivedStudy, Sweep
 from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.verbs import delete, list, prune, show
@@ -126,3 +127,17 @@ def test_nothing_goes_where_nobody_answers(
 def test_a_storage_without_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list.main(["--storage", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("storage: got ")
+
+
+def test_the_candidates_of_a_search_are_needed_and_their_students_are_not(
+    records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    candidates = ArchivedStudy(group="forward", cells=(make_cell("d"), make_cell("c")), num_told=2)
+    wide = Sweep.load(records.storage, "wide").model_copy(update={"studies": (candidates,)})
+    wide.store(records.storage)
+    assert prune.main(["--yes"]) == 0
+    assert records.storage.list("cells") == ["a", "b", "c", "d"]
+    assert left(records) == {"a", "b"}
+    assert delete.main(["wide", "--yes"]) == 0
+    assert "wide has 4 cells and 0 teachers of its own: " in capsys.readouterr().out
+    assert records.storage.list("cells") == ["a"]
