@@ -62,14 +62,15 @@ def load_results(storage: str | Path, name: str | None = None) -> pd.DataFrame:
     """
     place = Storage(str(storage))
     records = Records(place)
-    rows = [(each.name, row) for each in _sweeps(place, name) for row in results.rows(records, each.cells)]
+    tables = ((each.name, results.rows(records, each.cells, each.searched)) for each in _sweeps(place, name))
+    rows = [(sweep, row) for sweep, table in tables for row in table]
     columns, lines = results.table([row for _, row in rows])
     frame = pd.DataFrame(lines, columns=columns)
     progress = [_progress(_record(records, row)) for _, row in rows]
     frame.insert(columns.index("reason") + 1, "step", [step for step, _ in progress])
     frame.insert(columns.index("reason") + 2, "measured", [time for _, time in progress])
     frame.insert(0, "sweep", [sweep for sweep, _ in rows])
-    for axis in dict.fromkeys(axis for _, row in rows for axis in row.axes):
+    for axis in dict.fromkeys(axis for _, row in rows for axis in (*row.axes, *row.searched)):
         frame[axis] = _numbers(frame[axis])
     return frame.astype({"seed": "Int64", "step": "Int64", "measured": "datetime64[ms, UTC]"})
 

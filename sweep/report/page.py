@@ -17,6 +17,7 @@ from sweep.report.drawing import draw
 from sweep.report.plots.style import palette
 from sweep.report.proof import proof
 from sweep.report.report import Report
+from sweep.report.search import candidates_csv
 from sweep.report.sizes import draw_sizes, size_lines
 from sweep.tracking.tags import test_metric
 from sweep.verdict.whole import WHOLE
@@ -42,6 +43,8 @@ def write(report: Report) -> ReportFiles:
     sweep.store(storage)
     csv, html = f"{sweep.folder}/results.csv", f"{sweep.folder}/report.html"
     results.write_csv(report.rows, storage, csv)
+    if report.search:
+        storage.write(f"{sweep.folder}/candidates.csv", candidates_csv(report.search))
     storage.write(html, page(report).encode())
     return ReportFiles(storage.full_url(csv), storage.full_url(html))
 
@@ -71,6 +74,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "own_metrics": {name: test_metric(name) for name in _own_metrics(report)},
         "marked": report.marked,
         "failures": report.failures,
+        "search": report.search,
     }
 
 

@@ -8,13 +8,14 @@ from functools import cached_property
 from sweep.records.archive import Sweep
 from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.report import conclusions, findings, results, summary
+from sweep.report import conclusions, findings, results, search, summary
 from sweep.report.cures import cures
 from sweep.report.doubts import Doubtful, find_doubts
 from sweep.report.evidence import Evidence, gather
 from sweep.report.forms import FormLine, form_lines
 from sweep.report.leaderboard import Leaderboard, leaderboard, ranked
 from sweep.report.results import ResultRow
+from sweep.report.search import SearchReport
 from sweep.report.summary import Section
 from sweep.report.training import Journals
 from sweep.report.usage import SavedStudent
@@ -35,7 +36,7 @@ class Report:
     def of(cls, storage: Storage, sweep: Sweep) -> Report:
         """Reads the rows and the journals from the records."""
         records = Records(storage)
-        rows = results.rows(records, sweep.cells)
+        rows = results.rows(records, sweep.cells, sweep.searched)
         configs = {cell.fingerprint: cell.config for cell in sweep.cells}
         journals = {key: records.cell(key).journal() for key in configs}
         doubtful = find_doubts(rows, configs, journals, records)
@@ -68,6 +69,11 @@ class Report:
         """The fingerprints to mark as the last call's; empty where all are."""
         own = set(self.sweep.own)
         return own if own < {row.fingerprint for row in self.cells} else set()
+
+    @cached_property
+    def search(self) -> SearchReport | None:
+        """What the search of the sweep tried; None if it has none."""
+        return search.of_sweep(self.sweep, self.records)
 
     @cached_property
     def sections(self) -> list[Section]:

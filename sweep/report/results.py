@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sweep.grid import labels
@@ -16,7 +16,7 @@ from sweep.records.storage import Storage
 from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResult
 from sweep.tracking.scores import scores, share
 from sweep.tracking.tags import SECONDS_TOTAL
-from trainables.inert import inert_fields, is_within
+from trainables.inert import at_defaults, inert_fields, is_within
 from trainables.size import BATCHES, Size
 from trainables.strategies import StateMapping
 
@@ -62,20 +62,25 @@ class ResultRow:
     teacher: str
     """Its hash."""
     fingerprint: str
+    searched: dict[str, str] = field(default_factory=dict[str, str])
+    """The fields that a search has set, with their values."""
     notes: tuple[str, ...] = ()
     """Why its numbers mean little, in a few words each."""
     size: Size | None = None
     """That of its best model."""
 
 
-def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
-    """The rows of the teachers of these cells, then the rows of the cells, in the order of `cells`."""
+def rows(records: Records, cells: Sequence[Cell], searched: Sequence[str] = ()) -> list[ResultRow]:
+    """The rows of the teachers of these cells, then the rows of the cells, in the order of `cells`.
+
+    `searched`: the fields that a search has set, which are no axes.
+    """
     first: dict[str, Cell] = {}
     for cell in cells:
         first.setdefault(cell.teacher_hash, cell)
     results = {teacher_hash: records.teacher(teacher_hash).result() for teacher_hash in first}
-    axes = varied_fields([cell.config for cell in cells])
-    configs = {cell.fingerprint: cell.config for cell in cells}
+    configs = {cell.fingerprint: at_defaults(cell.config, searched) for cell in cells}
+    axes = varied_fields([*configs.values()])
     names, words = cell_labels(configs), short_labels(configs)
     names_of = {key: (names[key], words[key]) for key in configs}
     teacher_names = teacher_labels({key: cell.config for key, cell in first.items()})
@@ -83,14 +88,17 @@ def rows(records: Records, cells: Sequence[Cell]) -> list[ResultRow]:
         _teacher_row(records.teacher(key), cell, results[key], teacher_names[key]) for key, cell in first.items()
     ]
     return teachers + [
-        _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names_of[cell.fingerprint], axes)
+        replace(
+            _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names_of[cell.fingerprint], axes),
+            searched={path: cell_fields(cell.config).get(path, "") for path in searched},
+        )
         for cell in cells
     ]
 
 
 def table(rows: Iterable[ResultRow]) -> tuple[list[str], list[dict[str, Any]]]:
     """The columns (fields, then axes, then metrics), and each row as a mapping, without the columns that it lacks."""
-    lines = [(_flat(row), row.axes, row.metrics) for row in rows]
+    lines = [(_flat(row), {**row.axes, **row.searched}, row.metrics) for row in rows]
     columns = list(dict.fromkeys(column for parts in zip(*lines, strict=True) for part in parts for column in part))
     return columns, [flat | axes | metrics for flat, axes, metrics in lines]
 
@@ -185,8 +193,8 @@ def _notes(mapping: Mappings) -> str:
 
 def _flat(row: ResultRow) -> dict[str, Any]:
     """The fields of a row that are one column each. Label and words are left out: they repeat some of them."""
-    others = ("label", "words", "axes", "metrics", "notes", "size")
-    flat = {field.name: getattr(row, field.name) for field in fields(row) if field.name not in others}
+    others = ("label", "words", "axes", "searched", "metrics", "notes", "size")
+    flat = {each.name: getattr(row, each.name) for each in fields(row) if each.name not in others}
     mapping = "; ".join(f"{stack} {labels.pairs(pairs)}" for stack, pairs in row.mapping.items())
     return flat | {"mapping": mapping} | _size_columns(row.size)
 

@@ -47,7 +47,7 @@ def _line(storage: Storage, outline: Outline) -> list[str]:
     """What the table says of a sweep; what it shares with others counts for each of them."""
     records = Records(storage)
     num_done = sum(records.cell(cell.fingerprint).result() is not None for cell in outline.cells)
-    roots = [records.cell(cell.fingerprint).root for cell in outline.cells]
+    roots = [records.cell(cell.fingerprint).root for cell in outline.all_cells]
     roots += sorted({records.teacher(cell.teacher).root for cell in outline.cells})
     size = sum(map(storage.size, [f"sweeps/{outline.name}", *roots]))
     when = datetime.fromtimestamp(outline.time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -61,7 +61,7 @@ def _best(storage: Storage, name: str) -> str:
         sweep = Sweep.load(storage, name)
     except InputError as error:  # a plug-in of the sweep, for instance, that does not load here
         return str(error)
-    best = next(iter(ranked(results.rows(Records(storage), sweep.cells))), None)
+    best = next(iter(ranked(results.rows(Records(storage), sweep.cells, sweep.searched))), None)
     return findings.best(best).removeprefix("Best: ") if best else ""
 
 
