@@ -63,9 +63,6 @@ def write_questions(folder: Path) -> None:
     (folder / "new.jsonl").write_text("\n".join(lines) + "\n")
 
 
-pytestmark = pytest.mark.timeout(900)
-
-
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     folder = tmp_path_factory.mktemp("walk")
