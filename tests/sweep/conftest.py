@@ -41,11 +41,12 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     Each model is evaluated once, after its last step. Teachers are trained until some of their words are right.
     """
     storage = tmp_path_factory.mktemp("storage")
-    made = {"max_steps": 40, "warmup_steps": 5, "evaluate_every": 1000}
+    once = {"evaluate_every": 1000}
+    made = {"max_steps": 40, "warmup_steps": 5, **once}
     given = {
         "name": "tiny",
         # In fp32 on every machine: its numbers are computed again to 1e-5.
-        "base": {"train": {"max_steps": 3, "batch_size": 8, "learning_rate": 1e-3}, "dtype": "fp32"},
+        "base": {"train": {"max_steps": 3, "batch_size": 8, "learning_rate": 1e-3, **once}, "dtype": "fp32"},
         "axes": {"strategy": ["forward", "random"]},
         "grids": [
             {"base": {"model": small(f"tiny-{family}", **made), "task": TASKS[task]}}

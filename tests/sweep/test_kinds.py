@@ -50,7 +50,7 @@ def sweep(folder: Path) -> Path:
     }
     made = {
         "name": "kinds",
-        "base": {"train": {"max_steps": 3, "batch_size": 8}, "dtype": "fp32"},
+        "base": {"train": {"max_steps": 3, "batch_size": 8, "evaluate_every": 1000}, "dtype": "fp32"},
         "axes": {"strategy": ["forward", "none"]},
         "grids": [{"base": {"model": small("tiny-bert"), "task": like}}, {"base": {"model": roberta, "task": tags}}],
         "keep": "all",
