@@ -1,9 +1,16 @@
-"""Why a cell or a teacher is to do: what went wrong with it, or how it differs from the nearest finished one."""
+"""Why a cell or a teacher is to do: what went wrong with it, or how it differs from the nearest finished one.
+
+D finished ones, A all of them and those to do, F fields, S sources.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sweep.grid.cells import Cell
 from sweep.grid.variation import FlatConfig, every_field, short_value, teacher_fields
@@ -52,8 +59,12 @@ def _reasons(
     known: Callable[[Cell], Known],
 ) -> dict[str, str]:
     """The reasons of these cells, or of their teachers."""
-    finished = [known(cell) for cell in done]
-    all_reasons = {key: _fault(record(key)) or _difference(known(cell), finished) for key, cell in cells.items()}
+    finished, to_do = [known(cell) for cell in done], [known(cell) for cell in cells.values()]
+    nearest = _nearest(to_do, finished)
+    all_reasons = {
+        key: _fault(record(key)) or (_difference(own, nearest[own.identity]) if nearest else "")
+        for key, own in zip(cells, to_do, strict=True)
+    }
     return {key: reason for key, reason in all_reasons.items() if reason}
 
 
@@ -73,12 +84,37 @@ def _fault(record: Record) -> str:
     return "cut off" if record.attempts() else ""
 
 
-def _difference(own: Known, done: Iterable[Known]) -> str:
-    """How it differs from the nearest finished one; empty where none is near."""
-    pairs = [(other, _differing(own, other)) for other in done]
-    if not pairs:
-        return ""
-    other, differing = min(pairs, key=lambda pair: (len(pair[1]), -_num_shared(own, pair[0])))
+def _nearest(to_do: Sequence[Known], finished: Sequence[Known]) -> dict[str, Known]:
+    """The identity of each -> the finished one that differs in the fewest fields, and of these in the fewest sources.
+
+    Of equals it is the first one. Empty where nothing is finished. All are compared with all, on numbers, because a
+    plan may have thousands of cells.
+    """
+    if not finished:
+        return {}
+    fields_AF = _codes([each.fields for each in (*finished, *to_do)])
+    sources_AS = _codes([each.sources for each in (*finished, *to_do)])
+    fields_DF, sources_DS = fields_AF[: len(finished)], sources_AS[: len(finished)]
+    nearest: dict[str, Known] = {}
+    for index, own in enumerate(to_do, start=len(finished)):
+        num_fields_D = (fields_DF != fields_AF[index]).sum(axis=1)
+        num_sources_D = (sources_DS != sources_AS[index]).sum(axis=1)
+        first = np.argmin(num_fields_D * (sources_DS.shape[1] + 1) + num_sources_D)
+        nearest[own.identity] = finished[int(first)]
+    return nearest
+
+
+def _codes(rows: Sequence[Mapping[str, str]]) -> NDArray[np.int64]:
+    """A number for each value, equal where a field has the same one; of the fields that vary alone."""
+    fields = dict.fromkeys(field for row in rows for field in row)
+    codes: dict[tuple[str, Any], int] = {}
+    table = np.array([[codes.setdefault((field, row.get(field)), len(codes)) for field in fields] for row in rows])
+    return table[:, (table != table[0]).any(axis=0)]
+
+
+def _difference(own: Known, other: Known) -> str:
+    """How it differs from a finished one; empty if that one is not near."""
+    differing = _differing(own, other)
     if len(differing) > MOST_FIELDS:
         return ""
     if differing:
@@ -93,11 +129,6 @@ def _differing(own: Known, other: Known) -> list[tuple[str, str | None, str | No
     fields = dict.fromkeys([*own.fields, *other.fields])
     pairs = [(field, other.fields.get(field), own.fields.get(field)) for field in fields]
     return [(field, before, now) for field, before, now in pairs if before != now]
-
-
-def _num_shared(own: Known, other: Known) -> int:
-    """The number of equal sources."""
-    return sum(other.sources[name] == value for name, value in own.sources.items())
 
 
 def _value(value: str | None) -> str:

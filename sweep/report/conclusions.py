@@ -14,6 +14,7 @@ from sweep.verdict.paired import Difference, Mean
 from sweep.verdict.rows import RowDifference
 from sweep.verdict.seeds import MOST
 from sweep.verdict.whole import WHOLE
+from trainables.wording import listed
 
 SUBJECTS = {Question.MATCHING: "whether matching helps", Question.STRATEGY: "whether the strategy matters"}
 
@@ -66,12 +67,12 @@ class Words:
             return f"Matching changes nothing that matters: {within}."
         if better and worse:
             gaining, losing = (
-                f"{_names(names)} {verb}{_s(names)}" for names, verb in ((better, "gain"), (worse, "lose"))
+                f"{listed(names)} {verb}{_s(names)}" for names, verb in ((better, "gain"), (worse, "lose"))
             )
             return f"Matching helps or hurts by strategy: {gaining} and {losing} against none ({self._scope})."
         if worse:
-            return f"Matching hurts: {self._gain()}; shown for {_names(worse)}."
-        return f"Matching helps: {self._gain()}; shown for {_names(better)}."
+            return f"Matching hurts: {self._gain()}; shown for {listed(worse)}."
+        return f"Matching helps: {self._gain()}; shown for {listed(better)}."
 
     def strategy(self) -> str:
         if self.answer.verdict in (Verdict.EQUIVALENT, Verdict.MEASURABLE):
@@ -152,7 +153,7 @@ def by_rows(differences: Iterable[RowDifference], alpha: float) -> str:
             "them equal."
         )
     return (
-        f"On these {rows} {_names(pairs, '; ')} differ by more than the choice of rows explains; another seed may not."
+        f"On these {rows} {listed(pairs, '; ')} differ by more than the choice of rows explains; another seed may not."
     )
 
 
@@ -171,7 +172,7 @@ def rows_in_short(evidence: Evidence) -> str:
 def not_estimated(missing: Mapping[str, str]) -> str:
     """`Not estimated: task and seed (one level).`; empty where nothing is missing."""
     reasons = dict.fromkeys(missing.values())
-    parts = [f"{_names([name for name in missing if missing[name] == reason])} ({reason})" for reason in reasons]
+    parts = [f"{listed([name for name in missing if missing[name] == reason])} ({reason})" for reason in reasons]
     return f"Not estimated: {'; '.join(parts)}." if parts else ""
 
 
@@ -188,11 +189,6 @@ def of_angles(evidence: Evidence) -> str:
         f"correlation of {found.correlation:.2f} ({1 - evidence.verdict.alpha:.0%} interval {found.low:.2f} to "
         f"{found.high:.2f}); the paper's explanation expects it below 0."
     )
-
-
-def _names(names: Sequence[str], between: str = ", ") -> str:
-    *first, last = names
-    return f"{between.join(first)} and {last}" if first else last
 
 
 def _s(subjects: Sequence[str]) -> str:

@@ -1,12 +1,12 @@
-"""What the rows of a sweep show by tests: the verdict over seeds, and students compared row by row where one seed is
-all there is."""
+"""The tests of a sweep's scores: the verdict over seeds, and where there is one seed, students compared row by row."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,21 +128,25 @@ def _by_rows(section: Section, init: str, alpha: float, records: Records) -> lis
     students = {row.strategy: row for group in section.of(init) for row in group.rows if row.test is not None}
     matching = [name for name in students if name != NO_MATCHING]
     against_none = [(name, NO_MATCHING) for name in matching] if NO_MATCHING in students else []
-    found: list[RowDifference] = []
+    # Each is compared with all others.
+    lines = {name: answer_lines(records.cell(row.fingerprint)) for name, row in students.items()}
+    differences: list[RowDifference] = []
     for pairs in (against_none, list(combinations(matching, 2))):
-        compared = [_compare(pair, students, alpha, records) for pair in pairs]
+        compared = [_compare(pair, students, lines, alpha) for pair in pairs]
         known = [each for each in compared if each]
         adjusted = holm([each.p for each in known])
-        found += [replace(each, p_adjusted=p) for each, p in zip(known, adjusted, strict=True)]
-    return found
+        differences += [replace(each, p_adjusted=p) for each, p in zip(known, adjusted, strict=True)]
+    return differences
 
 
 def _compare(
-    pair: tuple[str, str], students: dict[str, ResultRow], alpha: float, records: Records
+    pair: tuple[str, str],
+    students: Mapping[str, ResultRow],
+    lines_of: Mapping[str, Sequence[Mapping[str, Any]]],
+    alpha: float,
 ) -> RowDifference | None:
     """None where the stored rows do not give the metric: it is no mean over rows, or they have no scores."""
-    rows = [students[name] for name in pair]
-    lines = [answer_lines(records.cell(row.fingerprint)) for row in rows]
+    rows, lines = [students[name] for name in pair], [lines_of[name] for name in pair]
     if not all(lines) or len(lines[0]) != len(lines[1]):
         return None
     if rows[0].main_metric == BLEU:

@@ -59,11 +59,6 @@ def look_levels(looks: tuple[int, ...], alpha: float, sides: Sides, spending: Sp
     return np.array(levels)
 
 
-def first_look(p_values_K: Sequence[float], levels_K: Sequence[float]) -> int | None:
-    """The first look that ends the sweep; None where none does."""
-    return next((look for look, (p, level) in enumerate(zip(p_values_K, levels_K, strict=True)) if p <= level), None)
-
-
 def _bound(values: Floats, num_allowed: int) -> float:
     """What at most so many of the values exceed."""
     if num_allowed < LEAST_PATHS:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from trainables.errors import InputError, Problem
+from trainables.wording import listed
 
 Floats = NDArray[np.float64]
 NO_MATCHING = "none"
@@ -67,7 +68,7 @@ def paired_tables(results: pd.DataFrame, score: str) -> list[PairedTable]:
     """
     missing = [name for name in (*Block._fields, *CELL, score) if name not in results.columns]
     if missing:
-        raise InputError([Problem("results", f"got a table without {_names(missing)}; each row needs one per column")])
+        raise InputError([Problem("results", f"got a table without {listed(missing)}; each row needs one per column")])
     keys = [*Block._fields, *CELL]
     twice = results[results.duplicated(keys)]
     if len(twice):
@@ -89,7 +90,7 @@ def _table(block: Block, rows: pd.DataFrame, score: str) -> PairedTable:
     if len(whole) < len(wide):
         lost = [str(seed) for seed in wide.index.difference(whole.index)]
         lacking = [str(name) for name in wide.columns if wide[name].isna().any()]
-        notes.append(f"{_seeds(lost)} left out, since {_names(lacking)} {_verb(lacking, 'lacks', 'lack')} a score.")
+        notes.append(f"{_seeds(lost)} left out, since {listed(lacking)} {_verb(lacking, 'lacks', 'lack')} a score.")
     return PairedTable(
         block,
         tuple(map(str, whole.columns)),
@@ -103,13 +104,7 @@ def _seeds(seeds: list[str]) -> str:
     """`Seed 3 is`, `Seeds 3 and 4 are`, `7 seeds are`"""
     if len(seeds) == 1:
         return f"Seed {seeds[0]} is"
-    return f"Seeds {_names(seeds)} are" if len(seeds) <= FEW else f"{len(seeds)} seeds are"
-
-
-def _names(names: Sequence[Any]) -> str:
-    """`a`, `a and b`, `a, b and c`"""
-    *first, last = map(str, names)
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"Seeds {listed(seeds)} are" if len(seeds) <= FEW else f"{len(seeds)} seeds are"
 
 
 def _verb(subjects: Sequence[str], singular: str, plural: str) -> str:

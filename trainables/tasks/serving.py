@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainables.errors import Problem
 from trainables.families import Family
 from trainables.tasks.kinds import KINDS
+from trainables.wording import listed
 
 
 def served(family: Family) -> list[str]:
@@ -17,6 +18,4 @@ def family_problems(family: Family, kind: str) -> list[Problem]:
     kinds = served(family)
     if kind in kinds:
         return []
-    *others, last = kinds
-    shown = f"{', '.join(others)} and {last}" if others else last
-    return [Problem("model.family", f"got {family.name} for a {kind} task; {family.name} serves {shown}")]
+    return [Problem("model.family", f"got {family.name} for a {kind} task; {family.name} serves {listed(kinds)}")]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweep.verdict.looks import NUM_PATHS, Spending, first_look, look_levels, path_statistics, spent
+from sweep.verdict.looks import NUM_PATHS, Spending, look_levels, path_statistics, spent
 from sweep.verdict.power import Sides
 
 LOOKS = (3, 4, 5, 6, 8, 10, 13, 16, 20)
@@ -68,8 +68,3 @@ def test_looks_at_the_full_level_err_far_more_often() -> None:
 def test_the_first_look_is_exact() -> None:
     levels = look_levels(LOOKS, 0.05, 2, "pocock")
     assert levels[0] == pytest.approx(spent(3 / 20, 0.05, "pocock"))
-
-
-def test_the_first_look_that_ends_a_sweep() -> None:
-    assert first_look([0.2, 0.03, 0.001], [0.0, 0.02, 0.04]) == 2
-    assert first_look([0.2, 0.03], [0.0, 0.02]) is None
