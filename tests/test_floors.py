@@ -33,7 +33,7 @@ FLOORS = {
     ],
     "trainables": [
         "angle_file deadline distances errors heads hub_tasks own_losses",
-        "recipe seeds size state strategies vocabularies weights",
+        "recipe seeds size state strategies vocabularies weights wording",
         "angles builtin checkpoints device losses metrics own_metrics",
         "clock config draws frozen shared_weights",
         "families member official sharing steps",
