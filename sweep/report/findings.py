@@ -59,12 +59,13 @@ def overview(sections: Sequence[Section]) -> list[str]:
 
 
 def _place(section: Section, init: str, all_places: Sequence[tuple[Section, str, Comparison]]) -> str:
-    """What tells a comparison from the others, `lr=2e-4, random start: `; empty for the only one."""
+    """What tells a comparison from the others: `lr=2e-4, random start: `, `Random start: `; empty for the only one."""
     sections = [each for each, _, _ in all_places]
     has_models = len({(each.model, each.task) for each in sections}) > 1
     parts = [f"{section.model} on {section.task}"] if has_models else []
     parts += [section.axes_text] if len({each.axes_text for each in sections}) > 1 and section.axes_text else []
-    parts += [init_text(init)] if len({each for _, each, _ in all_places}) > 1 else []
+    if len({each for _, each, _ in all_places}) > 1:
+        parts.append(init_text(init) if parts else capital(init_text(init)))
     return f"{', '.join(parts)}: " if parts else ""
 
 

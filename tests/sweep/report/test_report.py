@@ -83,9 +83,9 @@ def test_the_leaderboard_comes_first_and_names_every_axis(storage: Storage) -> N
     headings = re.findall("<h2>(.*?)</h2>", html)
     assert headings == [
         "In short",
+        "All cells",
         "All comparisons together",
         "Where the differences come from",
-        "All cells",
         "Score against each axis",
         "tiny-bert on natural-logic · lr=5e-4",
         "tiny-bert on natural-logic · lr=0.25",

@@ -119,8 +119,8 @@ def test_the_overview_says_each_comparison_once() -> None:
     assert "over 2 seeds or more" in caution
     worse = [row("none", 0.7, "teacher", seed) for seed in (0, 1)] + [row("forward", 0.6, "teacher", 0)]
     first, second, _, caution = findings.overview(sections([*ROWS, *worse]))
-    assert first == "random start: strategies differ by 0.150; matching gains 0.060."
-    assert second == "teacher's weights: forward loses 0.100."
+    assert first == "Random start: strategies differ by 0.150; matching gains 0.060."
+    assert second == "Teacher's weights: forward loses 0.100."
     assert caution.startswith("Every number is of one seed")
 
 
