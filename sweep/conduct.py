@@ -39,6 +39,7 @@ from sweep.spec.command import Command
 from sweep.spec.passwords import without_passwords, without_passwords_in
 from sweep.students import export, keep, published
 from sweep.sweep_run import SweepRun
+from sweep.tracking import experiment
 from trainables import plugins
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class Conductor:
     def run(self) -> int:
         is_complete = not self._to_run(self.plan) and not (self.search and self.search.studies.open_candidates)
         if not is_complete:
+            experiment.preload()
             from sweep.jobs import gpus, work
 
             work.check_families(self.plan.cells.values())
@@ -235,7 +237,7 @@ class Conductor:
         for cell in ready:
             states.declare(cell, self.records)
         jobs = [work.Job((cell,), (sweep_run.teacher_run(cell),)) for cell in teacher_cells]
-        cohorts = Cohorts.of_sizes(checked.sizes(), room.num_bytes(self.resources))
+        cohorts = Cohorts.of_sizes(checked.sizes(), room.num_bytes(self.resources), self.resources.gpus)
         num_at_once = room.num_at_once(self.resources)
         for cohort in cohorts.divide(ready, plan.steps, num_at_once, self.resources.cohort):
             jobs.append(work.Job(cohort, tuple(map(sweep_run.cell_run, cohort))))

@@ -19,7 +19,7 @@ from trainables.tasks.rows import Row
 
 FEWEST_ROWS = 8
 """The rows of a pass where the batch size is smaller, since rows differ in length."""
-PASS_SECONDS = 0.25
+PASS_SECONDS = 0.1
 """The time after which no further pass is made."""
 WEIGHTS = ("*model*.safetensors", "pytorch_model*.bin")
 """The files that transformers loads: the first of these that a folder has, with the adapters beside them."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from sweep.spec.passwords import without_passwords
@@ -151,6 +153,12 @@ def prepare() -> None:
     """Sets the environment variables of MLflow that are not set yet, before it is imported."""
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+
+
+def preload() -> None:
+    """Loads MLflow in a thread of its own, for a process that needs it in a few seconds and waits until then."""
+    prepare()
+    Thread(target=import_module, args=("mlflow",), daemon=True).start()
 
 
 @cache

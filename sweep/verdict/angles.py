@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import atanh, sqrt, tanh
 
 import numpy as np
-from scipy import stats
 from scipy.special import ndtri
 
 LEAST = 5
@@ -30,7 +29,9 @@ def relation(acute_B: Sequence[float], spread_B: Sequence[float], alpha: float) 
     """
     if len(acute_B) < LEAST or np.ptp(acute_B) == 0 or np.ptp(spread_B) == 0:
         return None
-    ranks = stats.rankdata(acute_B), stats.rankdata(spread_B)
+    from scipy.stats import rankdata  # loads slowly, and only this needs it
+
+    ranks = rankdata(acute_B), rankdata(spread_B)
     correlation = float(np.clip(np.corrcoef(*ranks)[0, 1], -1, 1))
     if abs(correlation) > 1 - 1e-12:
         return Relation(correlation, correlation, correlation, len(acute_B))

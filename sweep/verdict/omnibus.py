@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc
 
 from sweep.verdict.paired import varies
 from sweep.verdict.tables import Floats
@@ -57,7 +57,7 @@ def omnibus(scores_SK: Floats, margin: float | None) -> Omnibus | None:
         df=df,
         epsilon=epsilon,
         residual_sd=variance**0.5,
-        p_different=float(stats.f.sf(f, epsilon * df[0], epsilon * df[1])),
+        p_different=float(fdtrc(epsilon * df[0], epsilon * df[1], f)),
         p_equivalent=None if margin is None else _p_equivalent(f, num, num_seeds, margin, variance),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtri, ncfdtr
 
 from sweep.verdict.margin import Margin
 from sweep.verdict.omnibus import Omnibus
@@ -52,9 +52,9 @@ def _difference_probability(
 ) -> float:
     """That the omnibus test rejects or, without one, the test of the clearest difference after Bonferroni."""
     if omnibus:
-        quantile = stats.f.isf(level, *_corrected(omnibus, num))
+        df = _corrected(omnibus, num)
         shift = max(0.0, omnibus.f - 1) * omnibus.df[0] * num / num_now
-        return float(stats.ncf.sf(quantile, *_corrected(omnibus, num), omnibus.epsilon * shift))
+        return 1 - float(ncfdtr(*df, omnibus.epsilon * shift, fdtri(*df, 1 - level)))
     known = [each for each in differences if each.sd > 0]
     return max(difference_power(each.mean.value, each.sd, num, level / len(differences)) for each in known)
 
