@@ -39,14 +39,14 @@ def disturb(cluster: Cluster, name: str, do: Callable[[list[dict[str, Any]]], No
     """Submits the sweep and does something once cells are under way; how the submission ended."""
     process = cluster.submission(*write_long(cluster, name))
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while not (running := _running(cluster, name)):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until, "no cell started"
             time.sleep(0.5)
         time.sleep(2)
         do(running)
-        shown, _ = process.communicate(timeout=300)
+        shown, _ = process.communicate(timeout=600)
     finally:
         process.kill()
     return process.returncode, shown
@@ -92,7 +92,7 @@ def test_a_lost_worker_and_restarted_servers(cluster: Cluster, undisturbed: Numb
 
 
 def _wait_for_mlflow(cluster: Cluster) -> None:
-    until = time.monotonic() + 90
+    until = time.monotonic() + 600
     while time.monotonic() < until:
         try:
             if cluster.api("GET", "/health", account=None)[0] == 200:

@@ -43,8 +43,8 @@ FIELDS: tuple[dict[str, Any], ...] = (
     {"strategy": "none", "init": "random"},
     {"strategy": {"kind": "in_order_random", "redraw": "epoch"}, "init": "teacher"},
 )
-TRAIN = {"max_steps": 18, "batch_size": 4, "accumulation": 2, "evaluate_every": 1.5, "checkpoint_minutes": 1e-3}
-FINETUNE = {"max_steps": 12, "batch_size": 4, "evaluate_every": 0.75, "checkpoint_minutes": 1e-3}
+TRAIN = {"max_steps": 10, "batch_size": 4, "accumulation": 2, "evaluate_every": 1.5, "checkpoint_minutes": 1e-3}
+FINETUNE = {"max_steps": 8, "batch_size": 4, "evaluate_every": 0.5, "checkpoint_minutes": 1e-3}
 
 TEACHER = "teacher"
 """The only teacher of a storage, by what stands for its hash."""

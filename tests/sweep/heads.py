@@ -54,7 +54,7 @@ class Head:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=600,
         )
         request = urllib.request.Request(
             f"{self.address}/api/jobs/{name}",
@@ -100,7 +100,7 @@ def head() -> Iterator[Head]:
         started = subprocess.Popen(command, env=surroundings, stdout=log, stderr=log, start_new_session=True)
         try:
             made = Head(f"http://127.0.0.1:{ports[1]}", surroundings)
-            deadline = time.monotonic() + 300
+            deadline = time.monotonic() + 600
             while not is_up(agent_port=ports[3]):
                 log.seek(0)
                 assert started.poll() is None, log.read()

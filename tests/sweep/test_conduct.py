@@ -63,7 +63,7 @@ def test_a_sweep_that_is_done_needs_neither_ray_nor_torch(planned: tuple[checks.
         f"import sys; from sweep.run import main; code = main([{str(tmp_path / 'sweep.yaml')!r}, {SECRET!r}]); "
         "print(code, [name for name in ('torch', 'transformers', 'ray', 'sklearn') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr
     assert done.stderr == ""
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/runs/mlflow.db")
@@ -251,7 +251,7 @@ def test_the_machine_is_watched_while_cells_are_made(
     seen: list[set[str]] = []
 
     def work(conductor: conduct.Conductor, *_: Any) -> None:
-        client, deadline = MlflowClient(conductor.sweep_run.tracking.uri), time.monotonic() + 20
+        client, deadline = MlflowClient(conductor.sweep_run.tracking.uri), time.monotonic() + 300
         while not client.get_run(conductor.sweep_run.parent).data.metrics and time.monotonic() < deadline:
             time.sleep(0.1)
         seen.append(set(client.get_run(conductor.sweep_run.parent).data.metrics))

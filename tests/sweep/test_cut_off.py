@@ -29,14 +29,15 @@ from trainables.member import Member
 from trainables.metrics import Metrics
 from trainables.tasks import read
 
-NUM_STEPS = 240
+NUM_STEPS, NUM_THREADS = 120, 2
 CONFIG: dict[str, Any] = {
     "name": "cut",
     "base": {
         **base("bert"),
-        "train": {"max_steps": NUM_STEPS, "batch_size": 8, "evaluate_every": 30, "checkpoint_minutes": 0.03},
+        "train": {"max_steps": NUM_STEPS, "batch_size": 8, "evaluate_every": 10, "checkpoint_minutes": 0.03},
     },
     "axes": {"strategy": ["none", "forward", "reverse"]},
+    "resources": {"cpus": NUM_THREADS},
 }
 WAIT_SECONDS = 400
 
@@ -97,7 +98,7 @@ def test_the_numbers_are_those_of_a_run_in_one_piece(cut: Sweep, tmp_path: Path)
         (folder := tmp_path / cell.identity).mkdir()
         members.append(Member(config, folder, lambda step, metrics, to=report: to.append((step, timeless(metrics)))))
     teacher = next((cut.folder / "teachers").glob("*/attempts/*/model"))
-    outcomes = distill.run(members, read(configs[0].task), teacher)
+    outcomes = distill.run(members, read(configs[0].task), teacher, NUM_THREADS)
     for cell, member, outcome, report in zip(cut.cells, members, outcomes, reports, strict=True):
         result = cell.result()
         assert result is not None

@@ -50,7 +50,7 @@ def test_another_interrupt_ends_at_once_and_without_a_traceback(code: str, numbe
         command,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         # As at a terminal: what a shell puts into the background starts with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

@@ -54,6 +54,7 @@ def sweep(folder: Path) -> Path:
         "axes": {"strategy": ["forward", "none"]},
         "grids": [{"base": {"model": small("tiny-bert"), "task": like}}, {"base": {"model": roberta, "task": tags}}],
         "keep": "all",
+        "resources": {"cpus": 2},
     }
     path = folder / "kinds.yaml"
     path.write_text(json.dumps(made))

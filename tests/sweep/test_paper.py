@@ -1,4 +1,4 @@
-"""The paper's configs: planned without a network, and each profile `smoke` run as it is, all in one storage."""
+"""The paper's configs: planned without a network, and each profile `smoke` run, all in one storage."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ SIZES = {
     "width": Size(2 * 5 * 2, 2),  # models x strategies x widths
     "angles": Size(3 * 2, 3),
 }
+NARROWER = {"depth": (["axes.init=[teacher]"], Size(3 * 5 * 3, 3))}
+"""What is run of a study whose smoke takes longest, and its size: its cells of one init."""
 KINDS = {"hellaswag": "multiple_choice", "commonsense_qa": "multiple_choice", "coqa": "question_answering"}
 METRICS = {
     "classification": ("accuracy", "f1", "matthews_correlation"),
@@ -65,6 +67,15 @@ SMALLER = {
 
 def path(name: str) -> Path:
     return FOLDER / f"{name}.yaml"
+
+
+def smoke_words(name: str) -> list[str]:
+    overrides, _ = NARROWER.get(name, ([], SIZES[name]))
+    return [str(path(name)), "profile=smoke", *overrides]
+
+
+def smoke_size(name: str) -> Size:
+    return NARROWER.get(name, ([], SIZES[name]))[1]
 
 
 def test_every_file_is_here() -> None:
@@ -170,11 +181,11 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smoke]:
         # Loaded here once, or each sweep would start a process that loads it beside its workers.
         for module in published.MODULES:
             import_module(module)
-        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
         try:
             for name in SIZES:
                 with redirect_stdout(StringIO()) as printed:
-                    assert main([str(path(name)), "profile=smoke"]) == 0, printed.getvalue()
+                    assert main(smoke_words(name)) == 0, printed.getvalue()
                 shown[name] = printed.getvalue()
         finally:
             ray.shutdown()
@@ -189,7 +200,7 @@ def cells_of(smoke: Smoke, name: str) -> list[Run]:
 def test_every_key_of_every_cell_is_logged(smoke: Smoke, name: str) -> None:
     found = cells_of(smoke, name)
     teachers = runs(smoke.storage, f"paper-{name}-smoke", "teacher")
-    assert (len(found), len(teachers)) == SIZES[name]
+    assert (len(found), len(teachers)) == smoke_size(name)
     assert {run.info.status for run in [*found, *teachers]} == {"FINISHED"}
     for run in found:
         kind = run.data.params["task.kind"]
@@ -226,8 +237,8 @@ def test_losses_differ_where_mappings_do(smoke: Smoke, name: str) -> None:
 
 @pytest.mark.parametrize("name", SIZES)
 def test_a_second_run_has_nothing_to_do(smoke: Smoke, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    cells, teachers = SIZES[name]
-    assert main([str(path(name)), "profile=smoke", f"storage={smoke.storage}", "--plan"]) == 0
+    cells, teachers = smoke_size(name)
+    assert main([*smoke_words(name), f"storage={smoke.storage}", "--plan"]) == 0
     assert f"\nteachers: {teachers} done; cells: {cells} done\n" in capsys.readouterr().out
 
 

@@ -177,7 +177,7 @@ def test_the_examples_are_planned_without_torch(tmp_path: Path) -> None:
 
 def test_the_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Strategy, family, task and metrics of their own, in workers that are sent them."""
-    words = [str(EXAMPLE), "profile=smoke"]
+    words = [str(EXAMPLE), "profile=smoke", "resources.cpus=2"]
     done = command(*words, storage=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     cells = {run.data.tags["strategy"]: run.data for run in cell_runs(tmp_path, "plugins")}

@@ -25,7 +25,7 @@ from trainables import distill
 from trainables.member import Member
 from trainables.tasks import read
 
-NAME, NUM_STEPS, NUM_CANDIDATES = "tuned", 6, 4
+NAME, NUM_STEPS, NUM_CANDIDATES, NUM_THREADS = "tuned", 6, 4, 2
 CONFIG: dict[str, Any] = {
     "name": NAME,
     "base": {**base("bert"), "train": {"max_steps": NUM_STEPS, "batch_size": 8}, "dtype": "fp32"},
@@ -38,8 +38,9 @@ CONFIG: dict[str, Any] = {
         "candidates": NUM_CANDIDATES,
         "at_once": 2,
     },
+    "resources": {"cpus": NUM_THREADS},
 }
-WAIT_SECONDS = 300
+WAIT_SECONDS = 600
 
 
 def stored(folder: Path) -> Sweep | None:
@@ -75,7 +76,9 @@ def calm(cells: list[Cell], config: checks.SweepConfig, folder: Path, tmp_path: 
 
     def score(candidate: Candidate) -> float:
         (place := tmp_path / candidate.cell.fingerprint).mkdir(exist_ok=True)
-        (outcome,) = distill.run([Member(candidate.cell.config, place, lambda step, metrics: None)], data, teacher)
+        (outcome,) = distill.run(
+            [Member(candidate.cell.config, place, lambda step, metrics: None)], data, teacher, NUM_THREADS
+        )
         assert not isinstance(outcome, Exception)
         return outcome.metrics["best/accuracy"]
 

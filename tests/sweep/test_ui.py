@@ -115,10 +115,10 @@ def test_it_answers_and_ends_with_all_its_processes(config: Path, tmp_path: Path
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         address = next(found.group() for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=300) as answer:
             assert b"MLflow" in answer.read()
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=300) == 0
         assert "Warning" not in errors.read_text()
     finally:
         process.kill()

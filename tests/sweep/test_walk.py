@@ -113,7 +113,7 @@ def test_the_service_answers_as_the_student_was_tested(walk: Walk, service: HTTP
     file = walk.student.parent / "predictions.jsonl"
     rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()]
     body = json.dumps([row["text"] for row in rows]).encode()
-    with urllib.request.urlopen(f"http://127.0.0.1:{service.server_port}", data=body, timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.server_port}", data=body, timeout=600) as answer:
         answers = json.load(answer)
     assert [each["class"] for each in answers] == [row["prediction"] for row in rows]
     assert all(1 / 3 <= each["probability"] <= 1 for each in answers)

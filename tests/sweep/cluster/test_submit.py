@@ -29,7 +29,7 @@ def run(head: Head, folder: Path, *words: str, **environment: str) -> tuple[int,
         env={**head.environment, **environment},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -89,7 +89,7 @@ def test_where_no_cluster_answers(checkout: Path) -> None:
         cwd=checkout,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("--address: got http://127.0.0.1:9; nothing answers there"), done.stderr

@@ -52,7 +52,7 @@ class Meeting:
 
 def attend(config: dict[str, Any], meeting: ActorHandle[Meeting]) -> None:
     """A trainable that ends only when all trials run at once, and says where it ran."""
-    ray.get(meeting.attend.remote(), timeout=90)
+    ray.get(meeting.attend.remote(), timeout=600)
     node, device = ray.get_runtime_context().get_node_id(), os.environ["CUDA_VISIBLE_DEVICES"]
     facts = {"done": True, "reason": None, "delivered": True, "node": node, "device": device}
     tune.report({"ended": {config["job"]: facts}})

@@ -131,7 +131,7 @@ def record_worker(config: dict[str, Any], folder: Path) -> None:
     job = config["job"]
     (folder / job).write_text(str(os.getpid()))
     awaited = folder / {"teacher": "loading", "loading": "nothing", "first": "second", "second": "first"}[job]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not awaited.exists() and time.monotonic() < deadline:
         tune.report({})
         time.sleep(0.1)

@@ -77,7 +77,7 @@ def test_a_hub_id_that_cannot_be_had(tmp_path: Path) -> None:
 
 def test_a_hub_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(name: str, *_: str, **__: Any) -> str:
-        time.sleep(3)
+        time.sleep(600)
         return name
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
@@ -85,7 +85,7 @@ def test_a_hub_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pyt
     began = time.monotonic()
     (line,) = refused(write_all(tmp_path), "base.model.teacher=org/slow")
     assert "; there is no such folder, and from the hub: no answer in 0.2 seconds; give a folder " in line
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 300
 
 
 def test_a_tokenizer_that_is_not_the_teachers(tmp_path: Path) -> None:

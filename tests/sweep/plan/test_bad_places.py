@@ -60,7 +60,7 @@ def test_what_a_storages_library_raises_is_a_line(tmp_path: Path, monkeypatch: p
 
 def test_a_storage_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainables.deadline.ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr(MemoryFileSystem, "pipe_file", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", lambda *_, **__: time.sleep(600))
     assert refused(write_all(tmp_path), "storage=memory://runs", "tracking_uri=databricks") == [
         f"storage: got 'memory://runs'; it cannot be written to (no answer in 0.1 seconds); {RIGHT}"
     ]

@@ -319,7 +319,7 @@ def test_a_deleted_experiment_comes_back(tracking: Tracking, client: MlflowClien
 def test_system_metrics(tracking: Tracking, client: MlflowClient, parent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
     with tracking.system_metrics(parent):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         while not client.get_run(parent).data.metrics and time.monotonic() < deadline:
             time.sleep(0.1)
     assert "system/cpu_utilization_percentage" in client.get_run(parent).data.metrics
@@ -347,7 +347,7 @@ def test_a_new_database_is_made_in_silence(tmp_path: Path) -> None:
     code = f"from sweep.tracking.tracking import Tracking; Tracking({uri!r}, 'x').open_sweep({{}}, '', {{}})"
     unset = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=tmp_path, env=unset
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, cwd=tmp_path, env=unset
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -117,7 +117,7 @@ def test_loading_and_saving_say_nothing(tmp_path: Path) -> None:
         "model = making.load(FAMILIES['bert'], '.', None, head('sequence_classification', 5), seed=0); "
         "model.save_pretrained('.')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
