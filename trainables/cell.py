@@ -63,10 +63,10 @@ def map_stacks(
 class Cell:
     """A member of a cohort with its student."""
 
-    def __init__(self, member: Member, cohort: Cohort, schedule: Schedule) -> None:
-        """Builds the student on the cohort's device. Raises ValueError for a student that the teacher cannot have."""
+    def __init__(self, member: Member, cohort: Cohort, schedule: Schedule, device: torch.device) -> None:
+        """Builds the student on its device. Raises ValueError for a student that the teacher cannot have."""
         config, family = member.config, cohort.family
-        self.config, self.cohort, self.report = config, cohort, member.report
+        self.config, self.cohort, self.device, self.report = config, cohort, device, member.report
         self.folder, self.checkpoints, self.name = member.folder, member.checkpoints, member.name
         num_epochs = -(-schedule.num_steps // schedule.steps_per_epoch) if config.strategy.redraws else 1
         influence = cohort.influence if config.strategy.needs_influence else None
@@ -84,8 +84,8 @@ class Cell:
             num_steps=schedule.num_steps,
             objective=self.objective,
             module=self.student,
-            draws=Draws(stream(config.seed, "dropout"), cohort.device),
-            device=cohort.device,
+            draws=Draws(stream(config.seed, "dropout"), device),
+            device=device,
             dtype=cohort.dtype,
             report=member.report,
             evaluated=self._evaluated,
@@ -111,8 +111,8 @@ class Cell:
             made.projections.requires_grad_(False)
         # On the host, so that a GPU never has them in fp32.
         frozen.hold(made.model, cohort.dtype)
-        cohort.weights.share(made)
-        return devices.place(made, cohort.device)
+        cohort.weights_on(self.device).share(made)
+        return devices.place(made, self.device)
 
     def teacher_states(self) -> dict[str, set[int]]:
         """Stack -> the teacher's states that the objective needs: those of all mappings, or all."""
@@ -215,7 +215,7 @@ class Cell:
         logger.info("%s: the student of step %d is tested", self.name, self.learner.best_step)
         cohort, path = self.cohort, str(self._best)
         best = making.load(cohort.family, path, None, cohort.head, seed=0).requires_grad_(False)
-        devices.place(frozen.hold(best, cohort.dtype), cohort.device).eval()
+        devices.place(frozen.hold(best, cohort.dtype), self.device).eval()
         answers = {split: questions.predict(best) for split, questions in cohort.tests.items()}
         names = predictions.class_names(best.config)
         rows = {split: questions.rows for split, questions in cohort.tests.items()}

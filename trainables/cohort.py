@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from trainables import device as devices
 from trainables import frozen, official, plain
 from trainables.config import TrialConfig
@@ -37,9 +39,11 @@ class Cohort:
         assert config.dtype != "auto"
         self.dtype: devices.Dtype = config.dtype
         self.seed, self.data = config.seed, data
-        self.device = devices.start_clean(num_threads, stream(config.seed, "start"))
+        self.placement = devices.placement(devices.start_clean(num_threads, stream(config.seed, "start")))
+        self.device = self.placement.teacher
         logger.info("the data has %s", data)
-        logger.info("the cohort is computed on %s in %s with %d threads", self.device, self.dtype, num_threads)
+        where = " and ".join(dict.fromkeys(map(str, (self.device, *self.placement.students))))
+        logger.info("the cohort is computed on %s in %s with %d threads", where, self.dtype, num_threads)
         self.family = FAMILIES[config.model.family]
         self.head = KINDS[config.task.kind].head(data.classes)
         path, revision = str(teacher), config.model.revision  # which transformers ignores where the path is a folder
@@ -56,7 +60,11 @@ class Cohort:
         self.quirks = official.quirks(self.family.name, config.losses)
         self.teacher = making.load(self.family, path, revision, self.head, seed=config.seed).requires_grad_(False)
         logger.info("the teacher is loaded from %s", teacher)
-        self.weights = SharedWeights()
+        self._weights: dict[torch.device, SharedWeights] = {}
+
+    def weights_on(self, device: torch.device) -> SharedWeights:
+        """The frozen weights that the models on a device share."""
+        return self._weights.setdefault(device, SharedWeights())
 
     @property
     def teacher_blocks(self) -> dict[str, int]:
@@ -78,7 +86,7 @@ class Cohort:
         """
         # On the host, so that a GPU never holds it in fp32.
         frozen.hold(self.teacher, self.dtype)
-        self.weights.share(self.teacher)
+        self.weights_on(self.device).share(self.teacher)
         devices.place(self.teacher, self.device)
         mapped: dict[str, set[int]] = {stack: set() for stack in self.family.stacks}
         for each in needed:

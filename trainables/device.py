@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,29 @@ def start_clean(num_threads: int, seed: int) -> torch.device:
     deterministic: Any = torch.utils.deterministic
     deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+class Placement(NamedTuple):
+    """Where a cohort is computed."""
+
+    teacher: torch.device
+    students: tuple[torch.device, ...]
+    """The devices among which the students are spread."""
+
+    def student(self, index: int) -> torch.device:
+        """The device of the student with this index in its cohort."""
+        return self.students[index % len(self.students)]
+
+
+def placement(device: torch.device) -> Placement:
+    """All of a cohort on `device`; of several GPUs, the first is the teacher's and the others are the students'."""
+    import torch
+
+    num_gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+    if num_gpus < 2:
+        return Placement(device, (device,))
+    return Placement(device, tuple(torch.device("cuda", index) for index in range(1, num_gpus)))
 
 
 class Stopwatch:

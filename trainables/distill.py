@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from trainables.cell import Cell
 from trainables.clock import Clock
 from trainables.cohort import Cohort
@@ -33,7 +35,9 @@ def run(
     clock, first = Clock(), members[0].config
     cohort = Cohort(first, data, teacher, num_threads)
     schedule = Schedule.of(first.train, len(data.train))
-    started = [_started(member, cohort, schedule) for member in members]
+    started = [
+        _started(member, cohort, schedule, cohort.placement.student(index)) for index, member in enumerate(members)
+    ]
     cells = [cell for cell in started if isinstance(cell, Cell)]
     if cells:
         cohort.begin([cell.teacher_states() for cell in cells], kept_bytes)
@@ -41,9 +45,9 @@ def run(
     return [_finished(cell, clock) if isinstance(cell, Cell) else cell for cell in started]
 
 
-def _started(member: Member, cohort: Cohort, schedule: Schedule) -> Cell | ValueError:
+def _started(member: Member, cohort: Cohort, schedule: Schedule, device: torch.device) -> Cell | ValueError:
     try:
-        return Cell(member, cohort, schedule)
+        return Cell(member, cohort, schedule, device)
     except ValueError as error:
         return error
 

@@ -64,7 +64,7 @@ class Evaluator:
 
     def answers(self, model: PreTrainedModel, batch: Batch) -> list[Any]:
         """The answers of a model in eval mode to the examples of a batch."""
-        moved = devices.move(batch, self.device)
+        moved = devices.move(batch, model.device)
         with torch.no_grad(), devices.autocast(self.device, self.dtype):
             if self.kind.answer != "text":
                 return answers.read(self.kind.answer, states.forward(self.family, model, moved))

@@ -22,7 +22,7 @@ from trainables.errors import NotFinite
 from trainables.learner import Learner
 from trainables.metrics import summed
 from trainables.steps import Schedule
-from trainables.targets import Targets
+from trainables.targets import Copies, Targets
 from trainables.tasks.batches import collate, epoch_order
 from trainables.tasks.codec import Example
 from trainables.validation import Validation
@@ -104,8 +104,9 @@ class Lockstep:
             moved = devices.move(batch, self.device)
             with devices.autocast(self.device, self.dtype):
                 wanted = self.targets(moved, training=True) if self.targets else None
+            copies = Copies(moved, wanted, self.device)
             for learner in self.live:
-                learner.learn(moved, wanted, totals)
+                learner.learn(*copies.on(learner.device), totals)
         for learner in self.live:
             learner.update(step)
         self._num_seen += sum(map(len, indices))

@@ -97,8 +97,23 @@ def of_member(config: TrialConfig, family: Family, shape: Shape, head: Head) -> 
     return Member(of_trial(config, family, shape, head), beside)
 
 
-def of_cohort(members: Sequence[Member]) -> Bytes:
-    """Students in lockstep under one teacher, at the time at which the one that needs most alone computes."""
+def of_cohort(members: Sequence[Member], num_gpus: int = 1) -> Bytes:
+    """Students in lockstep under one teacher, at the time at which the one that needs most alone computes.
+
+    Of several GPUs the first is the teacher's, and this is the memory of the one of the others that needs most.
+    """
+    num_parts = max(1, num_gpus - 1)
+    parts = [_lockstep(part) for start in range(num_parts) if (part := members[start::num_parts])]
+    return _higher(*(parts if num_gpus < 2 else map(without_teacher, parts)))
+
+
+def without_teacher(parts: Bytes) -> Bytes:
+    """What is held on a GPU of students whose teacher is on another one."""
+    return {name: size for name, size in parts.items() if name != "teacher"}
+
+
+def _lockstep(members: Sequence[Member]) -> Bytes:
+    """Students beside their teacher on one GPU."""
     largest = max(range(len(members)), key=lambda index: sum(members[index].alone.values()))
     total = dict(members[largest].alone)
     for index, member in enumerate(members):
@@ -132,6 +147,19 @@ def of_trial(config: TrialConfig, family: Family, shape: Shape, head: Head) -> B
         "teacher": _ready(family, shape, config, head),
         "student": held,
         **_higher(learning, tested),
+        "CUDA": CUDA,
+    }
+
+
+def of_teachers_gpu(config: TrialConfig, family: Family, shape: Shape, head: Head) -> Bytes:
+    """A ready teacher whose students are on other GPUs, at a forward pass."""
+    assert config.dtype != "auto"
+    length, examples = config.task.max_length, config.train.batch_size
+    return {
+        "teacher": _ready(family, shape, config, head),
+        "bf16 copies": _copies(family, shape, config.dtype, head, 0),
+        "states": examples * _states(family, shape, length),
+        "logits": examples * _logits(family, shape, head, length),
         "CUDA": CUDA,
     }
 

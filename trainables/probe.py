@@ -25,7 +25,7 @@ from trainables.losses import hidden_sum, weighted
 from trainables.strategies import StateMapping
 from trainables.student import Student
 from trainables.targets import Targets
-from trainables.tasks.batches import collate
+from trainables.tasks.batches import Batch, collate
 from trainables.tasks.codec import Example
 
 _HOST = torch.device("cpu")
@@ -67,7 +67,7 @@ class Probe:
         batch_size: int,
         device: torch.device,
     ) -> None:
-        self.family, self.device = family, device
+        self.family = family
         targets = Targets(family, teacher)
         chosen = examples[:PROBE_EXAMPLES]
         starts = range(0, len(chosen), batch_size)
@@ -82,13 +82,13 @@ class Probe:
         """Angles, RMS and hidden losses of a student in eval mode, in fp32 whatever the training's dtype."""
         assert not student.training
         with torch.no_grad():
-            outputs = [without_logits(forward(self.family, student.model, batch), _HOST) for batch in self.batches]
+            outputs = [self._outputs(student, batch) for batch in self.batches]
         angles: dict[str, AngleStatistics] = {}
         hidden: dict[str, dict[int, float]] = {}
         for stack, mapping in mappings.items():
             sums = dict.fromkeys(mapping, 0.0)
             num_tokens = 0
-            for seen, wanted in self._pairs(outputs):
+            for seen, wanted in self._pairs(student, outputs):
                 mask_BT = wanted.masks[stack]
                 num_tokens += int(mask_BT.sum())
                 for state, match in mapping.items():
@@ -99,10 +99,15 @@ class Probe:
             angles[stack] = self._angles(stack, student, outputs, mapping)
         return Measurement(angles, state_rms(outputs), hidden)
 
-    def _pairs(self, outputs: list[Outputs]) -> Iterator[tuple[Outputs, Outputs]]:
-        """The student's and the teacher's outputs of each batch, on the device."""
+    def _outputs(self, student: Student, batch: Batch) -> Outputs:
+        """The student's outputs of a batch, on the host."""
+        there = {name: tensor.to(student.model.device) for name, tensor in batch.items()}
+        return without_logits(forward(self.family, student.model, there), _HOST)
+
+    def _pairs(self, student: Student, outputs: list[Outputs]) -> Iterator[tuple[Outputs, Outputs]]:
+        """The student's and the teacher's outputs of each batch, on the student's device."""
         for pair in zip(outputs, self.teacher, strict=True):
-            seen, wanted = (without_logits(each, self.device) for each in pair)
+            seen, wanted = (without_logits(each, student.model.device) for each in pair)
             yield seen, wanted
 
     def _angles(self, stack: str, student: Student, outputs: list[Outputs], mapping: StateMapping) -> AngleStatistics:
@@ -110,7 +115,7 @@ class Probe:
         num_student, num_teacher = len(outputs[0].states[stack]), len(self.teacher[0].states[stack])
         statistics = AngleStatistics(num_student, num_teacher)
         with torch.no_grad():
-            for seen, wanted in self._pairs(outputs):
+            for seen, wanted in self._pairs(student, outputs):
                 projected = [
                     hidden if student.comparable(j, mapping) else torch.full_like(hidden, torch.nan)
                     for j, hidden in enumerate(

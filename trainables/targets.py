@@ -74,6 +74,23 @@ class KeptTargets:
         return outputs
 
 
+class Copies:
+    """A batch and the teacher's outputs for it, copied once to each device that asks for them."""
+
+    def __init__(self, batch: Batch, outputs: Outputs | None, device: torch.device) -> None:
+        """Both are on `device`."""
+        self._source = batch, outputs
+        self._copies: dict[torch.device, tuple[Batch, Outputs | None]] = {device: self._source}
+
+    def on(self, device: torch.device) -> tuple[Batch, Outputs | None]:
+        """The batch and the outputs on a device."""
+        if device not in self._copies:
+            batch, outputs = self._source
+            there = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+            self._copies[device] = there, outputs and moved(outputs, device)
+        return self._copies[device]
+
+
 def moved(outputs: Outputs, device: torch.device) -> Outputs:
     """The outputs on a device; `logits` is a view of `all_logits`, as before."""
     all_logits = outputs.all_logits.to(device)

@@ -18,7 +18,7 @@ from trainables.evaluate import Evaluator, Questions
 from trainables.families.base import Outputs
 from trainables.metrics import Metrics, summed
 from trainables.objective import Objective
-from trainables.targets import KEPT_BYTES, KeptTargets, Targets
+from trainables.targets import KEPT_BYTES, Copies, KeptTargets, Targets
 from trainables.tasks.batches import Batch
 from trainables.tasks.rows import Row
 
@@ -75,9 +75,11 @@ class Validation:
             moved = devices.move(batch, self.by.device)
             with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
                 wanted = self._targets(index, moved) if self._targets else None
+                copies = Copies(moved, wanted, self.by.device)
                 for objective, its_terms, its_answers in zip(objectives, terms, given, strict=True):
-                    seen = objective.forward(moved)
-                    its_terms.append(_floats(objective, moved, seen, wanted, totals))
+                    its_batch, its_wanted = copies.on(objective.model.device)
+                    seen = objective.forward(its_batch)
+                    its_terms.append(_floats(objective, its_batch, seen, its_wanted, totals))
                     its_answers.append(answers.read(self.by.kind.answer, seen) if self._reads else [])
         return [
             Pass(summed(its_terms), self._split.restored(its_answers) if self._reads else [])

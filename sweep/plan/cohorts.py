@@ -54,10 +54,11 @@ class Cohorts:
     """Whether the memory of a trial has room for a cohort."""
 
     @classmethod
-    def of_sizes(cls, sizes: Mapping[str, CellSizes], num_bytes: float | None) -> Cohorts:
+    def of_sizes(cls, sizes: Mapping[str, CellSizes], num_bytes: float | None, num_gpus: float = 0) -> Cohorts:
         """Costs and memory from the sizes of cells, by fingerprint.
 
-        A trial has `num_bytes` of memory; None if that is unknown. Cells without sizes count as if they fit.
+        A trial has `num_bytes` of memory, on each of its GPUs; None if that is unknown. Cells without sizes count as if
+        they fit.
         """
         all_costs: dict[str, Cost] = {}
         for key, cell in sizes.items():
@@ -73,7 +74,7 @@ class Cohorts:
             if num_bytes is None:
                 return True
             members = [member(cell.fingerprint) for cell in cells if cell.fingerprint in sizes]
-            return not members or sum(memory.of_cohort(members).values()) <= num_bytes
+            return not members or sum(memory.of_cohort(members, int(num_gpus)).values()) <= num_bytes
 
         return cls(all_costs, fits)
 
@@ -137,12 +138,16 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
     num_at_once = int(1 / resources.gpus) if 0 < resources.gpus < 1 else 1
     if not resources.gpus:
         num_at_once = max(1, len(os.sched_getaffinity(0)) // resources.cpus)
-    cohorts = Cohorts.of_sizes(checked.sizes(), room(resources))
+    cohorts = Cohorts.of_sizes(checked.sizes(), room(resources), resources.gpus)
     division = cohorts.divide(cells, plan.steps, num_at_once, resources.cohort)
     share = sum(map(cohorts.cost, division)) / sum(cohorts.cost([cell]) for cell in cells)
     counts = Counter(map(len, division))
     sizes = ", ".join(f"{counts[size]} of {size} cell{'s' * (size != 1)}" for size in sorted(counts, reverse=True))
-    where = "on one GPU" if resources.gpus else "on this machine"
+    where = (
+        ("on one GPU" if resources.gpus <= 1 else f"on {resources.gpus:g} GPUs")
+        if resources.gpus
+        else "on this machine"
+    )
     text = f"cohorts {where}: {sizes}; they compute {share:.0%} of what the cells would compute alone"
     console.print(Text(text), soft_wrap=True)
 

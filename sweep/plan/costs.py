@@ -162,8 +162,9 @@ def show(checked: Checked, plan: Plan, console: Console) -> None:
         trials = [(sizes[key], number) for key, number in plan.trials.items() if key in sizes]
         console.print(Text(_hours(open_cells, open_teachers, trials, resources)), soft_wrap=True)
         note = "" if resources.gpu_gb else "; resources.gpu_gb is not given, so a plan refuses nothing"
-        console.print(Text(f"GPU memory of a trial, at most{note}:"), soft_wrap=True)
-        for need in needs(sizes.values()):
+        each = ", per GPU" if resources.gpus > 1 else ""
+        console.print(Text(f"GPU memory of a trial{each}, at most{note}:"), soft_wrap=True)
+        for need in needs(sizes.values(), resources.gpus):
             console.print(Text(f"  {need.what} {need}"), soft_wrap=True)
     if sizes:
         console.print(Text(_storage(storage(list(groups.values()), checked.config.keep))), soft_wrap=True)

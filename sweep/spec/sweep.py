@@ -38,7 +38,11 @@ class Resources(Frozen):
     """What one trial uses."""
 
     cpus: Positive = Field(default=1, description="CPUs per trial, which is also the number of torch's threads.")
-    gpus: Share = Field(default=0, description="GPUs per trial: 0, a fraction below 1, or a whole number.")
+    gpus: Share = Field(
+        default=0,
+        description="GPUs per trial: 0, a fraction below 1, or a whole number. Of several, the first holds the "
+        "teacher, and the students are spread over the others.",
+    )
     cohort: Literal["auto"] | Positive = Field(
         default="auto",
         description="The most cells of a trial, which one pass of their teacher serves; auto: as many as fit the "

@@ -21,11 +21,15 @@ from trainables import distill
 from trainables.cell import Cell
 from trainables.cohort import Cohort
 from trainables.config import TrialConfig
+from trainables.device import Placement
 from trainables.errors import NotFinite
+from trainables.families.base import Outputs
 from trainables.member import Member
 from trainables.metrics import Metrics
 from trainables.own_metrics import METRICS, Metric
 from trainables.steps import Schedule
+from trainables.targets import Copies
+from trainables.tasks.batches import Batch
 from trainables.tasks.rows import Data
 
 NORMS = {"bert": "none", "bart": "layernorm", "t5": "none", "qwen3": "l2"}
@@ -245,6 +249,44 @@ def test_the_teacher_runs_once_for_each_micro_batch(
     assert len(passes) == 3 * 2 + 2 + 2
 
 
+@pytest.mark.parametrize("family", SHAPES)
+def test_students_on_other_devices_have_the_same_numbers(
+    lab: Lab, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three devices of this machine's CPU, of which the first is the teacher's."""
+    cells = [Common(family).cell(index) for index in (NARROW, FROZEN, ADAPTED)]
+    alone = [lab.run_alone(cell) for cell in cells]
+    first, *others = [torch.device("cpu", index) for index in range(3)]
+    used: list[torch.device] = []
+    on = Copies.on
+
+    def copied(copies: Copies, device: torch.device) -> tuple[Batch, Outputs | None]:
+        used.append(device)
+        return on(copies, device)
+
+    monkeypatch.setattr("trainables.device.placement", lambda _: Placement(first, tuple(others)))
+    monkeypatch.setattr(Copies, "on", copied)
+    for one, spread in zip(alone, lab.run(cells), strict=True):
+        assert (spread.outcome, spread.reports, spread.files) == (one.outcome, one.reports, one.files)
+    assert used[:3] == [others[0], others[1], others[0]]
+
+
+def test_weights_are_shared_on_each_device_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *others = [torch.device("cpu", index) for index in range(3)]
+    monkeypatch.setattr("trainables.device.placement", lambda _: Placement(first, tuple(others)))
+    adapted = Common("qwen3").cell(ADAPTED)
+    path, data = lab.teacher("qwen3")
+    cohort = Cohort(adapted, data, path, 1)
+    schedule, members = Schedule.of(adapted.train, len(data.train)), lab.members([adapted] * 4)
+    cells = [Cell(each, cohort, schedule, cohort.placement.student(index)) for index, each in enumerate(members)]
+    cohort.begin([cell.teacher_states() for cell in cells], 0)
+    one, two, three, four = ({id(p) for p in cell.student.parameters() if not p.requires_grad} for cell in cells)
+    assert one == three
+    assert two == four
+    assert not one & two
+    assert not (one | two) & set(map(id, cohort.teacher.parameters()))
+
+
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_frozen_weights_are_held_once(lab: Lab, dtype: Literal["fp32", "bf16"]) -> None:
     """Embeddings that are frozen, and all beside the adapters of two students: the teacher's own."""
@@ -253,7 +295,7 @@ def test_frozen_weights_are_held_once(lab: Lab, dtype: Literal["fp32", "bf16"]) 
     path, data = lab.teacher("qwen3")
     cohort = Cohort(frozen, data, path, 1)
     schedule = Schedule.of(frozen.train, len(data.train))
-    cells = [Cell(member, cohort, schedule) for member in lab.members([frozen, adapted, adapted])]
+    cells = [Cell(member, cohort, schedule, cohort.device) for member in lab.members([frozen, adapted, adapted])]
     cohort.begin([cell.teacher_states() for cell in cells], 0)
     of_teacher = set(map(id, cohort.teacher.parameters()))
     for cell, least in zip(cells, (1, 3 * 7, 3 * 7), strict=True):
@@ -320,7 +362,7 @@ def test_no_weight_that_is_trained_is_another_students(lab: Lab) -> None:
     cohort = Cohort(common.cell(0), data, path, 1)
     schedule = Schedule.of(common.cell(0).train, len(data.train))
     chosen = [common.cell(index) for index in (SHALLOW, SHALLOW, NARROW)]
-    cells = [Cell(member, cohort, schedule) for member in lab.members(chosen)]
+    cells = [Cell(member, cohort, schedule, cohort.device) for member in lab.members(chosen)]
     trained: list[nn.Parameter] = [each for cell in cells for each in cell.learner.parameters]
     assert len({each.data_ptr() for each in trained}) == len(trained)
     assert all(torch.is_floating_point(each) for each in trained)

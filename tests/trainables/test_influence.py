@@ -26,7 +26,9 @@ def started(family: str, folder: Path) -> Cell:
     fields = plain.model_dump() | {"strategy": "block_influence", "init": "block_influence"}
     trial = TrialConfig.model_validate(fields)
     cohort = Cohort(trial, data, folder, 1)
-    return Cell(Member(trial, folder, lambda *_: None), cohort, Schedule.of(trial.train, len(data.train)))
+    return Cell(
+        Member(trial, folder, lambda *_: None), cohort, Schedule.of(trial.train, len(data.train)), cohort.device
+    )
 
 
 @pytest.mark.parametrize("family", SHAPES)

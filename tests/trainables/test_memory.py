@@ -257,6 +257,21 @@ def test_a_cohort_is_its_largest_member_and_what_the_others_keep() -> None:
     }
 
 
+@pytest.mark.parametrize(("num_gpus", "num_small"), [(2, 2), (3, 0), (4, 0)])
+def test_students_on_other_gpus_than_their_teacher_are_spread(num_gpus: int, num_small: int) -> None:
+    """Of a large student between two small ones, the GPU with the large one needs most."""
+    small, large = (
+        memory.Member({"teacher": 100, "student": size, "activations": 5}, {"student": size, "gradients": 2 * size})
+        for size in (10, 60)
+    )
+    gradients = {"gradients": 20 * num_small} if num_small else {}
+    assert memory.of_cohort([small, large, small], num_gpus) == {
+        "student": 60 + 10 * num_small,
+        "activations": 5,
+        **gradients,
+    }
+
+
 def sized(setting: Setting) -> TrialConfig:
     """A trial whose student has all of its teacher's blocks, adapters of rank 2, and computes in bf16."""
     depth = min(setting.family.num_blocks(setting.teacher().config.to_dict()).values())

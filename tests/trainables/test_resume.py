@@ -289,7 +289,9 @@ def test_a_checkpoint_has_all_that_changes_and_nothing_that_is_frozen(lab: Lab) 
     cut(lab, [replace(one, report=Cutting(3))])
     path, data = lab.teacher("qwen3")
     cohort = Cohort(one.config, data, path, 1)
-    cell = Cell(replace(one, folder=lab.new_folder()), cohort, Schedule.of(one.config.train, len(data.train)))
+    cell = Cell(
+        replace(one, folder=lab.new_folder()), cohort, Schedule.of(one.config.train, len(data.train)), cohort.device
+    )
     trained = {name for name, each in cell.student.named_parameters() if each.requires_grad}
     learner = kept.state.part("learner")
     assert learner.part("weights").tensors.keys() == trained

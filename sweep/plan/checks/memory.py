@@ -26,7 +26,7 @@ _HELP = {
 
 @dataclass(frozen=True)
 class Need:
-    """The peak GPU memory of a trial of one model and task, or of its teacher's training."""
+    """The peak memory of a GPU of a trial of one model and task, or of its teacher's training."""
 
     what: str
     is_teacher: bool
@@ -42,15 +42,23 @@ class Need:
         return f"{self.total / GB:.1f} GB: {', '.join(f'{name} {size / GB:.1f}' for name, size in shown.items())}"
 
 
-def needs(cells: Iterable[CellSizes]) -> list[Need]:
-    """Per model and task, the largest need of a trial, and that of the teacher if it is trained."""
+def needs(cells: Iterable[CellSizes], gpus: float) -> list[Need]:
+    """Per model and task, the largest need of a trial, and that of the teacher if it is trained.
+
+    Trials with several `gpus` have two needs: that of a GPU with a student, and that of the GPU with the teacher.
+    """
     most: dict[tuple[str, bool], Need] = {}
     for cell in cells:
         model, task = cell.config.model, cell.config.task
         sizes = (cell.config, cell.family, cell.shape, cell.head)
-        cell_needs = [Need(f"{model.name} on {task.name}", is_teacher=False, parts=memory.of_trial(*sizes))]
+        what, trial = f"{model.name} on {task.name}", memory.of_trial(*sizes)
+        if gpus < 2:
+            cell_needs = [Need(what, is_teacher=False, parts=trial)]
+        else:
+            teacher = Need(f"ready teacher of {what}", is_teacher=True, parts=memory.of_teachers_gpu(*sizes))
+            cell_needs = [teacher, Need(what, is_teacher=False, parts=memory.without_teacher(trial))]
         if model.finetune is not None:
-            teacher = Need(f"teacher of {model.name} on {task.name}", is_teacher=True, parts=memory.of_teacher(*sizes))
+            teacher = Need(f"teacher of {what}", is_teacher=True, parts=memory.of_teacher(*sizes))
             cell_needs.insert(0, teacher)
         for each in cell_needs:
             key = (each.what, each.is_teacher)
@@ -59,7 +67,7 @@ def needs(cells: Iterable[CellSizes]) -> list[Need]:
 
 
 def room(resources: Resources) -> float | None:
-    """The bytes of GPU memory of a trial, which computes on one GPU; None if the memory is not known."""
+    """The bytes of memory of each GPU of a trial, or of its fraction of one; None if the memory is not known."""
     if resources.gpu_gb is None or not resources.gpus:
         return None
     return min(1.0, resources.gpus) * resources.gpu_gb * GB
@@ -70,7 +78,8 @@ def memory_problems(cells: Iterable[CellSizes], resources: Resources, given: str
     has = room(resources)
     if has is None:
         return []
-    return [_problem(need, f"{given} {has / GB:g}".lstrip(), resources) for need in needs(cells) if need.total > has]
+    most = needs(cells, resources.gpus)
+    return [_problem(need, f"{given} {has / GB:g}".lstrip(), resources) for need in most if need.total > has]
 
 
 def _problem(need: Need, has: str, resources: Resources) -> Problem:
