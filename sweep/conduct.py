@@ -18,7 +18,7 @@ from rich.text import Text
 
 from sweep import interrupts
 from sweep.grid.cells import Cell
-from sweep.plan import states
+from sweep.plan import metrics, states
 from sweep.plan.checks import Checked
 from sweep.plan.cohorts import Cohorts
 from sweep.plan.states import Plan
@@ -37,7 +37,7 @@ from sweep.search.studies import Studies
 from sweep.search_run import SearchRun
 from sweep.spec.command import Command
 from sweep.spec.passwords import without_passwords, without_passwords_in
-from sweep.students import export, keep, published
+from sweep.students import export, keep, measure, published
 from sweep.sweep_run import SweepRun
 from sweep.tracking import experiment
 from trainables import plugins
@@ -248,6 +248,7 @@ class Conductor:
     def _report(self) -> Sequence[ResultRow]:
         """Reports all cells from their records, failed ones included, and returns the rows of this call."""
         sweep = joined(self._archive_entry(*self.sweep_run.fill_missing()), self.storage)
+        self._measure(sweep)
         report = Report.of(self.storage, sweep)
         if self.config.students.export and report.student:
             self._export(report.student, sweep)
@@ -259,6 +260,16 @@ class Conductor:
         if report.student and run_id and self.sweep_run.is_tracked:
             self.sweep_run.publish(report.student, run_id)
         return report.own_rows
+
+    def _measure(self, sweep: Sweep) -> None:
+        """Measures the plug-ins' metrics that finished cells and teachers lack; says what was measured, and on what."""
+        done, problems = measure.measure(
+            metrics.gaps(sweep.cells, self.records), self.checked, self.config.resources.cpus
+        )
+        for sentence, style in [*((each, "") for each in done), *((each, "red") for each in problems)]:
+            logger.info(sentence)
+            self.console.print(Text(sentence, style), soft_wrap=True)
+        self.sweep_run.add_measured(sweep.cells)
 
     def _export(self, student: SavedStudent, sweep: Sweep) -> None:
         """Writes the best student in the forms that the config asks for; says why where that fails."""

@@ -73,7 +73,7 @@ def _print(text: str) -> int:
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
     """Shows the plan or carries it out; returns the exit status. Raises InputError."""
-    from sweep.plan import checks, cohorts, costs, cuts, minutes, reasons, states
+    from sweep.plan import checks, cohorts, costs, cuts, metrics, minutes, reasons, states
     from sweep.records.records import Records
     from sweep.records.storage import Storage
     from sweep.students import lost
@@ -92,6 +92,7 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
     cuts.show(checked, console)
     if options.plan:
         states.show(plan, console, reasons.reasons(plan, records, checked.config.name))
+        metrics.show(checked, plan, records, console)
         if studies:
             console.print(Text(studies.describe()), soft_wrap=True)
         costs.show(checked, plan, console)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +28,9 @@ from sweep.spec.sweep import SweepConfig
 from sweep.students import published
 from sweep.tracking import tags, views
 from sweep.tracking.experiment import TrackingError
-from sweep.tracking.runs import RunSpec
+from sweep.tracking.runs import RunSpec, measured_points
 from sweep.tracking.tracking import Tracking
+from trainables import own_metrics
 from trainables.errors import InputError, Problem
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,20 @@ class SweepRun:
         except TrackingError as error:
             self._stop_tracking(error)
             return "", {}
+
+    def add_measured(self, cells: Iterable[Cell]) -> None:
+        """Adds what was measured afterwards to the runs of these cells and of their teachers."""
+        known = [cell for cell in cells if own_metrics.names(cell.config.task.kind)]
+        if not self.is_tracked or not known:
+            return
+        records = Records(self.storage)
+        both = {cell.teacher_hash: (records.teacher(cell.teacher_hash), cell) for cell in known}
+        both |= {cell.fingerprint: (records.cell(cell.fingerprint), cell) for cell in known}
+        points = {key: measured_points(record, cell.config.task.kind) for key, (record, cell) in both.items()}
+        try:
+            self.tracking.add_measured(self.parent, {key: each for key, each in points.items() if each})
+        except TrackingError as error:
+            self._stop_tracking(error)
 
     def finish(self, rows: Sequence[ResultRow], verdict: Labels) -> None:
         """Adds the table, the report and the verdict to the run of the sweep, and ends it."""

@@ -73,8 +73,8 @@ class Evaluator:
 
     def score(self, rows: Sequence[Row], predicted: Sequence[Any]) -> Metrics:
         """The metrics of the predictions: those of the task kind, then those of plug-ins."""
-        metrics = self.kind.score(rows, predicted, self.classes)
-        return metrics | own_metrics.measured(self.kind.name, predicted, self.kind.references(rows), taken=metrics)
+        metrics, references = self.kind.score(rows, predicted, self.classes), self.kind.references(rows)
+        return metrics | own_metrics.measured(self.kind.name, predicted, references, metrics, self.main_metric)
 
     def tests(self, data: Data) -> dict[str, Questions]:
         """Test split -> the questions about its rows."""

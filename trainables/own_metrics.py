@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 Compute = Callable[[Sequence[Any], Sequence[Any]], Mapping[str, float]]
 """Takes the predictions and the references for the rows of a split (a kind's `predict` and `references`).
@@ -43,39 +46,66 @@ METRICS: dict[str, Metric] = {}
 """The metrics of plug-ins, by name."""
 
 
+def of_kind(kind: str) -> list[Metric]:
+    """The plug-ins' metrics for a task kind."""
+    return [metric for metric in METRICS.values() if metric.kind == kind]
+
+
 def names(kind: str) -> list[str]:
     """The names of the plug-ins' metrics for a task kind."""
-    return [name for metric in METRICS.values() if metric.kind == kind for name in metric.names]
+    return [name for metric in of_kind(kind) for name in metric.names]
 
 
 def measured(
-    kind: str, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str]
+    kind: str, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str], main: str
 ) -> dict[str, float]:
-    """The values of the plug-ins' metrics for a task kind.
+    """The values of the plug-ins' metrics for a task kind, in training.
 
-    `taken` holds the names of the kind's own metrics. Raises ValueError where a metric returns other names than its
-    own, a name that is taken, or a number that is not finite.
+    `taken` holds the names of the kind's own metrics, `main` is the metric that chooses the best model. Any other
+    metric is left out where it fails, since the training does not depend on it. Raises what `value_of` raises for the
+    main one.
     """
-    values = computed(kind, predictions, references, taken)
-    for metric in METRICS.values():
-        wrong = [name for name in metric.names if metric.kind == kind and not math.isfinite(values[name])]
-        if wrong:
-            raise ValueError(f"metric {metric.name}: {wrong[0]} is {values[wrong[0]]}; expected a finite number")
+    values: dict[str, float] = {}
+    for metric in of_kind(kind):
+        try:
+            values |= value_of(metric, predictions, references, {*taken, *values})
+        except Exception as error:  # a plug-in's own code may raise anything
+            if main in metric.names:
+                raise
+            logger.warning("the metric %s is left out: %s: %s", metric.name, type(error).__name__, error)
+    return values
+
+
+def value_of(
+    metric: Metric, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str]
+) -> dict[str, float]:
+    """The values of one metric.
+
+    Raises what the metric raises, and ValueError where it returns other names than its own, a name that is taken, or a
+    number that is not finite.
+    """
+    values = _computed(metric, predictions, references, taken)
+    if wrong := [name for name in metric.names if not math.isfinite(values[name])]:
+        raise ValueError(f"metric {metric.name}: {wrong[0]} is {values[wrong[0]]}; expected a finite number")
     return values
 
 
 def computed(
     kind: str, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str]
 ) -> dict[str, float]:
-    """The same as `measured`, where a number need not be finite."""
+    """The values of all metrics for a task kind, where a number need not be finite. Raises as `value_of` does."""
     values: dict[str, float] = {}
-    for metric in METRICS.values():
-        if metric.kind != kind:
-            continue
-        scores = {name: float(value) for name, value in metric.compute(predictions, references).items()}
-        if set(scores) != set(metric.names):
-            raise ValueError(f"metric {metric.name}: gives {', '.join(sorted(scores)) or 'nothing'}")
-        if duplicates := sorted(set(scores) & {*taken, *values, "loss"}):
-            raise ValueError(f"metric {metric.name}: {duplicates[0]} is measured already; give it a name of its own")
-        values |= scores
+    for metric in of_kind(kind):
+        values |= _computed(metric, predictions, references, {*taken, *values})
     return values
+
+
+def _computed(
+    metric: Metric, predictions: Sequence[Any], references: Sequence[Any], taken: Collection[str]
+) -> dict[str, float]:
+    scores = {name: float(value) for name, value in metric.compute(predictions, references).items()}
+    if set(scores) != set(metric.names):
+        raise ValueError(f"metric {metric.name}: gives {', '.join(sorted(scores)) or 'nothing'}")
+    if duplicates := sorted(set(scores) & {*taken, "loss"}):
+        raise ValueError(f"metric {metric.name}: {duplicates[0]} is measured already; give it a name of its own")
+    return scores

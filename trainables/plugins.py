@@ -23,7 +23,7 @@ from trainables.distances import DISTANCES, Distance
 from trainables.errors import InputError, Problem
 from trainables.families import FAMILIES, Family
 from trainables.own_losses import OWN_LOSSES, OwnLoss
-from trainables.own_metrics import METRICS, Metric
+from trainables.own_metrics import METRICS, Metric, of_kind
 from trainables.strategies import STRATEGIES, Strategy
 from trainables.tasks.generators import BUILT_IN, GENERATORS, Generator
 from trainables.tasks.kinds import KINDS
@@ -131,9 +131,10 @@ def active() -> tuple[Plugin, ...]:
 def used_by(trial: TrialConfig) -> dict[str, list[str]]:
     """Sort of extension -> hashes of the plug-ins from which a trial takes it; empty where all is built in.
 
-    Generators are left out: the hash of a trial's data covers what they generate.
+    Generators are left out: the hash of a trial's data covers what they generate. So are metrics other than the one
+    that chooses the best model, because they move nothing else and can be measured on a finished model.
     """
-    metrics = [name for name, metric in METRICS.items() if metric.kind == trial.task.kind]
+    metrics = [metric.name for metric in of_kind(trial.task.kind) if trial.task.metric in metric.names]
     keys = {
         "distance": [trial.losses.distance.kind],
         "family": [trial.model.family],
@@ -146,6 +147,12 @@ def used_by(trial: TrialConfig) -> dict[str, list[str]]:
         for sort, names in keys.items()
     }
     return {sort: hashes for sort, hashes in hashes_of.items() if hashes}
+
+
+def metric_sources(kind: str) -> dict[str, str]:
+    """Name of each value that a plug-in's metric gives for a task kind -> the hash of the plug-in."""
+    owners = [(metric, _PROCESS.owners.get(("metric", metric.name))) for metric in of_kind(kind)]
+    return {name: owner.hash for metric, owner in owners if owner for name in metric.names}
 
 
 def is_own(family: str) -> bool:

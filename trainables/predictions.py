@@ -40,6 +40,34 @@ def write(folder: Path, kind: str, splits: Mapping[str, Sequence[Row]], answers:
     (folder / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
+def read(
+    file: Path, kind: str, splits: Mapping[str, Sequence[Row]], class_names: Sequence[Sequence[str]] = ((),)
+) -> Answers:
+    """The answers of the file, in the form that `Kind.score` takes.
+
+    `class_names`: the names that the model's classes may have, in their order. Raises ValueError where the file does
+    not answer these rows, or where its references are not theirs under any of these names.
+    """
+    own = KINDS[kind]
+    lines: dict[str, list[dict[str, Any]]] = {split: [] for split in splits}
+    for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+        lines.setdefault(line["split"], []).append(line)
+    for split, rows in splits.items():
+        if len(lines[split]) != len(rows):
+            raise ValueError(f"{FILE} has {len(lines[split])} answers for the {len(rows)} rows of {split}")
+    for names in class_names:
+        index = {name: number for number, name in enumerate(names)}
+        try:
+            right = {split: own.shown(own.references(rows), names) for split, rows in splits.items()}
+            answers = {split: own.read_shown([line["prediction"] for line in lines[split]], index) for split in splits}
+        except (KeyError, IndexError):
+            continue
+        stored = {split: [line.get("reference") for line in lines[split]] for split in splits}
+        if stored == json.loads(json.dumps(right)):
+            return answers
+    raise ValueError(f"the references in {FILE} are not those of the data")
+
+
 def described(kind: str, rows: Sequence[Row], predictions: Sequence[Any], names: Sequence[str]) -> list[dict[str, Any]]:
     """Text, reference, prediction and score of each row."""
     own = KINDS[kind]

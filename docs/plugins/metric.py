@@ -1,8 +1,9 @@
 """Metrics of one's own: balanced accuracy for classification, chrF for generation.
 
 A metric is measured at every evaluation and on the test split, beside those of the task kind, and logged as
-`eval/<name>` and `test/<name>`. It is given what the model said for each row, and what was right. Libraries that
-take long to load are imported inside of it: a plan loads this file too.
+`eval/<name>` and `test/<name>`; on models that were trained before, it is measured on their stored answers. It is given
+what the model said for each row, and what was right. Libraries that take long to load are imported inside of it: a plan
+loads this file too.
 """
 
 from collections.abc import Sequence

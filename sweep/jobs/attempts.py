@@ -25,6 +25,7 @@ from sweep.tracking.delivery import Delivery
 from sweep.tracking.runs import RunSpec
 from sweep.tracking.tracking import Tracking
 from trainables.errors import NotFinite
+from trainables.plugins import metric_sources
 
 if TYPE_CHECKING:
     from trainables.checkpoints import Checkpoints
@@ -185,7 +186,7 @@ def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:
     logger.info("it runs with Python %s", ", ".join([platform.python_version(), *packages]))
 
 
-def shared(outcome: Outcome, attempt: Attempt, context: Context) -> dict[str, Any]:
+def shared(outcome: Outcome, attempt: Attempt, context: Context, task_kind: str) -> dict[str, Any]:
     """The fields of `Result`, which the results of cells and of teachers share."""
     return {
         "attempt": attempt.number,
@@ -198,4 +199,5 @@ def shared(outcome: Outcome, attempt: Attempt, context: Context) -> dict[str, An
         "steps": outcome.num_steps,
         "best_step": outcome.best_step,
         "size": outcome.size,
+        "own_metrics": metric_sources(task_kind),
     }

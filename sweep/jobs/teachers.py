@@ -41,7 +41,7 @@ def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> dic
         )
         teacher_spec = trial.model.teacher
         result = TeacherResult(
-            **attempts.shared(outcome, each.attempt, context),
+            **attempts.shared(outcome, each.attempt, context, trial.task.kind),
             hash=cell.teacher_hash,
             path=teacher_spec if trial.model.finetune is None and isinstance(teacher_spec, str) else None,
             chance=chance(trial.task, rows.test, rows.classes),

@@ -88,7 +88,7 @@ class Trial:
         attempt = each.attempt
         cell = self.cells[attempt.record.identity]
         result = CellResult(
-            **attempts.shared(outcome, attempt, self.context),
+            **attempts.shared(outcome, attempt, self.context, cell.config.task.kind),
             cell=cell.fingerprint,
             mapping=outcome.mapping,
             student=attempt.stored("student"),

@@ -5,6 +5,7 @@
                                      journal/<k>.jsonl segments of metric rows, each written once
                                      checkpoints/      where a later attempt can continue (sweep/records/checkpoints.py)
                                      failed.json       the reason why the attempt ended without a result
+                                     metrics/          metrics of plug-ins that were measured afterwards, each once
                                      ...               artifacts: angles.npz, per_state.json, student/
     cells/<fingerprint>/result.json                    the result, with the attempt that produced it
     teachers/<hash>/attempts/<n>/...                   the same, with model/ for student/

@@ -110,6 +110,8 @@ class Result(StoredFile, frozen=True):
     best_step: int
     size: Size | None = None
     """That of the best model; None where it was not measured."""
+    own_metrics: dict[str, str] = {}
+    """Name of a plug-in's metric -> hash of the plug-in, as it was when `metrics` were measured."""
 
 
 class CellResult(Result, frozen=True):
@@ -133,6 +135,15 @@ class TeacherResult(Result, frozen=True):
     """The folder or hub id of a ready teacher; None if its model lies in the attempt's folder."""
     chance: float
     """The main metric that guessing gives."""
+
+
+class OwnMetric(StoredFile, frozen=True):
+    """`metrics/<name>-<hash>.json`: a plug-in's metric, measured on a finished model or on its answers."""
+
+    values: dict[str, float]
+    """`test/<name>` of every test split."""
+    time: int
+    """Milliseconds since the epoch."""
 
 
 class Exports(StoredFile, frozen=True):

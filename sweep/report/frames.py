@@ -5,7 +5,7 @@ This module loads neither torch, Ray nor MLflow. It loads the plug-ins that a sw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,10 @@ def load_angles(storage: str | Path, name: str | None = None, *, fingerprint: st
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(ANGLES))
 
 
-def _sweeps(storage: Storage, name: str | None) -> list[Sweep]:
-    names = archive.names(storage) if name is None else [name]
-    return [Sweep.load(storage, each) for each in names]
+def _sweeps(storage: Storage, name: str | None) -> Iterator[Sweep]:
+    """The sweeps, one after the other: the plug-ins of the one that is taken last are active."""
+    for each in archive.names(storage) if name is None else [name]:
+        yield Sweep.load(storage, each)
 
 
 def _fingerprints(storage: Storage, name: str | None, prefix: str | None) -> Iterable[str]:

@@ -72,6 +72,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "of_angles": conclusions.of_angles(report.evidence),
         "leaderboard": report.leaderboard,
         "own_metrics": {name: test_metric(name) for name in _own_metrics(report)},
+        "teachers": [row for row in report.rows if row.kind == "teacher"],
         "marked": report.marked,
         "failures": report.failures,
         "search": report.search,

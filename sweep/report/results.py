@@ -11,6 +11,7 @@ from typing import Any
 from sweep.grid import labels
 from sweep.grid.cells import Cell
 from sweep.grid.variation import cell_fields, cell_labels, short_labels, teacher_labels, varied_fields
+from sweep.records import own_metrics
 from sweep.records.records import Record, RecordKind, Records, State
 from sweep.records.storage import Storage
 from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResult
@@ -138,7 +139,7 @@ def _row(
     result = record.result()
     failure = None if result else record.last_failure()
     config, fields_of_cell = cell.config, cell_fields(cell.config)
-    metrics = result.metrics if result else {}
+    metrics = own_metrics.metrics_of(record, result, config.task.kind) if result else {}
     mapping = result.mapping if isinstance(result, CellResult) else {}
     (best, test), (teacher_best, teacher_test) = scores(result), scores(teacher_result)
     chance = teacher_result.chance if teacher_result else None

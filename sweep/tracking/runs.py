@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
+from sweep.records import own_metrics
 from sweep.records.journal import JournalRow
 from sweep.records.records import Record, RecordKind
 from sweep.records.stored import CellResult, Result
@@ -88,6 +89,14 @@ def read_points(rows: Iterable[JournalRow]) -> tuple[list[Point], list[str]]:
     values = [Point(key, value, row["time"], row["step"]) for row in rows for key, value in row["metrics"].items()]
     left_out = [f"{point.key} at step {point.step}" for point in values if not math.isfinite(point.value)]
     return [point for point in values if math.isfinite(point.value)], left_out
+
+
+def measured_points(record: Record, task_kind: str) -> list[Point]:
+    """What was measured on a finished record afterwards, at its last step; newer than what the training measured."""
+    result = record.result()
+    stored = own_metrics.measured_afterwards(record, result, task_kind) if result else []
+    steps = result.steps if result else 0
+    return [Point(key, value, each.time, steps) for each in stored for key, value in each.values.items()]
 
 
 def result_params(result: Result) -> dict[str, str]:

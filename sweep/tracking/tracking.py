@@ -173,6 +173,17 @@ class Tracking(Experiment):
         }
 
     @guarded
+    def add_measured(self, parent: str, points: Mapping[str, Sequence[Point]]) -> None:
+        """Adds points to the ended runs under the parent that lack these values; `points` by identity."""
+        if not points:
+            return
+        for run in self._search(f"attributes.status != 'RUNNING' and tags.`{PARENT}` = '{parent}'"):
+            identity = run.data.tags.get(identity_tag(run.data.tags[KIND]), "")
+            new = [each for each in points.get(identity, ()) if run.data.metrics.get(each.key) != each.value]
+            if new:
+                self._log(run.info.run_id, points=new)
+
+    @guarded
     def describe(self, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float], time: int) -> None:
         """Sets tags and metrics of a run; `time` is in milliseconds since the epoch."""
         self._log(run_id, points=[Point(key, value, time, 0) for key, value in metrics.items()], tags=tags)

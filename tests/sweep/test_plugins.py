@@ -121,18 +121,17 @@ def test_the_text_is_in_the_fingerprint_of_the_cells_that_use_it(tmp_path: Path)
     assert edited.fingerprint != last.fingerprint
 
 
-def test_a_metric_is_in_the_fingerprint_of_the_cells_that_it_measures(tmp_path: Path) -> None:
+def test_a_metric_is_in_the_fingerprint_of_the_cells_whose_best_it_chooses(tmp_path: Path) -> None:
     source = (EXAMPLE.parent / "metric.py").read_text()
-    (tmp_path / "both.py").write_text(source)
-    (tmp_path / "texts.py").write_text(
-        source.replace('register(Metric("classification", ("balanced_accuracy",), balanced))', "")
-    )
-    (plain,) = prepared(tmp_path).cells
-    (other,) = prepared(tmp_path, plugins=["texts.py"]).cells
-    (measured,) = prepared(tmp_path, plugins=["both.py"]).cells
-    assert plain == other
-    assert measured.fingerprint != plain.fingerprint
-    assert measured.teacher_hash != plain.teacher_hash  # a teacher is measured too
+    choice = "base.task.metric=balanced_accuracy"
+    (tmp_path / "own.py").write_text(source)
+    assert prepared(tmp_path).cells == prepared(tmp_path, plugins=["own.py"]).cells
+    (chosen,) = prepared(tmp_path, choice, plugins=["own.py"]).cells
+    (tmp_path / "own.py").write_text(f"{source}\n")
+    assert prepared(tmp_path).cells == prepared(tmp_path, plugins=["own.py"]).cells
+    (edited,) = prepared(tmp_path, choice, plugins=["own.py"]).cells
+    assert edited.fingerprint != chosen.fingerprint
+    assert edited.teacher_hash != chosen.teacher_hash  # the best teacher is chosen by it too
 
 
 def test_a_metric_may_choose_the_best_student(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from trainables import plugins
+from trainables.builtin import TASKS
 from trainables.config import Generated, TaskConfig, TrialConfig
 from trainables.errors import InputError
 from trainables.families import FAMILIES
 from trainables.own_metrics import METRICS, Metric, measured
-from trainables.plugins import Carried, Plugin, activate, activate_files, register, used_by
+from trainables.plugins import Carried, Plugin, activate, activate_files, metric_sources, register, used_by
 from trainables.strategies import STRATEGIES, Stack
 from trainables.tasks import read
 from trainables.tasks.generators import GENERATORS, generated
@@ -166,8 +167,11 @@ def test_a_trial_uses_what_it_names() -> None:
     assert used_by(trial()) == {}
     assert used_by(trial(strategy="first")) == {"strategy": [own.hash]}
     activate([own, metric])
-    assert used_by(trial()) == {"metric": [metric.hash]}
-    assert used_by(trial(strategy="first")) == {"metric": [metric.hash], "strategy": [own.hash]}
+    assert used_by(trial(strategy="first")) == {"strategy": [own.hash]}
+    chosen = trial(task={**TASKS["natural-logic"], "metric": "balanced_accuracy"})
+    assert used_by(chosen) == {"metric": [metric.hash]}
+    assert metric_sources("classification") == {"balanced_accuracy": metric.hash}
+    assert metric_sources("regression") == {}
 
 
 def test_a_plugin_travels_by_its_text(tmp_path: Path) -> None:
@@ -196,10 +200,10 @@ def test_what_arrives_takes_the_place_of_what_was_known() -> None:
 def test_metrics_of_ones_own_are_measured_for_their_kind() -> None:
     activate([example("metric.py")])
     # Of class 1 both are recognised, of class 0 three of four.
-    given = measured("classification", [1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0], taken=("accuracy",))
+    given = measured("classification", [1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0], ("accuracy",), "accuracy")
     assert given == {"balanced_accuracy": (2 / 2 + 3 / 4) / 2}
-    assert measured("generation", ["a b"], [["x", "a b"]], taken=()) == {"chrf": 100.0}
-    assert measured("other", [], [], taken=()) == {}
+    assert measured("generation", ["a b"], [["x", "a b"]], (), "bleu") == {"chrf": 100.0}
+    assert measured("other", [], [], (), "") == {}
 
 
 @pytest.mark.parametrize(
@@ -213,14 +217,15 @@ def test_metrics_of_ones_own_are_measured_for_their_kind() -> None:
 def test_a_metric_keeps_its_word(monkeypatch: pytest.MonkeyPatch, given: dict[str, float], message: str) -> None:
     monkeypatch.setitem(METRICS, "m", Metric("classification", ("one",), lambda *_: given))
     with pytest.raises(ValueError, match=f"metric classification: one: {message}"):
-        measured("classification", [0], [0], taken=())
+        measured("classification", [0], [0], (), "one")
+    assert measured("classification", [0], [0], (), "accuracy") == {}
 
 
 @pytest.mark.parametrize("taken", ["accuracy", "loss"])
 def test_a_metric_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch, taken: str) -> None:
     monkeypatch.setitem(METRICS, "m", Metric("classification", (taken,), lambda *_: {taken: 1.0}))
     with pytest.raises(ValueError, match=f"{taken} is measured already"):
-        measured("classification", [0], [0], taken=("accuracy",))
+        measured("classification", [0], [0], ("accuracy",), taken)
 
 
 def test_the_example_of_a_task() -> None:

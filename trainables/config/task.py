@@ -68,8 +68,8 @@ class TaskConfig(Frozen):
     )
     metric: str | None = Field(
         None,
-        description="The main metric, one of the kind's or of a plug-in's, by which the best student is chosen; null: "
-        "the kind's first metric, such as accuracy or bleu.",
+        description="The main metric, one of the kind's or of a plug-in's, by which the best student is chosen: cells "
+        "with another one are computed anew; null: the kind's first metric, such as accuracy or bleu.",
     )
     files: Files | None = None
     generated: Generated | None = None
@@ -133,7 +133,9 @@ class TaskConfig(Frozen):
     max_new_tokens: Positive = Field(default=64, description="The most tokens that a model generates per answer.")
     num_beams: Positive = Field(default=1, description="Beams of the search that generates answers; 1: greedy.")
     num_eval: Positive | None = Field(
-        None, description="Examples of the validation split that evaluations during training use; null: all."
+        None,
+        description="Examples of the validation split that evaluations during training use; null: all. They choose the "
+        "best student and the best teacher, so that another number makes both anew. The test is always on all rows.",
     )
 
     @model_validator(mode="after")

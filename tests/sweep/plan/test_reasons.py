@@ -80,6 +80,15 @@ def test_a_cell_differs_from_the_nearest_finished_one(finished: Plan, tmp_path: 
     }
 
 
+def test_fewer_evaluated_rows_may_choose_another_best_model(finished: Plan, tmp_path: Path) -> None:
+    none, forward, teacher = (key[:4] for key in (*finished.cells, *finished.teacher_cells))
+    assert why(tmp_path, "base.task.num_eval=1") == {
+        "own · teacher · words": f"as {teacher}… but task.num_eval null → 1",
+        "own · none · teacher · s0": f"as {none}… but task.num_eval null → 1",
+        "own · forward · teacher · s0": f"as {forward}… but task.num_eval null → 1",
+    }
+
+
 def test_one_that_is_far_from_all_is_new(finished: Plan, tmp_path: Path) -> None:
     far = ["base.losses.hidden=1", "base.losses.ce=2", "base.losses.kl=2", "base.train.learning_rate=1"]
     assert why(tmp_path, "axes.strategy=[forward]", *far) == {}

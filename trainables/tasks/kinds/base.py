@@ -7,7 +7,7 @@ kind loads no torch: it gives the questions for a model, and turns the model's a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from trainables.errors import Problem
@@ -117,6 +117,13 @@ class Kind(ABC, Generic[R]):
     def shown(self, predicted: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """Predictions as plain transformers gives them; `names` are the model's names of its classes."""
         return list(predicted)
+
+    def read_shown(self, shown: Sequence[Any], classes: Mapping[str, int]) -> list[Any]:
+        """The predictions of which `shown` made these values; `classes`: name of a class -> its index.
+
+        Raises KeyError for the name of no class.
+        """
+        return list(shown)
 
     @abstractmethod
     def references(self, rows: Sequence[R]) -> list[Any]:

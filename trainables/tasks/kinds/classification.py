@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,10 @@ class Classification(SequenceKind[ClassificationRow]):
     def shown(self, predicted: Sequence[int], names: Sequence[str]) -> list[str]:
         """The name of each class."""
         return [names[index] for index in predicted]
+
+    def read_shown(self, shown: Sequence[str], classes: Mapping[str, int]) -> list[int]:
+        """The index of each class."""
+        return [classes[name] for name in shown]
 
     def references(self, rows: Sequence[ClassificationRow]) -> list[int]:
         """The class of each row."""

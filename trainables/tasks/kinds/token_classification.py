@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +126,10 @@ class TokenClassification(Kind[TokenClassificationRow]):
     def shown(self, predicted: Sequence[Sequence[int]], names: Sequence[str]) -> list[list[str | None]]:
         """The name of each word's class; null for a word that is not read."""
         return [[None if label == UNREAD else names[label] for label in labels] for labels in predicted]
+
+    def read_shown(self, shown: Sequence[Sequence[str | None]], classes: Mapping[str, int]) -> list[list[int]]:
+        """The index of each word's class; -1 for a word that is not read."""
+        return [[UNREAD if name is None else classes[name] for name in names] for names in shown]
 
     def references(self, rows: Sequence[TokenClassificationRow]) -> list[tuple[int, ...]]:
         """The classes of each row's words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -180,3 +181,11 @@ def test_a_kind_that_a_family_does_not_serve(name: str, kind: str, serves: str) 
     message = f"got {name} for a {kind} task; {name} serves {serves}"
     assert family_problems(FAMILIES[name], kind) == [Problem("model.family", message)]
     assert family_problems(FAMILIES[name], served(FAMILIES[name])[0]) == []
+
+
+def test_what_is_shown_is_read_back(setting: Setting) -> None:
+    """So that a metric can be measured on stored answers, which are JSON."""
+    index = {name: number for number, name in enumerate(setting.classes)}
+    for predicted in (setting.right, setting.wrong):
+        shown = json.loads(json.dumps(setting.kind.shown(predicted, setting.classes)))
+        assert setting.kind.read_shown(shown, index) == predicted
