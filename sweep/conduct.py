@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -22,8 +23,9 @@ from sweep.plan import metrics, states
 from sweep.plan.checks import Checked
 from sweep.plan.cohorts import Cohorts
 from sweep.plan.states import Plan
-from sweep.records import environment, log
+from sweep.records import environment, heartbeats, leases, log, waiting
 from sweep.records.archive import Sweep
+from sweep.records.drivers import Busy, Drivers
 from sweep.records.environment import SweepEnvironment
 from sweep.records.joined import joined
 from sweep.records.records import Records, now
@@ -37,6 +39,7 @@ from sweep.search.studies import Studies
 from sweep.search_run import SearchRun
 from sweep.spec.command import Command
 from sweep.spec.passwords import without_passwords, without_passwords_in
+from sweep.spec.sweep import SweepConfig
 from sweep.students import export, keep, measure, published
 from sweep.sweep_run import SweepRun
 from sweep.tracking import experiment
@@ -57,20 +60,51 @@ def run(
 
     Raises InputError only before anything has started.
     """
-    command = shlex.join(["python", "sweep/run.py", *map(without_passwords, arguments)])
-    search = SearchRun.of(checked.config, studies, console) if studies else None
-    conductor = Conductor(checked, plan, options, command, console, search)
+    drivers = drivers_of(checked.config, options, console)
     with interrupts.handled():
         try:
-            return conductor.run()
+            drivers.settle()
+            if drivers.has_waited:
+                checked, plan = (
+                    studies.again(checked) if studies else (checked, Plan.of(checked, Records(drivers.storage)))
+                )
+            search = SearchRun.of(checked.config, studies, console) if studies else None
+            return _conduct(Conductor(checked, plan, options, _shown(arguments), console, drivers, search))
+        except Busy as busy:
+            console.print(Text(str(busy), "red"), soft_wrap=True)
+            return 1
         except KeyboardInterrupt:
-            logger.warning("the sweep is interrupted")
-            conductor.interrupted()
-            message = "Interrupted. What is finished is kept. Run the same command again to continue."
-            console.print(Text(f"\n{message}", "bold"))
+            console.print(Text("\nInterrupted before anything was started.", "bold"))
             return interrupts.STATUS
-        finally:
-            conductor.at_end.close()
+
+
+def drivers_of(config: SweepConfig, options: Command, console: Console) -> Drivers:
+    """The drivers of the sweep, among them this command once it enters."""
+
+    def say(text: str) -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    address = without_passwords(config.tracking_address)
+    return Drivers(Storage(config.storage_url), config.name, address, options.mode, say)
+
+
+def _shown(arguments: Sequence[str]) -> str:
+    return shlex.join(["python", "sweep/run.py", *map(without_passwords, arguments)])
+
+
+def _conduct(conductor: Conductor) -> int:
+    """Runs the sweep and ends in order where it is interrupted; returns the exit status."""
+    try:
+        return conductor.run()
+    except KeyboardInterrupt:
+        logger.warning("the sweep is interrupted")
+        conductor.interrupted()
+        message = "Interrupted. What is finished is kept. Run the same command again to continue."
+        conductor.console.print(Text(f"\n{message}", "bold"))
+        return interrupts.STATUS
+    finally:
+        conductor.at_end.close()
+        conductor.drivers.leave()
 
 
 @dataclass
@@ -82,12 +116,15 @@ class Conductor:
     options: Command
     command: str
     console: Console
+    drivers: Drivers
     search: SearchRun | None = None
     environment: SweepEnvironment = field(default_factory=environment.describe)
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """The contexts to leave when the sweep ends, for whatever reason."""
     is_exported: bool = True
     """Whether the best student has the forms that the config asks for."""
+    is_unclean: bool = False
+    """Whether a worker has died, which may have left a lease or a temporary file."""
 
     def __post_init__(self) -> None:
         self.config = self.checked.config
@@ -98,7 +135,8 @@ class Conductor:
         self._know_candidates()
 
     def run(self) -> int:
-        is_complete = not self._to_run(self.plan) and not (self.search and self.search.studies.open_candidates)
+        is_searching = bool(self.search and self.search.studies.open_candidates)
+        is_complete = not is_searching and not self._to_run(self.plan, retry=self.options.retry_failed)
         if not is_complete:
             experiment.preload()
             from sweep.jobs import gpus, work
@@ -108,6 +146,7 @@ class Conductor:
             self.resources = gpus.check(self.config.resources, self.checked.largest())
         else:
             self.console.print(Text(f"nothing to run: {states.counts(self.plan)}"))
+        self.drivers.enter()
         self._start_tracking()
         if not is_complete:
             if self.sweep_run.is_tracked and not published.is_loaded():
@@ -117,6 +156,9 @@ class Conductor:
                 if self.search:
                     self._tune(self.search)
                 self._carry_out(self.checked, self.plan)
+        if not self.drivers.is_last():
+            return self._leave_to_others()
+        self._clean()
         if self.search:
             self._drop_students(self.search)
         if not self.plan.settled:
@@ -132,9 +174,29 @@ class Conductor:
         self.sweep_run.fill_missing()
         self.sweep_run.fail(reason)
 
-    def _to_run(self, plan: Plan) -> tuple[list[Cell], list[Cell]] | None:
+    def _leave_to_others(self) -> int:
+        """Leaves the report to the drivers that still run the sweep; returns the exit status."""
+        others = self.drivers.others()
+        if others:  # else the last one has just written it
+            self.console.print(Text(f"The report is left to {others[0].about}."), soft_wrap=True)
+        is_done = all(self.records.cell(cell.fingerprint).result() for cell in self.plan.settled)
+        if all(other.tracking != self.drivers.tracking for other in others):
+            self.sweep_run.fill_missing()
+            self.sweep_run.end(is_done=is_done)
+        return 0 if self.sweep_run.is_tracked and is_done else 1
+
+    def _clean(self) -> None:
+        """Removes what drivers and workers that were killed have left."""
+        if not self.drivers.has_buried and not self.is_unclean:
+            return
+        for record in self.plan.records(self.records):
+            leases.clear(record, self.drivers.judge)
+            self.storage.clean(record.root)
+        self.storage.clean(f"sweeps/{self.config.name}")
+        self.storage.clean(heartbeats.FOLDER)
+
+    def _to_run(self, plan: Plan, *, retry: bool = False) -> tuple[list[Cell], list[Cell]] | None:
         """The teachers to make and the cells to run of a plan; None if there are none."""
-        retry = self.options.retry_failed
         teacher_cells = plan.teacher_cells_to_make(plan.cells.values(), retry_failed=retry)
         cells = plan.cells_to_run(retry_failed=retry)
         return (teacher_cells, cells) if teacher_cells or cells else None
@@ -165,15 +227,25 @@ class Conductor:
         keep.students("none", candidates, self.records, self.config.name)
 
     def _carry_out(self, checked: Checked, plan: Plan) -> None:
-        """Makes what a plan lacks, with its progress on the terminal."""
-        if work := self._to_run(plan):
+        """Makes what a plan lacks, with its progress on the terminal; at last what others have left of it."""
+        retry = self.options.retry_failed
+        while work := self._to_run(plan, retry=retry):
             with terminal.LiveProgress(self.console) as progress:
-                self._compute(checked, plan, *work, progress)
+                elsewhere = self._compute(checked, plan, *work, progress)
+            if not elsewhere:
+                return
+            for reason, number in Counter(elsewhere.values()).items():
+                self.console.print(Text(f"{number} of the cells and teachers are waited for: {reason}"), soft_wrap=True)
+            waiting.until_free(plan.records(self.records, elsewhere), self.drivers.judge)
+            left = [cell for cell in plan.cells.values() if {cell.fingerprint, cell.teacher_hash} & elsewhere.keys()]
+            checked, retry = checked.of(left), False
+            plan = Plan.of(checked, self.records)
 
     def interrupted(self) -> None:
         """Ends the workers first, so that none writes to a run that is ended after them."""
         self.at_end.close()
-        self.sweep_run.interrupt()
+        others = self.drivers.others()
+        self.sweep_run.interrupt(self.drivers.running(), goes_on=bool(others))
 
     def _start_tracking(self) -> None:
         """Opens the run of the sweep and its experiment before any cell starts, and archives the sweep."""
@@ -185,7 +257,7 @@ class Conductor:
                 {key: cell.config.model_dump(mode="json") for key, cell in self.plan.cells.items()}, indent=2
             ),
         }
-        self.sweep_run.open(artifacts)
+        self.sweep_run.open(artifacts, self.drivers.running())
         self._archive()
         if self.search:
             self.search.write()
@@ -216,7 +288,8 @@ class Conductor:
         teacher_cells: Sequence[Cell],
         cells: Sequence[Cell],
         progress: terminal.LiveProgress,
-    ) -> None:
+    ) -> Mapping[str, str]:
+        """Makes these teachers and cells; returns who makes those that were left to others, by identity."""
         from sweep.jobs import room, work
         from sweep.jobs.attempts import Context
 
@@ -227,6 +300,7 @@ class Conductor:
             tracking=sweep_run.tracking if sweep_run.is_tracked else None,
             code=self.environment,
             num_threads=self.config.resources.cpus,
+            driver=self.drivers.holder.token,
         )
         new_teachers = {cell.teacher_hash for cell in teacher_cells}
         ready = [
@@ -241,9 +315,11 @@ class Conductor:
         num_at_once = room.num_at_once(self.resources)
         for cohort in cohorts.divide(ready, plan.steps, num_at_once, self.resources.cohort):
             jobs.append(work.Job(cohort, tuple(map(sweep_run.cell_run, cohort))))
-        num_late = work.make(jobs, self.config, context, checked.data, progress)
-        if num_late:  # their records are complete, so that nothing is lost
-            self.console.print(Text(f"{num_late} runs were not tracked in time; they are tracked at the end"))
+        left = work.make(jobs, self.config, context, checked.data, progress)
+        self.is_unclean |= left.has_recovered
+        if left.num_late:  # their records are complete, so that nothing is lost
+            self.console.print(Text(f"{left.num_late} runs were not tracked in time; they are tracked at the end"))
+        return left.elsewhere
 
     def _report(self) -> Sequence[ResultRow]:
         """Reports all cells from their records, failed ones included, and returns the rows of this call."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,8 +61,10 @@ class SweepRun:
         """The fields that a search sets."""
         return tuple(self.config.search.fields) if self.config.search else ()
 
-    def open(self, artifacts: Mapping[str, str]) -> None:
+    def open(self, artifacts: Mapping[str, str], running: Collection[str] = ()) -> None:
         """Opens the run and its experiment, before any cell starts. `artifacts`: file name -> text.
+
+        `running`: the cells and teachers that other drivers of the sweep compute now.
 
         Raises InputError if the tracking store fails and the config requires tracking.
         """
@@ -70,7 +72,7 @@ class SweepRun:
         try:
             if self.config.register:
                 self._check_registry(self.config.register)
-            self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts)
+            self.parent = self.tracking.open_sweep(tags.of_code(self.code), description, artifacts, running)
             cells = all_cells(self.config.name, self.plan.cells.values(), self.storage, self.searched)
             fields = variation.varied_fields([cell.config for cell in cells])
             self.tracking.tag_experiment(views.tags([field for field in fields if field not in self.searched]))
@@ -154,6 +156,14 @@ class SweepRun:
         except TrackingError as error:
             self._stop_tracking(error)
 
+    def end(self, *, is_done: bool) -> None:
+        """Ends the run of a sweep whose report another driver draws."""
+        try:
+            if self.is_tracked:
+                self.tracking.finish(self.parent, "FINISHED" if is_done else "FAILED")
+        except TrackingError as error:
+            self._stop_tracking(error)
+
     def fail(self, reason: str) -> None:
         """Ends the run of a sweep that has no result."""
         try:
@@ -181,11 +191,11 @@ class SweepRun:
         except TrackingError as error:
             self._stop_tracking(error)
 
-    def interrupt(self) -> None:
-        """Ends the run of the sweep and the runs of its unfinished cells as interrupted."""
+    def interrupt(self, running: Collection[str] = (), *, goes_on: bool = False) -> None:
+        """Ends the run of the sweep and the runs of its unfinished cells as interrupted; see `Tracking.interrupt`."""
         if self.parent:
             with contextlib.suppress(TrackingError):
-                self.tracking.interrupt(self.parent)
+                self.tracking.interrupt(self.parent, running, goes_on=goes_on)
 
     def _stop_tracking(self, error: TrackingError) -> None:
         logger.warning("tracking has stopped: %s", error)

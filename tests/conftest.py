@@ -16,6 +16,7 @@ SWEEPS = (
     "test_kinds",
     "test_walk",
     "test_reuse",
+    "test_two_sweeps",
     "test_gpu_cluster",
     "test_no_gpu",
 )

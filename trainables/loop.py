@@ -137,7 +137,8 @@ class Lockstep:
     def _save(self, step: int) -> None:
         self._check()
         for learner in self.live:
-            learner.checkpoint(step)
+            with leaving(learner):
+                learner.checkpoint(step)
         logger.info("checkpoint at step %d is written", step)
 
     def _check(self) -> None:
@@ -156,7 +157,7 @@ class Lockstep:
 
 @contextmanager
 def leaving(learner: Learner) -> Generator[None]:
-    """Removes a model that is not finite, or for which a plug-in's metric fails, so that the others continue."""
+    """Removes a model that is not finite, or whose metric or checkpoint is refused, so that the others continue."""
     try:
         yield
     except (NotFinite, ValueError) as error:

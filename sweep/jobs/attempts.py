@@ -10,7 +10,7 @@ import os
 import platform
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sweep.jobs.journals import JournalWriter
@@ -18,6 +18,7 @@ from sweep.jobs.progress import Progress
 from sweep.records import environment, log
 from sweep.records.checkpoints import Start, StoredCheckpoints
 from sweep.records.environment import CodeVersion, Environment
+from sweep.records.leases import Lease, LeaseLost
 from sweep.records.records import Attempt, Record, now
 from sweep.records.storage import Storage
 from sweep.records.stored import Result
@@ -51,6 +52,8 @@ class Context:
     code: CodeVersion
     """The version of the code on the driver."""
     num_threads: int
+    driver: str
+    """The token of the driver's heartbeat."""
 
     @property
     def storage(self) -> Storage:
@@ -62,11 +65,12 @@ class Context:
 
 
 class Target(NamedTuple):
-    """A record to be made, with its run and the checkpoint that it continues from."""
+    """A record to be made, with its run, the checkpoint that it continues from, and the right to make it."""
 
     record: Record
     run: RunSpec
     start: Start | None
+    lease: Lease
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,11 @@ class Ended:
     done: bool
     reason: str | None
     delivered: bool
+    elsewhere: str | None = None
+    """Who else computes the record, so that this trial does not."""
 
     def facts(self) -> dict[str, Any]:
-        return {"done": self.done, "reason": self.reason, "delivered": self.delivered}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,9 @@ def make(
     """Makes one attempt at each record, all at once; returns their ends by identity.
 
     `compute` works in the folders of the attempts. An error that would occur again (a loss that is not finite, a bug)
-    marks a record as failed and is returned. Raises OSError (disk, network), after which another attempt is worth a
-    try, and CohortError if `compute` raises an error that may be due to any of several records.
+    marks a record as failed and is returned. A record whose lease is lost meanwhile is left to its new holder. Raises
+    OSError (disk, network), after which another attempt is worth a try, and CohortError if `compute` raises an error
+    that may be due to any of several records.
     """
     with ExitStack() as logs:
         writers = [_begin(target, context, progress, len(targets), logs) for target in targets]
@@ -130,7 +137,8 @@ def _begin(target: Target, context: Context, progress: Progress, size: int, logs
     logs.enter_context(log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"))
     _log_start(attempt, target.run, context)
     delivery = Delivery(context.tracking, target.run, attempt, interval_seconds=size) if context.tracking else None
-    return JournalWriter(attempt, StoredCheckpoints(attempt, start), delivery, progress, interval_seconds=size)
+    kept = StoredCheckpoints(attempt, start)
+    return JournalWriter(attempt, kept, delivery, progress, target.lease, interval_seconds=size)
 
 
 @contextmanager
@@ -142,6 +150,11 @@ def _charged(writers: Sequence[JournalWriter]) -> Generator[None]:
         logger.exception("the attempt fails for a reason outside of it, so that another one is worth a try")
         _fail_open(writers, "input or output", error, by_itself=False)
         raise
+    except LeaseLost as error:
+        logger.warning("the attempt ends: %s", error)
+        for writer in writers:
+            if not writer.has_ended:
+                writer.lose(str(error))
     except Exception as error:  # any error of a cell ends that cell alone, and is stored with its traceback
         reason = _reason(error)
         logger.exception("the attempt fails by itself: %s", reason)
@@ -158,10 +171,18 @@ def _fail_open(writers: Sequence[JournalWriter], reason: str, error: Exception, 
 
 
 def _end(writer: JournalWriter, computed: Computed) -> None:
-    """Commits a result, or marks the record as failed."""
-    if isinstance(computed, Result):
-        writer.commit(computed)
-        logger.info("the result is stored in %s", writer.attempt.record.root)
+    """Commits a result, or marks the record as failed; does neither if the lease is lost."""
+    try:
+        if isinstance(computed, Result):
+            writer.commit(computed)
+            logger.info("the result is stored in %s", writer.attempt.record.root)
+            return
+        writer.lease.verify()
+    except LeaseLost as error:
+        computed = error
+    if isinstance(computed, LeaseLost):
+        logger.warning("nothing is stored: %s", computed)
+        writer.lose(str(computed))
         return
     reason = _reason(computed)
     writer.fail(reason, computed, by_itself=True)
@@ -175,7 +196,7 @@ def _reason(error: Exception) -> str:
 def _close(writer: JournalWriter) -> Ended:
     delivered = writer.delivery.close(CLOSE_SECONDS) if writer.delivery else True
     logger.info("the attempt ends%s", "" if delivered else "; its run in MLflow is not complete")
-    return Ended(writer.is_done, writer.reason, delivered)
+    return Ended(writer.is_done, writer.reason, delivered, writer.elsewhere)
 
 
 def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:

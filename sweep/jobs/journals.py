@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sweep.jobs.progress import Progress
 from sweep.records.checkpoints import StoredCheckpoints
 from sweep.records.journal import JournalRow
+from sweep.records.leases import Lease
 from sweep.records.records import Attempt, now
 from sweep.records.stored import Result
 from sweep.tracking.delivery import Delivery
@@ -25,13 +26,14 @@ class JournalWriter:
     """Takes metrics and checkpoints; writes metrics to the journal in segments, and passes them on for delivery.
 
     An attempt that continues another one computes some steps again; metrics that the journal already has at a step
-    are dropped.
+    are dropped. Once the lease is lost, nothing more is written, and LeaseLost is raised.
     """
 
     attempt: Attempt
     checkpoints: StoredCheckpoints
     delivery: Delivery | None
     progress: Progress
+    lease: Lease
     interval_seconds: float
     """The least time between two segments."""
     rows: list[JournalRow] = field(default_factory=list[JournalRow])
@@ -40,6 +42,8 @@ class JournalWriter:
     is_done: bool = False
     reason: str | None = None
     """Why the attempt failed."""
+    elsewhere: str | None = None
+    """Why another trial computes the record now."""
 
     def __post_init__(self) -> None:
         earlier = self.attempt.record.journal_of(self.attempt.number) if self.checkpoints.start else []
@@ -58,6 +62,7 @@ class JournalWriter:
 
     def flush(self) -> None:
         if self.rows:
+            self.lease.check()
             self.attempt.journal.write(self.rows)
             if self.delivery:
                 self.delivery.add(self.rows)
@@ -65,6 +70,7 @@ class JournalWriter:
 
     def save(self, step: int, folder: Path) -> None:
         """Stores a checkpoint, after the rows up to its step, which are not computed again from there."""
+        self.lease.verify()
         self.flush()
         self.checkpoints.save(step, folder)
 
@@ -74,6 +80,7 @@ class JournalWriter:
 
     def commit(self, result: Result) -> None:
         """Ends the attempt with a result."""
+        self.lease.verify()
         self.flush()
         self.attempt.commit(result)
         self.has_ended = self.is_done = True
@@ -85,3 +92,9 @@ class JournalWriter:
         trace = "".join(traceback.format_exception(error))
         self.attempt.fail(reason, str(error), trace, by_itself=by_itself)
         self.has_ended, self.reason = True, reason
+
+    def lose(self, reason: str) -> None:
+        """Leaves the record to the trial that has taken it over, and its run too."""
+        if self.delivery:
+            self.delivery.abandon()
+        self.has_ended, self.elsewhere = True, reason

@@ -52,6 +52,7 @@ class Watcher(Protocol):
     def update(self, name: str, step: int, loss: float | None) -> None: ...
     def finished(self, name: str) -> None: ...
     def failed(self, name: str, reason: str) -> None: ...
+    def left(self, name: str) -> None: ...
 
 
 def connect(address: str | None) -> None:
@@ -78,6 +79,8 @@ class Ends:
 
     facts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     errors: dict[str, str] = field(default_factory=dict[str, str])
+    has_recovered: bool = False
+    """Whether a worker has died."""
 
     def is_done(self, identity: str) -> bool:
         return identity in self.facts and self.facts[identity]["done"]
@@ -114,16 +117,21 @@ class WatcherCallback(tune.Callback):
             if end["done"]:
                 logger.info("%s is done", name)
                 self.watcher.finished(name)
+            elif end["elsewhere"]:
+                logger.info("%s is left: %s", name, end["elsewhere"])
+                self.watcher.left(name)
             else:
                 logger.warning("%s has failed by itself: %s", name, end["reason"])
                 self.watcher.failed(name, end["reason"])
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self.ends.has_recovered = True
         reason = trial.get_error() or "its worker died"
         for name in self._names(trial).values():
             logger.warning("%s is tried again after %s", name, reason)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self.ends.has_recovered = True
         error = trial.get_error()
         reason = "its worker died" if error is None else str(error).splitlines()[0]
         for identity, name in self._names(trial).items():

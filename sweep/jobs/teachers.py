@@ -12,6 +12,7 @@ from ray import tune
 from sweep.grid.cells import Cell
 from sweep.jobs import attempts, starts
 from sweep.jobs.attempts import Context, Ended, Target, Try
+from sweep.jobs.claims import claimed
 from sweep.jobs.progress import Progress
 from sweep.records.records import Records
 from sweep.records.stored import TeacherResult
@@ -48,5 +49,10 @@ def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> dic
         )
         return [result]
 
-    ((target,),) = starts.groups([Records(context.storage).teacher(cell.teacher_hash)])
-    return attempts.make([Target(target[0], run, target[1])], context, compute, Progress(tune.report))
+    teacher, progress = Records(context.storage).teacher(cell.teacher_hash), Progress(tune.report)
+    with claimed([teacher], context, progress) as claim:
+        ends = claim.ends
+        for lease in claim.leases.values():
+            (((record, start),),) = starts.groups([teacher])
+            ends |= attempts.make([Target(record, run, start, lease)], context, compute, progress)
+        return ends

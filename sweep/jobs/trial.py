@@ -16,6 +16,7 @@ from ray import tune
 from sweep.grid.cells import Cell
 from sweep.jobs import attempts, starts
 from sweep.jobs.attempts import CohortError, Computed, Context, Ended, Target, Try
+from sweep.jobs.claims import Claim, claimed
 from sweep.jobs.progress import Progress
 from sweep.records.records import Record, Records
 from sweep.records.stored import CellResult, TeacherResult
@@ -35,7 +36,7 @@ def train_cells(cells: Sequence[Cell], runs: Sequence[RunSpec], context: Context
 
 
 class Trial:
-    """The training of a cohort; cells that are done already are skipped."""
+    """The training of a cohort; cells that are done already, or that another trial computes, are skipped."""
 
     def __init__(self, cells: Sequence[Cell], runs: Sequence[RunSpec], context: Context, rows: Data) -> None:
         self.context, self.rows = context, rows
@@ -50,14 +51,16 @@ class Trial:
         self.progress = Progress(tune.report)
 
     def run(self) -> dict[str, Ended]:
-        done = {key for key, record in self.records.items() if record.result()}
-        ends = {key: Ended(done=True, reason=None, delivered=True) for key in done}
-        return ends | self._make([record for key, record in self.records.items() if key not in done])
+        with claimed(self.records.values(), self.context, self.progress) as claim:
+            return claim.ends | self._make([self.records[key] for key in claim.leases], claim)
 
-    def _make(self, records: Sequence[Record]) -> dict[str, Ended]:
+    def _make(self, records: Sequence[Record], claim: Claim) -> dict[str, Ended]:
         ends: dict[str, Ended] = {}
         for group in starts.groups(records) if records else []:
-            targets = [Target(record, self.runs[record.identity], start) for record, start in group]
+            targets = [
+                Target(record, self.runs[record.identity], start, claim.leases[record.identity])
+                for record, start in group
+            ]
             try:
                 ends |= attempts.make(targets, self.context, self._compute, self.progress)
                 continue
@@ -66,7 +69,7 @@ class Trial:
             gc.collect()  # frees the models, which the traceback of the error held
             half = (len(group) + 1) // 2
             for part in (group[:half], group[half:]):
-                ends |= self._make([record for record, _ in part])
+                ends |= self._make([record for record, _ in part], claim)
         return ends
 
     def _compute(self, tries: Sequence[Try]) -> list[Computed]:

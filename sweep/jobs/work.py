@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -125,16 +125,25 @@ def train(
         tune.report({ENDED: {identity: end.facts() for identity, end in ends.items()}})
 
 
+@dataclass(frozen=True)
+class Left:
+    """What is left to do after the jobs."""
+
+    num_late: int = 0
+    """The runs that could not be tracked in time."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Identity -> which other sweep, or which other driver of this one, computes it."""
+    has_recovered: bool = False
+    """Whether a worker has died, which may have left a lease and temporary files."""
+
+
 def make(
     jobs: Iterable[Job], config: SweepConfig, context: Context, data: Mapping[str, Data], progress: LiveProgress
-) -> int:
-    """Trains teachers and cohorts in their order, each cohort after its teacher.
-
-    Returns the number of runs that could not be tracked in time.
-    """
+) -> Left:
+    """Trains teachers and cohorts in their order, each cohort after its teacher."""
     by_name = {job.name: job for job in jobs}
     if not by_name:
-        return 0
+        return Left()
     runs = [run for job in by_name.values() for run in job.runs]
     names = distinct({run.identity: run.name for run in runs})
     steps: dict[str, dict[str, int | None]] = {"teachers": {}, "cells": {}}
@@ -158,7 +167,11 @@ def make(
         jobs=Carried({**by_name, **dict.fromkeys(loading)}),
         data=shared,
     )
-    return sum(not facts["delivered"] for facts in ends.facts.values())
+    return Left(
+        num_late=sum(not facts["delivered"] for facts in ends.facts.values()),
+        elsewhere={identity: facts["elsewhere"] for identity, facts in ends.facts.items() if facts["elsewhere"]},
+        has_recovered=ends.has_recovered,
+    )
 
 
 def _loading(jobs: Mapping[str, Job], needs: Mapping[str, str], num_at_once: int) -> dict[str, frozenset[str]]:

@@ -17,7 +17,7 @@ from sweep.grid.variation import cell_labels, teacher_labels
 from sweep.plan.checks import Checked
 from sweep.plan.checks.tasks import NOT_LOOKED_UP
 from sweep.records import checkpoints
-from sweep.records.records import Records, State
+from sweep.records.records import Record, Records, State
 from trainables.config import TrialConfig
 
 Known = State | Literal["unknown", "waiting"]
@@ -87,6 +87,12 @@ class Plan:
     def cells_to_run(self, *, retry_failed: bool) -> list[Cell]:
         """The cells without a result; cells that failed by themselves only with `retry_failed`."""
         return [self.cells[key] for key in _to_run(self.cell_states, retry_failed)]
+
+    def records(self, records: Records, identities: Collection[str] | None = None) -> list[Record]:
+        """The records of its teachers and cells, or of those with these identities."""
+        every: dict[str, Record] = {key: records.teacher(key) for key in self.teacher_cells}
+        every |= {key: records.cell(key) for key in self.cells}
+        return [record for key, record in every.items() if identities is None or key in identities]
 
     def teacher_cells_to_make(self, cells: Iterable[Cell], *, retry_failed: bool) -> list[Cell]:
         """One cell per teacher that these cells need and that has no result yet."""

@@ -7,6 +7,7 @@ It never renames a file or appends to one.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from uuid import uuid4
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from sweep.records.processes import is_writer_gone, writer
 from sweep.spec.passwords import without_passwords
 from trainables.errors import InputError, Problem
 
@@ -33,6 +35,9 @@ _LIBRARY_ERRORS = {
     "azure.core.exceptions": ("AzureError",),
 }
 """Module -> the errors of a library behind fsspec that are not subclasses of OSError."""
+
+_TEMPORARY = re.compile(r"\..+\.(?P<writer>[^.]+)\.[0-9a-f]{32}")
+"""The name of a file that is not complete yet."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -143,6 +148,14 @@ class Storage:
         except FileNotFoundError:
             return
 
+    @_as_os_error
+    def clean(self, path: str) -> None:
+        """Removes the incomplete files that processes of this machine have left in a folder when they were killed."""
+        for folder, _, names in os.walk(self._target(path)) if self.is_local else ():
+            for name in names:
+                if (match := _TEMPORARY.fullmatch(name)) and is_writer_gone(match["writer"]):
+                    Path(folder, name).unlink(missing_ok=True)
+
     def try_out(self) -> None:
         """Writes a file and removes it again. Raises OSError if either fails."""
         marker = f"tried-{uuid4().hex}"
@@ -218,7 +231,7 @@ def _let_read(folder: Path) -> None:
 def _temporary(target: Path, data: bytes) -> Generator[Path]:
     """A complete file beside the target, flushed to disk before it is given the target's name."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid4().hex}")
+    temporary = target.with_name(f".{target.name}.{writer()}.{uuid4().hex}")
     try:
         with temporary.open("xb") as file:
             file.write(data)

@@ -130,6 +130,11 @@ class LiveProgress:
         self._work.failed[name] = reason
         self._print(f"failed: {name}: {reason}", style="red")
 
+    def left(self, name: str) -> None:
+        """Another sweep, or another driver of this one, computes it."""
+        self._work.running.pop(name, None)
+        self._tell()
+
     def _tell(self) -> None:
         """Prints a line every few seconds where the output is no terminal."""
         if self._live is None and self._now() - self._printed >= LOG_SECONDS:

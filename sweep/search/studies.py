@@ -94,6 +94,11 @@ class Studies:
         }
         return settled, replace(plan, trials=trials)
 
+    def again(self, checked: Checked) -> tuple[Checked, Plan]:
+        """The same as `plan`, after what other commands have computed meanwhile."""
+        self.advance()
+        return self.plan(checked)
+
     def round(self, checked: Checked) -> tuple[Checked, Plan]:
         """The open candidates as a sweep of their own, and its plan."""
         candidates = checked.of(candidate.cell for candidate in self.open_candidates)

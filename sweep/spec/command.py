@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from sweep.spec.fields import nearest
 from sweep.spec.messages import quote
@@ -15,6 +15,8 @@ from trainables.errors import InputError, Problem
 
 _OVERRIDE = re.compile(r"[\w.-]+=")
 PROGRAM = "python sweep/run.py"
+Mode = Literal["alone", "wait", "join"]
+"""What a driver does where another one runs the sweep: it leaves, waits for its end, or takes part."""
 WORDS = "CONFIG.yaml | key.path=value | profile=NAME"
 _DESCRIPTION = "Runs the missing cells of a sweep. Without a config it runs the demo."
 
@@ -29,9 +31,16 @@ class Command:
     address: str | None
     retry_failed: bool
     remake_students: bool
+    wait: bool
+    join: bool
     example: bool
     schema: bool
     verbose: bool
+
+    @property
+    def mode(self) -> Mode:
+        """What to do where another command runs the sweep."""
+        return "wait" if self.wait else "join" if self.join else "alone"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,6 +58,9 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     flags.add_argument("--address", metavar="RAY", help="the Ray cluster; default: RAY_ADDRESS, else a local one")
     flags.add_argument("--retry-failed", action="store_true", help="also rerun the failed cells")
     flags.add_argument("--remake-students", action="store_true", help="also retrain kept students that are gone")
+    at_once = flags.add_mutually_exclusive_group()
+    at_once.add_argument("--wait", action="store_true", help="wait for another command that runs the sweep")
+    at_once.add_argument("--join", action="store_true", help="take part in a sweep that another command runs")
     flags.add_argument("--example", action="store_true", help="print a commented config to start from")
     flags.add_argument("--schema", action="store_true", help="print the config's JSON schema, for editors")
     flags.add_argument("--verbose", action="store_true", help="show what the command does and where the workers log")
@@ -75,6 +87,8 @@ def parse(arguments: Sequence[str]) -> Command:
         address=options.address,
         retry_failed=options.retry_failed,
         remake_students=options.remake_students,
+        wait=options.wait,
+        join=options.join,
         example=options.example,
         schema=options.schema,
         verbose=options.verbose,

@@ -66,6 +66,12 @@ class Delivery:
         self._given_up.set()
         return self._delivered
 
+    def abandon(self) -> None:
+        """Sends nothing more and leaves the run as it is, because another attempt goes on with it."""
+        self._given_up.set()
+        self._closing.set()
+        self._delivered = True
+
     def _work(self) -> None:
         with self._watched:
             self._deliver()

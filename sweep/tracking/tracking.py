@@ -6,7 +6,7 @@ time, and this changes nothing: every point has the time of its measurement, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,12 +43,18 @@ class Tracking(Experiment):
     """The records of one sweep in its experiment. Can be pickled. Methods raise TrackingError."""
 
     @guarded
-    def open_sweep(self, shared: Mapping[str, str], description: str, artifacts: Mapping[str, str]) -> str:
+    def open_sweep(
+        self,
+        shared: Mapping[str, str],
+        description: str,
+        artifacts: Mapping[str, str],
+        running: Collection[str] = (),
+    ) -> str:
         """Opens the parent run of the sweep, and returns its id.
 
         `shared`: the tags of all runs of the sweep. `artifacts`: file name -> text. Only the driver calls this, because
         it creates the experiment. A sweep that continues uses its old run, under which runs that a dead process left
-        RUNNING are ended.
+        RUNNING are ended; `running`: the cells and teachers whose runs are not, because another driver computes them.
         """
         experiment_id = self._make_experiment()
         about = {**shared, KIND: SWEEP_KIND, HOST: environment.host(), DESCRIPTION: description}
@@ -61,20 +67,25 @@ class Tracking(Experiment):
             self._log(run_id, tags=about)
             if REASON in found.data.tags:
                 self.client.delete_tag(run_id, REASON)
-            self._end_children(run_id)
+            self._end_children(run_id, running)
         for name, text in artifacts.items():
             self.client.log_text(run_id, text, name)
         return run_id
 
     @guarded
-    def interrupt(self, parent: str) -> None:
-        """Ends the run of a sweep, and the runs of its cells and teachers that are still RUNNING."""
-        self._end_children(parent)
-        self._end(parent, "KILLED", reason="interrupted")
+    def interrupt(self, parent: str, running: Collection[str] = (), *, goes_on: bool = False) -> None:
+        """Ends the runs of cells and teachers that are still RUNNING, but for those that another driver computes.
 
-    def _end_children(self, parent: str) -> None:
+        Ends the run of the sweep too, unless it `goes_on` with another driver.
+        """
+        self._end_children(parent, running)
+        if not goes_on:
+            self._end(parent, "KILLED", reason="interrupted")
+
+    def _end_children(self, parent: str, running: Collection[str]) -> None:
         for child in self._search(f"attributes.status = 'RUNNING' and tags.`{PARENT}` = '{parent}'"):
-            self._end(child.info.run_id, "FAILED", reason="cut off")
+            if child.data.tags.get(identity_tag(child.data.tags[KIND])) not in running:
+                self._end(child.info.run_id, "FAILED", reason="cut off")
 
     @guarded
     def tag_experiment(self, tags: Mapping[str, str]) -> None:

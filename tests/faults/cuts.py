@@ -77,7 +77,7 @@ class Work:
         tune.report = lambda _: None  # type: ignore[assignment]  # there is no driver
         clock.MOST_SHARE = 0.5  # so that many cuts hit a checkpoint
         data = read(TrialConfig.model_validate({**base(self.family), "dtype": "fp32"}).task)
-        context = Context("cuts", str(self.folder), None, CodeVersion.here(), 1)
+        context = Context("cuts", str(self.folder), None, CodeVersion.here(), 1, "a driver")
         cells = self.cells(data)
         if self.records.teacher(TEACHER).result() is None:
             train_teacher(cells[0], RunSpec.of_teacher(cells[0], "the teacher", "", {}), context, data)

@@ -10,6 +10,7 @@ import pytest
 
 TWICE = """
 import os, subprocess, sys, time
+from unittest.mock import MagicMock
 from sweep import conduct, interrupts
 
 def interrupt():
@@ -23,9 +24,10 @@ class Conductor:
         self.at_end = conduct.contextlib.ExitStack()
     run = interrupted = staticmethod(interrupt)
 
-conduct.Conductor = Conductor
+conduct.Conductor, conduct.drivers_of = Conductor, MagicMock()
+conduct.drivers_of.return_value.has_waited = False
 interrupts.listen()
-conduct.run(None, None, None, [], conduct.Console())
+conduct.run(MagicMock(), None, MagicMock(), [], conduct.Console(), MagicMock())
 """
 AT_THE_END = """
 import atexit, os, runpy, sys, time

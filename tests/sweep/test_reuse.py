@@ -53,7 +53,7 @@ def carry_out(grids: list[dict[str, Any]], folder: Path, *, apart: bool) -> Swep
     checked = checks.prepare(config)
     records = Records(Storage(checked.config.storage_url))
     planned = states.Plan.of(checked, records)
-    context = Context("one", checked.config.storage_url, tracking=None, code=CodeVersion.here(), num_threads=1)
+    context = Context("one", checked.config.storage_url, None, CodeVersion.here(), num_threads=1, driver="a driver")
     data = {key: ray.put(rows) for key, rows in checked.data.items()}
     teachers = {
         key: Job((cell,), (RunSpec.of_teacher(cell, key, "", {}),)) for key, cell in planned.teacher_cells.items()

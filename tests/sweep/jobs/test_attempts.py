@@ -15,6 +15,8 @@ from sweep.jobs.progress import Progress
 from sweep.records import checkpoints, environment
 from sweep.records.checkpoints import Point, Start
 from sweep.records.environment import CodeVersion
+from sweep.records.heartbeats import Holder, Judge
+from sweep.records.leases import Lease, acquire
 from sweep.records.records import Record, Records
 from sweep.records.stored import CellResult
 from tests.sweep.tracked import begin, make_cell, make_result, spec
@@ -40,11 +42,18 @@ def attempts_of(outcomes: dict[str, Raised], records: Records, **starts: Start) 
 
 
 def targets(records: Records, *names: str, **starts: Start) -> list[Target]:
-    return [Target(records.cell(name), spec("parent", make_cell(name)), starts.get(name)) for name in names]
+    return [target(records.cell(name), starts.get(name)) for name in names]
 
 
 def context(records: Records) -> Context:
-    return Context("own", records.storage.url, None, CODE, 1)
+    return Context("own", records.storage.url, None, CODE, 1, "a driver")
+
+
+def target(record: Record, start: Start | None = None) -> Target:
+    """A record that nobody else computes."""
+    lease = acquire(record, Holder(record.storage, "trial", "own", "a driver"), Judge(record.storage))
+    assert isinstance(lease, Lease)
+    return Target(record, spec("parent", make_cell(record.identity)), start, lease)
 
 
 def attempt_of(record: Record, *raised: BaseException) -> Ended:
@@ -57,10 +66,8 @@ def attempt_of(record: Record, *raised: BaseException) -> Ended:
             raise error
         return [make_result(each.attempt)]
 
-    target = Target(record, spec("parent"), None)
-    (end,) = attempts.make(
-        [target], Context("own", record.storage.url, None, CODE, 1), compute, Progress(lambda facts: None)
-    ).values()
+    own = context(Records(record.storage))
+    (end,) = attempts.make([target(record)], own, compute, Progress(lambda facts: None)).values()
     return end
 
 

@@ -135,7 +135,7 @@ def record_worker(config: dict[str, Any], folder: Path) -> None:
     while not awaited.exists() and time.monotonic() < deadline:
         tune.report({})
         time.sleep(0.1)
-    tune.report({ENDED: {job: {"done": True, "reason": None, "delivered": True}}})
+    tune.report({ENDED: {job: {"done": True, "reason": None, "delivered": True, "elsewhere": None}}})
 
 
 def test_cells_run_on_the_workers_that_were_there_before_them(tmp_path: Path) -> None:

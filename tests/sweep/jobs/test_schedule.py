@@ -21,11 +21,14 @@ def test_each_end_of_a_cell_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: p
         progress.on_trial_start(1, trials, trial)
     monkeypatch.setattr(second, "get_error", lambda: "Failure # 1\nActorDiedError: it was killed\n")
     progress.on_trial_recover(1, trials, second)
-    done = {"done": True, "reason": None, "delivered": True}
+    done = {"done": True, "reason": None, "delivered": True, "elsewhere": None}
     failed = {**done, "done": False, "reason": "not finite at step 2"}
     progress.on_trial_result(1, trials, first, {"progress": {"c0ffee": (2, 0.5)}})
     progress.on_trial_result(1, trials, first, {"ended": {"c0ffee": done, "facade": failed}})
     progress.on_trial_complete(1, trials, first)
+    left = {**done, "done": False, "elsewhere": "computed by the sweep other"}
+    progress.on_trial_result(1, trials, second, {"ended": {"decaf": left}})
+    progress.on_trial_complete(1, trials, second)
     progress.on_trial_error(1, trials, second)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "bert · forward begins (c0ffee)"),
@@ -34,7 +37,8 @@ def test_each_end_of_a_cell_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: p
         ("WARNING", "bert · reverse is tried again after Failure # 1\nActorDiedError: it was killed\n"),
         ("INFO", "bert · forward is done"),
         ("WARNING", "bert · none has failed by itself: not finite at step 2"),
+        ("INFO", "bert · reverse is left: computed by the sweep other"),
         ("ERROR", "bert · reverse is not tried again after Failure # 1\nActorDiedError: it was killed\n"),
     ]
-    assert progress.ends.facts == {"c0ffee": done, "facade": failed}
+    assert progress.ends.facts == {"c0ffee": done, "facade": failed, "decaf": left}
     assert progress.ends.errors == {"decaf": "Failure # 1"}

@@ -34,7 +34,8 @@ class Begun:
 DATA = {
     "da7a": Data(rows := [ClassificationRow((str(number),), 0) for number in range(100)], rows, rows, ("a",), "da7a")
 }
-CONTEXT = Context("own", "runs", None, CodeVersion.here(), 1)
+ELSEWHERE = {"three": "computed by the sweep other"}
+CONTEXT = Context("own", "runs", None, CodeVersion.here(), 1, "a driver")
 
 
 def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_steps(
@@ -48,7 +49,8 @@ def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_st
         jobs = pickle.loads(pickle.dumps(parameters["jobs"]))  # as a worker gets them
         made.append(({name: [run.identity for run in job.runs] for name, job in jobs.items()}, needs))
         assert [*names] == ["made", "one", "two"]
-        return schedule.Ends({key: {"delivered": key == "one"} for each in names.values() for key in each})
+        keys = [key for each in names.values() for key in each]
+        return schedule.Ends({key: {"delivered": key == "one", "elsewhere": ELSEWHERE.get(key)} for key in keys})
 
     monkeypatch.setattr(schedule, "run", run)
     monkeypatch.setattr("ray.put", lambda value: value)
@@ -72,8 +74,8 @@ def test_a_cell_waits_for_the_teacher_that_is_made_and_the_terminal_knows_all_st
         ("cell", "7eac4e4"),
         ("cell", "made"),
     ]
-    assert work.make(jobs, config, CONTEXT, DATA, progress) == 3
-    assert work.make([], config, CONTEXT, DATA, progress) == 0
+    assert work.make(jobs, config, CONTEXT, DATA, progress) == work.Left(3, ELSEWHERE)
+    assert work.make([], config, CONTEXT, DATA, progress) == work.Left(0)
     assert made == [({"made": ["made"], "one": ["one", "three"], "two": ["two"]}, {"two": "made"})]
     assert progress.groups == [
         {
@@ -122,7 +124,7 @@ def test_workers_load_while_the_first_teacher_is_made(
     runs = [RunSpec.of_cell(cell, cell.fingerprint, "parent", {}) for cell in cells]
     all_jobs = [Job((cells[0],), (RunSpec.of_teacher(cells[0], "its teacher", "parent", {}),))]
     all_jobs += [Job((cell,), (run,)) for cell, run in zip(cells, runs, strict=True)]
-    assert work.make(all_jobs, SweepConfig(name="own"), CONTEXT, DATA, progress) == 0
+    assert work.make(all_jobs, SweepConfig(name="own"), CONTEXT, DATA, progress) == work.Left()
 
 
 def test_loading_ends_after_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,24 @@
+"""The wait for records that others compute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from sweep.records.heartbeats import Judge
+from sweep.records.leases import is_free
+from sweep.records.records import Record
+
+LEAST_SECONDS = 1.0
+NUM_PER_SECOND = 10
+"""The records that are looked at in a second, so that a storage is not kept busy."""
+
+
+def until_free(records: Iterable[Record], judge: Judge, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Returns once all of the records have ended, or once no living holder has one of them."""
+    waiting = list(records)
+    while waiting := [record for record in waiting if record.state() == "missing"]:
+        free = [record for record in waiting if is_free(record, judge)]  # looks at all: a judge must not miss one
+        if free:
+            return
+        sleep(max(LEAST_SECONDS, len(waiting) / NUM_PER_SECOND))
