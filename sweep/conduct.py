@@ -301,6 +301,7 @@ class Conductor:
             code=self.environment,
             num_threads=self.config.resources.cpus,
             driver=self.drivers.holder.token,
+            stall_minutes=self.config.failures.stall_minutes,
         )
         new_teachers = {cell.teacher_hash for cell in teacher_cells}
         ready = [

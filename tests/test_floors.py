@@ -32,7 +32,7 @@ FLOORS = {
         "cli",
     ],
     "trainables": [
-        "angle_file deadline distances errors heads hub_tasks own_losses",
+        "angle_file deadline distances errors heads hub_tasks own_losses pulse",
         "recipe seeds size state strategies vocabularies weights wording",
         "angles builtin checkpoints device losses metrics own_metrics",
         "clock config draws frozen shared_weights",

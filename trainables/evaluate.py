@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainables import answers, own_metrics
+from trainables import answers, own_metrics, pulse
 from trainables import device as devices
 from trainables.config import TaskConfig
 from trainables.families import Family, states
@@ -64,6 +64,7 @@ class Evaluator:
 
     def answers(self, model: PreTrainedModel, batch: Batch) -> list[Any]:
         """The answers of a model in eval mode to the examples of a batch."""
+        pulse.beat()
         moved = devices.move(batch, model.device)
         with torch.no_grad(), devices.autocast(self.device, self.dtype):
             if self.kind.answer != "text":

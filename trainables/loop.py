@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from trainables import device as devices
+from trainables import pulse
 from trainables.clock import Clock, Pause
 from trainables.config import TrainConfig
 from trainables.errors import NotFinite
@@ -101,6 +102,7 @@ class Lockstep:
         batches = [collate([self.examples[i] for i in micro], self.pad_id) for micro in indices]
         totals = summed([self.live[0].objective.totals(batch) for batch in batches])
         for batch in batches:
+            pulse.beat()
             moved = devices.move(batch, self.device)
             with devices.autocast(self.device, self.dtype):
                 wanted = self.targets(moved, training=True) if self.targets else None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from trainables import answers
+from trainables import answers, pulse
 from trainables import device as devices
 from trainables.evaluate import Evaluator, Questions
 from trainables.families.base import Outputs
@@ -72,6 +72,7 @@ class Validation:
         terms: list[list[Metrics]] = [[] for _ in objectives]
         given: list[list[list[Any]]] = [[] for _ in objectives]
         for index, batch in enumerate(self._split.batches):
+            pulse.beat()
             moved = devices.move(batch, self.by.device)
             with torch.no_grad(), devices.autocast(self.by.device, self.by.dtype):
                 wanted = self._targets(index, moved) if self._targets else None

@@ -9,12 +9,13 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sweep.jobs.journals import JournalWriter
 from sweep.jobs.progress import Progress
+from sweep.jobs.watchdog import Watchdog
 from sweep.records import environment, log
 from sweep.records.checkpoints import Start, StoredCheckpoints
 from sweep.records.environment import CodeVersion, Environment
@@ -54,6 +55,8 @@ class Context:
     num_threads: int
     driver: str
     """The token of the driver's heartbeat."""
+    stall_minutes: float | None = None
+    """How long a trial may make no step; None: for any time."""
 
     @property
     def storage(self) -> Storage:
@@ -117,7 +120,7 @@ def make(
     with ExitStack() as logs:
         writers = [_begin(target, context, progress, len(targets), logs) for target in targets]
         try:
-            with _charged(writers):
+            with _charged(writers), _watched(writers, context):
                 computed = compute([Try(each.attempt, each, each) for each in writers])
                 for writer, result in zip(writers, computed, strict=True):
                     _end(writer, result)
@@ -139,6 +142,13 @@ def _begin(target: Target, context: Context, progress: Progress, size: int, logs
     delivery = Delivery(context.tracking, target.run, attempt, interval_seconds=size) if context.tracking else None
     kept = StoredCheckpoints(attempt, start)
     return JournalWriter(attempt, kept, delivery, progress, target.lease, interval_seconds=size)
+
+
+def _watched(writers: Sequence[JournalWriter], context: Context) -> AbstractContextManager[None]:
+    """Ends the process if the attempts make no step for too long."""
+    if context.stall_minutes is None:
+        return nullcontext()
+    return Watchdog([writer.attempt for writer in writers], context.stall_minutes).watching()
 
 
 @contextmanager

@@ -62,6 +62,11 @@ class Failures(Frozen):
     """When a trial is no longer retried."""
 
     max_failures: Count = Field(default=2, description="Retries of a trial after faults outside its cell.")
+    stall_minutes: Rate | None = Field(
+        default=30,
+        description="A trial that begins no batch for so long is ended, with the stacks of its threads in its log, and "
+        "tried again; null: never.",
+    )
 
 
 class Students(Frozen):
