@@ -1,7 +1,7 @@
 """The command: it parses, plans, runs and reports a sweep.
 
     python sweep/run.py [CONFIG.yaml] [key.path=value …] [--plan] [--address RAY] [--retry-failed]
-        [--remake-students] [--verbose]
+        [--remake-students] [--wait | --join] [--watch] [--forget CELL [--yes]] [--verbose]
 
 The exit status is 0 if every cell finished, 1 if a cell failed or could not be tracked, 2 if the config or the call is
 invalid, 130 if the command was interrupted (the same command then continues), and 141 if the reader of `--example` or
@@ -73,12 +73,14 @@ def _print(text: str) -> int:
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
     """Shows the plan or carries it out; returns the exit status. Raises InputError."""
-    from sweep.plan import checks, cohorts, costs, cuts, metrics, minutes, reasons, states
+    from sweep.plan import checks, cohorts, costs, cuts, metrics, minutes, reasons, states, watch
     from sweep.records.records import Records
     from sweep.records.storage import Storage
     from sweep.students import lost
 
-    checked = checks.prepare(options.config, options.overrides, look_up=not options.plan)
+    if options.forget is not None:
+        return _forget(options, options.forget)
+    checked = checks.prepare(options.config, options.overrides, look_up=not (options.plan or options.watch))
     records = Records(Storage(checked.config.storage_url))
     studies = None
     if search := checked.config.search:
@@ -89,6 +91,9 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
     else:
         plan = states.Plan.of(checked, records)
     logger.info("the plan of %s is: %s", checked.config.name, states.counts(plan))
+    if options.watch:
+        again = (lambda: studies.again(checked)[1]) if studies else (lambda: states.Plan.of(checked, records))
+        return watch.Watch(checked.config.name, again, records, console).run()
     cuts.show(checked, console)
     if options.plan:
         states.show(plan, console, reasons.reasons(plan, records, checked.config.name))
@@ -110,6 +115,25 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
     status = conduct.run(checked, plan, options, arguments, console, studies)
     lost.show(lost.fingerprints(checked.config, plan, records), checked.config, plan, console, ask=True)
     return status
+
+
+def _forget(options: Command, beginning: str) -> int:
+    """Forgets a cell of the config's storage; returns the exit status. Raises InputError."""
+    from sweep.records.records import Records
+    from sweep.records.storage import Storage
+    from sweep.spec.sweep import load
+    from sweep.tracking.experiment import TrackingError
+    from sweep.tracking.forget import forget
+    from sweep.tracking.tracking import Tracking
+
+    config = load(options.config, options.overrides)
+    tracking = Tracking(config.tracking_url, config.name)
+    try:
+        forget(beginning, Records(Storage(config.storage_url)), tracking, is_sure=options.is_sure)
+    except TrackingError as error:
+        print(f"Nothing is deleted: MLflow does not delete the runs: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def script() -> NoReturn:

@@ -51,9 +51,13 @@ class Heartbeat(StoredFile, frozen=True):
     count: int = 0
     steps: Steps = Field(default={})
 
+    @property
+    def begun(self) -> str:
+        """`2026-11-27 10:00:00 UTC`"""
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since / 1000))
+
     def __str__(self) -> str:
-        begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.since / 1000))
-        return f"the sweep {self.sweep} on {self.process}, since {begun}"
+        return f"the sweep {self.sweep} on {self.process}, since {self.begun}"
 
 
 class Holder:
@@ -166,6 +170,19 @@ def present(storage: Storage) -> dict[str, Heartbeat]:
     """Token -> heartbeat of every holder of the storage, dead or alive."""
     tokens = [name.removesuffix(".json") for name in storage.list(FOLDER)]
     return {token: heartbeat for token in tokens if (heartbeat := read(storage, token))}
+
+
+def not_dead(storage: Storage, judge: Judge) -> dict[str, Heartbeat]:
+    """Token -> heartbeat of every holder that is not known to be dead."""
+    return {token: each for token, each in present(storage).items() if judge.verdict(token) != "dead"}
+
+
+def living(storage: Storage, sleep: Callable[[float], None] = time.sleep) -> dict[str, Heartbeat]:
+    """Token -> heartbeat of every holder that is alive. Waits until that is known of each."""
+    judge = Judge(storage)
+    while "unknown" in (verdicts := {token: judge.verdict(token) for token in present(storage)}).values():
+        sleep(1)
+    return {token: each for token, each in present(storage).items() if verdicts.get(token) == "alive"}
 
 
 def forget(storage: Storage, token: str) -> None:

@@ -31,6 +31,9 @@ class Command:
     address: str | None
     retry_failed: bool
     remake_students: bool
+    watch: bool
+    forget: str | None
+    is_sure: bool
     wait: bool
     join: bool
     example: bool
@@ -58,6 +61,11 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     flags.add_argument("--address", metavar="RAY", help="the Ray cluster; default: RAY_ADDRESS, else a local one")
     flags.add_argument("--retry-failed", action="store_true", help="also rerun the failed cells")
     flags.add_argument("--remake-students", action="store_true", help="also retrain kept students that are gone")
+    flags.add_argument("--watch", action="store_true", help="show the state of a sweep that runs elsewhere, to its end")
+    flags.add_argument(
+        "--forget", metavar="CELL", help="delete the record and the runs of a cell, by the start of its fingerprint"
+    )
+    flags.add_argument("--yes", action="store_true", help="forget without a question")
     at_once = flags.add_mutually_exclusive_group()
     at_once.add_argument("--wait", action="store_true", help="wait for another command that runs the sweep")
     at_once.add_argument("--join", action="store_true", help="take part in a sweep that another command runs")
@@ -87,6 +95,9 @@ def parse(arguments: Sequence[str]) -> Command:
         address=options.address,
         retry_failed=options.retry_failed,
         remake_students=options.remake_students,
+        watch=options.watch,
+        forget=options.forget,
+        is_sure=options.yes,
         wait=options.wait,
         join=options.join,
         example=options.example,

@@ -195,6 +195,18 @@ class Tracking(Experiment):
                 self._log(run.info.run_id, points=new)
 
     @guarded
+    def runs_of_cell(self, fingerprint: str) -> list[str]:
+        """The ids of the runs of a cell, those of other sweeps too."""
+        experiments = [each.experiment_id for each in self.client.search_experiments()]
+        found = self.client.search_runs(experiments, f"tags.`{identity_tag(CELL_KIND)}` = '{fingerprint}'")
+        return [run.info.run_id for run in found]
+
+    @guarded
+    def delete_runs(self, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            self.client.delete_run(run_id)
+
+    @guarded
     def describe(self, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float], time: int) -> None:
         """Sets tags and metrics of a run; `time` is in milliseconds since the epoch."""
         self._log(run_id, points=[Point(key, value, time, 0) for key, value in metrics.items()], tags=tags)

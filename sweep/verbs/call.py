@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from sweep.records.storage import Storage
+from sweep.spec.question import is_agreed
 from sweep.spec.sweep import SweepConfig
 from trainables.errors import InputError
 
@@ -41,15 +42,9 @@ def run(verb: Callable[[], int]) -> int:
 
 def delete(paths: Sequence[str], place: Storage, *, is_sure: bool) -> int:
     """Deletes the paths, after a question unless `is_sure`; returns the exit status."""
-    if not is_sure:
-        try:
-            answer = input("Delete them? [y/N] ")
-        except EOFError:
-            print("--yes: got nothing, and nobody answers; give it to delete without a question", file=sys.stderr)
-            return WRONG_CALL
-        if answer.strip().lower() not in ("y", "yes"):
-            print("Nothing is deleted.")
-            return 0
+    if not is_agreed("Delete them?", is_sure=is_sure):
+        print("Nothing is deleted.")
+        return 0
     for path in paths:
         place.delete(path)
     print("Deleted.")

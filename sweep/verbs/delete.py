@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sweep.records.archive import Outline, names, outlines
 from sweep.records.records import Records
 from sweep.records.storage import Storage
-from sweep.verbs import call
+from sweep.verbs import call, running
 from trainables.errors import InputError, Problem
 
 
@@ -37,6 +37,7 @@ def _delete(storage: Storage, name: str, *, is_sure: bool) -> int:
     records = Records(storage)
     cells, teachers = _alone(own, others)
     paths = [records.cell(key).root for key in cells] + [records.teacher(key).root for key in teachers]
+    running.check(storage, paths, name)
     paths.append(f"sweeps/{name}")  # last, so that a deletion that is cut off can be given again
     size = call.amount(sum(map(storage.size, paths)))
     parts = [call.count(len(cells), "cell"), call.count(len(teachers), "teacher")]

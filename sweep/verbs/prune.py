@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
 from sweep.students.needed import Needed
-from sweep.verbs import call
+from sweep.verbs import call, running
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +36,7 @@ def _prune(storage: Storage, *, is_sure: bool) -> int:
     if not paths:
         print("There is nothing to delete: the sweeps of the storage need every file.")
         return 0
+    running.check(storage, paths)
     return call.delete(paths, storage, is_sure=is_sure)
 
 

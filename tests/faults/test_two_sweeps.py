@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,11 +84,21 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
         started += [joined, other]
         wait(lambda: any(map(checkpoints.last_step, cells(folder))), *started)
         wait(lambda: (folder / "sweeps/two/driver-1.json").exists(), *started)
+        watching = start("one.yaml", "--watch", storage=folder)
+        started.append(watching)
+        deleted = subprocess.run(
+            [sys.executable, "-m", "sweep.verbs.delete", "two", "--yes", "--storage", str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert deleted.returncode == 2, deleted.stdout
+        said["deleted"] = deleted.stderr
         first.send_signal(signal.SIGKILL)
         first.communicate()
         waiting = start("one.yaml", "--wait", storage=folder)
         started.append(waiting)
-        for name, process in (("joined", joined), ("other", other), ("waiting", waiting)):
+        for name, process in (("joined", joined), ("other", other), ("waiting", waiting), ("watching", watching)):
             said[name], errors = process.communicate(timeout=WAIT_SECONDS)
             assert process.returncode == 0, said[name] + errors
     finally:
@@ -99,6 +111,15 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
 def test_the_second_command_is_told_who_runs_the_sweep(swept: tuple[Path, dict[str, str]]) -> None:
     assert swept[1]["refused"].startswith("Another command runs the sweep one on ")
     assert "This command waits for the end of the sweep one on " in swept[1]["waiting"]
+    assert re.match(r"storage: the sweep two on .+ is running and would lose its files; ", swept[1]["deleted"])
+
+
+def test_another_terminal_sees_each_state_to_the_end_of_the_sweep(swept: tuple[Path, dict[str, str]]) -> None:
+    """Cells that the other sweep computes too."""
+    lines = swept[1]["watching"].splitlines()
+    assert any(re.search(r": running on .+, process \d+, since .+ UTC: step \d+, loss ", line) for line in lines)
+    assert lines[-1] == "No command runs one now: teachers: 1 done; cells: 4 done"
+    assert len([line for line in lines if line.endswith(": done")]) == len(STRATEGIES) + 1
 
 
 def test_each_cell_has_the_numbers_of_a_run_in_one_piece(swept: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
