@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from sweep.spec.verdict import Seeds
 from sweep.verdict.decide import Answer, Question, Verdict, ask, decide
 from sweep.verdict.looks import look_levels, path_statistics
 from sweep.verdict.margin import margin_of
 from sweep.verdict.power import difference_power, equivalence_power
-from sweep.verdict.tables import Block, PairedTable
+from sweep.verdict.rounds import follow
+from sweep.verdict.tables import Block, Floats, PairedTable
 
 ALPHA = 0.05
 MARGIN = 0.02
@@ -51,13 +53,23 @@ CASES = (
 )
 
 
-def answers(random: np.random.Generator, case: Case, num_seeds: int) -> tuple[PairedTable, list[Answer]]:
-    """The answers of one made sweep."""
-    scores_SK = np.array(list(case.means.values())) + random.normal(0, SEED_SD, (num_seeds, 1))
+def made(random: np.random.Generator, case: Case, num_seeds: int) -> PairedTable:
+    """The scores of one made sweep."""
+    scores_SK: Floats = np.array(list(case.means.values())) + random.normal(0, SEED_SD, (num_seeds, 1))
     scores_SK += random.normal(0, 1, scores_SK.shape) * np.array(case.sds)
-    table = PairedTable(Block("", "", "", "made"), tuple(case.means), tuple(range(num_seeds)), scores_SK)
+    return PairedTable(Block("", "", "", "made"), tuple(case.means), tuple(range(num_seeds)), scores_SK)
+
+
+def answers(table: PairedTable, case: Case) -> list[Answer]:
+    """The answers of one made sweep with a fixed number of seeds."""
     asked = [ask(question, table, margin_of(table, case.margin), ALPHA) for question in Question]
-    return table, decide([each for each in asked if each], ALPHA)
+    return decide([each for each in asked if each], ALPHA)
+
+
+def answers_in_rounds(table: PairedTable, case: Case, looks: Sequence[int]) -> list[Answer]:
+    """The answers of one made sweep that adds seeds until both questions are decided."""
+    ended, is_fixed = {table.block: len(table.seeds)}, case.margin is not None
+    return follow([table], lambda part: margin_of(part, case.margin), ALPHA, looks, ended, is_fixed=is_fixed)
 
 
 def wrong(case: Case, answer: Answer) -> tuple[bool, bool]:
@@ -75,15 +87,11 @@ def measure(case: Case, num_seeds: int, num_sweeps: int) -> list[str]:
     covered = 0
     verdicts = {question: dict.fromkeys(Verdict, 0) for question in Question}
     for _ in range(num_sweeps):
-        _, found = answers(random, case, num_seeds)
+        found = answers(made(random, case, num_seeds), case)
         wrongs += np.any([wrong(case, answer) for answer in found], axis=0)
         for answer in found:
             verdicts[answer.question][answer.verdict] += 1
-        first = found[0].differences[0]
-        true = case.means[first.first] - case.means[first.second]
-        covered += (
-            first.mean.low is not None and first.mean.high is not None and first.mean.low <= true <= first.mean.high
-        )
+        covered += covers(case, found)
     matching, strategy = verdicts[Question.MATCHING], verdicts[Question.STRATEGY]
     shares = [
         matching[Verdict.DIFFERENT] + matching[Verdict.MEASURABLE],
@@ -95,6 +103,35 @@ def measure(case: Case, num_seeds: int, num_sweeps: int) -> list[str]:
         str(num_seeds),
         *(f"{100 * value / num_sweeps:.1f}" for value in (*wrongs, covered, *shares)),
     ]
+
+
+def covers(case: Case, found: Sequence[Answer]) -> bool:
+    """Whether the interval of the first difference holds the true one."""
+    first = found[0].differences[0]
+    true = case.means[first.first] - case.means[first.second]
+    return first.mean.low is not None and first.mean.high is not None and first.mean.low <= true <= first.mean.high
+
+
+def in_rounds(case: Case, num_sweeps: int) -> list[str]:
+    """One row per case of sweeps that add seeds; the last column is the fixed number that decides as many of them."""
+    random, looks = np.random.default_rng(3), Seeds().looks
+    tables = [made(random, case, looks[-1]) for _ in range(num_sweeps)]
+    found = [answers_in_rounds(table, case, looks) for table in tables]
+    wrongs = np.sum([np.any([wrong(case, each) for each in pair], axis=0) for pair in found], axis=0)
+    covered = sum(covers(case, pair) for pair in found)
+    ends = [[each.look for each in pair if each.look] for pair in found]
+    seeds = [max(each.num_seeds for each in end) for end in ends]
+    num_decided = sum(all(each.is_decided for each in end) for end in ends)
+    fixed = next(
+        (num for num in range(looks[0], looks[-1] + 1) if _num_decided(case, tables, num) >= num_decided), None
+    )
+    rates = [f"{100 * float(each) / num_sweeps:.1f}" for each in (*wrongs, covered, num_decided)]
+    return [case.name, *rates, f"{np.median(seeds):g}", f"{np.mean(seeds):.1f}", f"{fixed or 'more than 20'}"]
+
+
+def _num_decided(case: Case, tables: Sequence[PairedTable], num_seeds: int) -> int:
+    """How many of the sweeps a fixed number of seeds decides in both questions."""
+    return sum(all(e.verdict is not Verdict.UNDECIDED for e in answers(each.first(num_seeds), case)) for each in tables)
 
 
 def power(num_sweeps: int) -> list[list[str]]:
@@ -120,13 +157,16 @@ def power(num_sweeps: int) -> list[list[str]]:
 
 
 def repeated(num_pairs: int) -> list[list[str]]:
-    """Made pairs that are tested after every seed from 3 to 20 until they are decided: one row per effect."""
-    looks, lines = tuple(range(3, 21)), []
+    """Made pairs that are tested at every look until they are decided: one row per effect."""
+    looks, lines = Seeds().looks, []
     df = np.array(looks) - 1
     levels = {
         "every look at alpha": (np.full(len(looks), ALPHA),) * 2,
-        "obrien_fleming": (look_levels(looks, ALPHA, 2), look_levels(looks, ALPHA, 1)),
-        "pocock": (look_levels(looks, ALPHA, 2, "pocock"), look_levels(looks, ALPHA, 1, "pocock")),
+        "obrien_fleming": (
+            look_levels(looks, ALPHA, 2, spending="obrien_fleming"),
+            look_levels(looks, ALPHA, 1, spending="obrien_fleming"),
+        ),
+        "pocock": (look_levels(looks, ALPHA, 2), look_levels(looks, ALPHA, 1)),
     }
     for effect in (0.0, MARGIN, 2 * MARGIN):
         drawn = np.random.default_rng(2).normal(effect, 0.015, (num_pairs, looks[-1]))
@@ -173,6 +213,11 @@ def main() -> None:
     for case in CASES:
         for num_seeds in (3, 5, 10):
             print(f"| {' | '.join(measure(case, num_seeds, num_sweeps))} |", flush=True)
+    head = ["wrong different", "wrong equivalent", "covered", "decided", "median seeds", "mean seeds", "fixed seeds"]
+    print(f"\n| case | {' | '.join(head)} |")
+    print("| --- |" + " ---: |" * len(head))
+    for case in CASES:
+        print(f"| {' | '.join(in_rounds(case, num_sweeps))} |", flush=True)
     print("\n| effect | sd | seeds | planned: different | seen | planned: equivalent | seen |")
     print("| ---: |" + " ---: |" * 6)
     for line in power(num_sweeps * 10):

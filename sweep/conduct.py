@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,6 @@ from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.plan import metrics, states
 from sweep.plan.checks import Checked
-from sweep.plan.cohorts import Cohorts
 from sweep.plan.states import Plan
 from sweep.records import environment, heartbeats, leases, log, waiting
 from sweep.records.archive import Sweep
@@ -37,6 +35,7 @@ from sweep.report.results import ResultRow
 from sweep.report.usage import SavedStudent
 from sweep.search.studies import Studies
 from sweep.search_run import SearchRun
+from sweep.seed_rounds import Round, SeedRounds
 from sweep.spec.command import Command
 from sweep.spec.passwords import without_passwords, without_passwords_in
 from sweep.spec.sweep import SweepConfig
@@ -55,8 +54,9 @@ def run(
     arguments: Sequence[str],
     console: Console,
     studies: Studies | None = None,
+    rounds: SeedRounds | None = None,
 ) -> int:
-    """Carries out the plan, after its search; returns the exit status.
+    """Carries out the plan, after its search and with its rounds of seeds; returns the exit status.
 
     Raises InputError only before anything has started.
     """
@@ -65,11 +65,11 @@ def run(
         try:
             drivers.settle()
             if drivers.has_waited:
-                checked, plan = (
-                    studies.again(checked) if studies else (checked, Plan.of(checked, Records(drivers.storage)))
-                )
+                source = rounds or studies
+                known = checked, Plan.of(checked, Records(drivers.storage))
+                checked, plan = source.again(checked) if source else known
             search = SearchRun.of(checked.config, studies, console) if studies else None
-            return _conduct(Conductor(checked, plan, options, _shown(arguments), console, drivers, search))
+            return _conduct(Conductor(checked, plan, options, _shown(arguments), console, drivers, search, rounds))
         except Busy as busy:
             console.print(Text(str(busy), "red"), soft_wrap=True)
             return 1
@@ -118,6 +118,7 @@ class Conductor:
     console: Console
     drivers: Drivers
     search: SearchRun | None = None
+    rounds: SeedRounds | None = None
     environment: SweepEnvironment = field(default_factory=environment.describe)
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """The contexts to leave when the sweep ends, for whatever reason."""
@@ -155,7 +156,11 @@ class Conductor:
             with self.sweep_run.system_metrics():
                 if self.search:
                     self._tune(self.search)
-                self._carry_out(self.checked, self.plan)
+                if self.rounds:
+                    self._begin(self.rounds.present())
+                self._carry_out(self.checked, self.plan, retry=self.options.retry_failed)
+                if self.rounds:
+                    self._add_seeds(self.rounds)
         if not self.drivers.is_last():
             return self._leave_to_others()
         self._clean()
@@ -195,7 +200,7 @@ class Conductor:
         self.storage.clean(f"sweeps/{self.config.name}")
         self.storage.clean(heartbeats.FOLDER)
 
-    def _to_run(self, plan: Plan, *, retry: bool = False) -> tuple[list[Cell], list[Cell]] | None:
+    def _to_run(self, plan: Plan, *, retry: bool) -> tuple[list[Cell], list[Cell]] | None:
         """The teachers to make and the cells to run of a plan; None if there are none."""
         teacher_cells = plan.teacher_cells_to_make(plan.cells.values(), retry_failed=retry)
         cells = plan.cells_to_run(retry_failed=retry)
@@ -205,7 +210,7 @@ class Conductor:
         """Carries out the rounds of the search, until every group has its setting or no round can end."""
         while candidates := search.studies.open_candidates:
             search.begin(candidates)
-            self._carry_out(*search.studies.round(self.checked))
+            self._carry_out(*search.studies.round(self.checked), retry=self.options.retry_failed)
             has_ended = search.end()
             self._know_candidates()
             self._drop_students(search)
@@ -214,6 +219,23 @@ class Conductor:
                 break
         self.checked, self.plan = search.studies.plan(self.checked)
         self.sweep_run.plan = self.plan
+
+    def _add_seeds(self, rounds: SeedRounds) -> None:
+        """Carries out one round of seeds after the other, until no question is open or a round has cells left."""
+        while (next_round := rounds.present()).plan.cells.keys() != self.plan.cells.keys():
+            self._begin(next_round)
+            self._carry_out(self.checked, self.plan, retry=False)
+        if waiting := len(next_round.plan.cells_to_run(retry_failed=False)):
+            text = f"seeds: {waiting} cells of the round have not ended, so that no seeds are added"
+            self.console.print(Text(text, "red"), soft_wrap=True)
+        else:
+            next_round.show(self.console)
+
+    def _begin(self, seed_round: Round) -> None:
+        self.checked, self.plan = seed_round.checked, seed_round.plan
+        self.sweep_run.plan = self.plan
+        seed_round.show(self.console)
+        self._archive()
 
     def _know_candidates(self) -> None:
         """Lets MLflow know the cells of the search as candidates."""
@@ -226,9 +248,8 @@ class Conductor:
         candidates = [candidate.cell for candidate in search.studies.candidates]
         keep.students("none", candidates, self.records, self.config.name)
 
-    def _carry_out(self, checked: Checked, plan: Plan) -> None:
+    def _carry_out(self, checked: Checked, plan: Plan, *, retry: bool) -> None:
         """Makes what a plan lacks, with its progress on the terminal; at last what others have left of it."""
-        retry = self.options.retry_failed
         while work := self._to_run(plan, retry=retry):
             with terminal.LiveProgress(self.console) as progress:
                 elsewhere = self._compute(checked, plan, *work, progress)
@@ -262,24 +283,12 @@ class Conductor:
         if self.search:
             self.search.write()
         self.at_end.enter_context(log.stored(self.storage, f"sweeps/{self.config.name}/logs/{log.start_name()}"))
-        self._log_start()
+        logger.info("the command is: %s", self.command)
+        self.sweep_run.log_start(self.environment.host)
 
     def _archive(self) -> None:
         """Stores what the sweep is, before any of its cells begins."""
         joined(self._archive_entry(*self.sweep_run.ended_runs()), self.storage).store(self.storage)
-
-    def _log_start(self) -> None:
-        """Logs the command, where it runs, and the states and labels of teachers and cells."""
-        logger.info("the command is: %s", self.command)
-        logger.info("it runs on %s as process %d", self.environment.host, os.getpid())
-        logger.info("the sweep %s has %s", self.config.name, states.counts(self.plan))
-        for kind, cells in (("teachers", self.plan.teacher_cells), ("cells", self.plan.cells)):
-            for key in cells:
-                logger.info("%s/%s is %s", kind, key, self.plan.labels[key])
-        server = without_passwords(self.config.tracking_address) if self.sweep_run.is_tracked else "no server"
-        logger.info("its runs go to %s", server)
-        place = without_passwords(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
-        logger.info("each attempt logs to %s/%s; attempts of teachers log below teachers/", place, log.FILE)
 
     def _compute(
         self,
@@ -290,33 +299,10 @@ class Conductor:
         progress: terminal.LiveProgress,
     ) -> Mapping[str, str]:
         """Makes these teachers and cells; returns who makes those that were left to others, by identity."""
-        from sweep.jobs import room, work
-        from sweep.jobs.attempts import Context
+        from sweep import making
 
-        sweep_run = self.sweep_run
-        context = Context(
-            sweep=self.config.name,
-            storage_url=self.config.storage_url,
-            tracking=sweep_run.tracking if sweep_run.is_tracked else None,
-            code=self.environment,
-            num_threads=self.config.resources.cpus,
-            driver=self.drivers.holder.token,
-            stall_minutes=self.config.failures.stall_minutes,
-        )
-        new_teachers = {cell.teacher_hash for cell in teacher_cells}
-        ready = [
-            cell
-            for cell in cells
-            if cell.teacher_hash in new_teachers or self.records.teacher(cell.teacher_hash).result()
-        ]
-        for cell in ready:
-            states.declare(cell, self.records)
-        jobs = [work.Job((cell,), (sweep_run.teacher_run(cell),)) for cell in teacher_cells]
-        cohorts = Cohorts.of_sizes(checked.sizes(), room.num_bytes(self.resources), self.resources.gpus)
-        num_at_once = room.num_at_once(self.resources)
-        for cohort in cohorts.divide(ready, plan.steps, num_at_once, self.resources.cohort):
-            jobs.append(work.Job(cohort, tuple(map(sweep_run.cell_run, cohort))))
-        left = work.make(jobs, self.config, context, checked.data, progress)
+        driver = self.drivers.holder.token
+        left = making.make(checked, plan, teacher_cells, cells, self.sweep_run, self.resources, driver, progress)
         self.is_unclean |= left.has_recovered
         if left.num_late:  # their records are complete, so that nothing is lost
             self.console.print(Text(f"{left.num_late} runs were not tracked in time; they are tracked at the end"))
@@ -349,17 +335,10 @@ class Conductor:
         self.sweep_run.add_measured(sweep.cells)
 
     def _export(self, student: SavedStudent, sweep: Sweep) -> None:
-        """Writes the best student in the forms that the config asks for; says why where that fails."""
-        cell = next(cell for cell in sweep.cells if cell.fingerprint == student.row.fingerprint)
-        data, forms = self.checked.data.get(cell.data), self.config.students.export
-        try:
-            if data is None:
-                raise ValueError("it is of an earlier call, whose data this call does not read")
-            export.export(student, data, forms, self.records, self.config.resources.cpus)
-        except ValueError as error:
+        if reason := export.export_best(student, sweep, self.checked, self.records):
             self.is_exported = False
-            logger.warning("the best student is not exported: %s", error)
-            self.console.print(Text(f"The best student is not exported: {error}", "red"), soft_wrap=True)
+            logger.warning("the best student is not exported: %s", reason)
+            self.console.print(Text(f"The best student is not exported: {reason}", "red"), soft_wrap=True)
 
     def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
         """The archived description of the sweep, from which its results can be read together with the records."""

@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,6 +31,11 @@ from sweep import interrupts
 from trainables.errors import InputError
 
 if TYPE_CHECKING:
+    from sweep.plan.checks import Checked
+    from sweep.plan.states import Plan
+    from sweep.records.records import Records
+    from sweep.search.studies import Studies
+    from sweep.seed_rounds import Round
     from sweep.spec.command import Command
 
 CLOSED_PIPE = 128 + signal.SIGPIPE
@@ -73,7 +78,7 @@ def _print(text: str) -> int:
 
 def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) -> int:
     """Shows the plan or carries it out; returns the exit status. Raises InputError."""
-    from sweep.plan import checks, cohorts, costs, cuts, metrics, minutes, reasons, states, watch
+    from sweep.plan import checks, cuts, states, watch
     from sweep.records.records import Records
     from sweep.records.storage import Storage
     from sweep.students import lost
@@ -82,37 +87,38 @@ def _plan_and_run(options: Command, arguments: Sequence[str], console: Console) 
         return _forget(options, options.forget)
     checked = checks.prepare(options.config, options.overrides, look_up=not (options.plan or options.watch))
     records = Records(Storage(checked.config.storage_url))
-    studies = None
+    studies = rounds = seed_round = None
     if search := checked.config.search:
         from sweep.search.studies import Studies  # with Optuna
 
         studies = Studies.of(search, checked.cells, records)
+    if checked.config.verdict.seeds:
+        from sweep.seed_rounds import SeedRounds  # with pandas and scipy
+
+        rounds = SeedRounds(checked, records, studies)
+        seed_round = rounds.present()
+        checked, plan = seed_round.checked, seed_round.plan
+    elif studies:
         checked, plan = studies.plan(checked)
     else:
         plan = states.Plan.of(checked, records)
     logger.info("the plan of %s is: %s", checked.config.name, states.counts(plan))
     if options.watch:
-        again = (lambda: studies.again(checked)[1]) if studies else (lambda: states.Plan.of(checked, records))
+        source = rounds or studies
+        again = (lambda: source.again(checked)[1]) if source else (lambda: states.Plan.of(checked, records))
         return watch.Watch(checked.config.name, again, records, console).run()
     cuts.show(checked, console)
     if options.plan:
-        states.show(plan, console, reasons.reasons(plan, records, checked.config.name))
-        metrics.show(checked, plan, records, console)
-        if studies:
-            console.print(Text(studies.describe()), soft_wrap=True)
-        costs.show(checked, plan, console)
-        cohorts.show(checked, plan, console)
-        if not checked.config.resources.gpus and (duration := minutes.estimate(checked, plan)):
-            console.print(Text(duration), soft_wrap=True)
-        lost.show(lost.fingerprints(checked.config, plan, records), checked.config, plan, console, ask=False)
+        _show(checked, plan, records, console, [each for each in (studies, seed_round) if each])
         return 0
     if options.remake_students:
         lost.forget(lost.fingerprints(checked.config, plan, records), records)
-        plan = studies.plan(checked)[1] if studies else states.Plan.of(checked, records)
+        plan = rounds.present().plan if rounds else None
+        plan = plan or (studies.plan(checked)[1] if studies else states.Plan.of(checked, records))
     # Ray, MLflow and torch take seconds to import, and neither a plan nor an error needs them.
     from sweep import conduct
 
-    status = conduct.run(checked, plan, options, arguments, console, studies)
+    status = conduct.run(checked, plan, options, arguments, console, studies, rounds)
     lost.show(lost.fingerprints(checked.config, plan, records), checked.config, plan, console, ask=True)
     return status
 
@@ -134,6 +140,22 @@ def _forget(options: Command, beginning: str) -> int:
         print(f"Nothing is deleted: MLflow does not delete the runs: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _show(checked: Checked, plan: Plan, records: Records, console: Console, sources: Iterable[Studies | Round]) -> None:
+    """Shows the plan, where its cells come from beside the grid, and what they cost."""
+    from sweep.plan import cohorts, costs, metrics, minutes, reasons, states
+    from sweep.students import lost
+
+    states.show(plan, console, reasons.reasons(plan, records, checked.config.name))
+    metrics.show(checked, plan, records, console)
+    for line in (line for source in sources for line in source.describe()):
+        console.print(Text(line), soft_wrap=True)
+    costs.show(checked, plan, console)
+    cohorts.show(checked, plan, console)
+    if not checked.config.resources.gpus and (duration := minutes.estimate(checked, plan)):
+        console.print(Text(duration), soft_wrap=True)
+    lost.show(lost.fingerprints(checked.config, plan, records), checked.config, plan, console, ask=False)
 
 
 def script() -> NoReturn:

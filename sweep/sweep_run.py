@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,9 @@ from rich.text import Text
 
 from sweep.grid import variation
 from sweep.grid.cells import Cell
+from sweep.plan import states
 from sweep.plan.states import Plan
+from sweep.records import log
 from sweep.records.environment import CodeVersion
 from sweep.records.joined import all_cells
 from sweep.records.records import Records, now
@@ -90,6 +93,18 @@ class SweepRun:
                 raise
             reason = f"no model registry answers at {without_passwords(self.config.tracking_url)}: {error}"
             raise InputError([Problem("register", f"got {quote(name)}; {reason}")]) from None
+
+    def log_start(self, host: str) -> None:
+        """Logs where the sweep runs, and the states and labels of its teachers and cells."""
+        logger.info("it runs on %s as process %d", host, os.getpid())
+        logger.info("the sweep %s has %s", self.config.name, states.counts(self.plan))
+        for kind, cells in (("teachers", self.plan.teacher_cells), ("cells", self.plan.cells)):
+            for key in cells:
+                logger.info("%s/%s is %s", kind, key, self.plan.labels[key])
+        server = without_passwords(self.config.tracking_address) if self.is_tracked else "no server"
+        logger.info("its runs go to %s", server)
+        place = without_passwords(self.storage.full_url("cells/<fingerprint>/attempts/<n>"))
+        logger.info("each attempt logs to %s/%s; attempts of teachers log below teachers/", place, log.FILE)
 
     def cell_run(self, cell: Cell) -> RunSpec:
         candidate = self.candidates.get(cell.fingerprint)

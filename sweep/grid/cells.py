@@ -11,7 +11,7 @@ from typing import Any
 
 from sweep.grid.axes import axis_problems
 from sweep.grid.fingerprint import canonical
-from sweep.grid.parts import Part, parts
+from sweep.grid.parts import Part, parts, seed_problems
 from sweep.spec.fields import guess
 from sweep.spec.messages import NEEDED, Path, quote
 from sweep.spec.overlay import assign
@@ -53,7 +53,7 @@ def draft(config: SweepConfig) -> tuple[list[Draft], list[Problem]]:
     """The distinct points of the grid, valid or not, and every problem of base, axes and grids."""
     values = Values()
     drafts: dict[str, Draft] = {}
-    problems: list[Problem] = []
+    problems = seed_problems(config)
     for part in parts(config):
         invalid_axes, axes = axis_problems(part)
         points, fields = _points(part, invalid_axes, values)

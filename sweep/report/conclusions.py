@@ -33,7 +33,20 @@ def sentence(answer: Answer, evidence: Evidence) -> str:
         text = words.matching()
     else:
         text = words.strategy()
-    return f"{text}{words.without_margin()}"
+    end = f" It is {stop(answer)}." if answer.look else ""
+    return f"{text}{words.without_margin()}{end}"
+
+
+def stop(answer: Answer) -> str:
+    """Why a question whose seeds are added in rounds has got no more of them, or that it still gets some."""
+    look = answer.look
+    assert look is not None
+    seeds = count(look.num_seeds, "seed")
+    if look.is_decided:
+        return f"decided after {seeds}"
+    if look.num_seeds == look.most:
+        return f"undecided after the most, {seeds}"
+    return f"open after {seeds} of at most {look.most}"
 
 
 class Words:

@@ -30,6 +30,7 @@ COLUMNS = (
     *Block._fields,
     "strategy",
     "seed",
+    "status",
     "main_metric",
     "test",
     "teacher_test",
@@ -72,7 +73,7 @@ def gather(sections: Sequence[Section], settings: VerdictSettings, records: Reco
     metrics = {block_of(section, init): section.metric for section in sections for init in section.inits}
     results, alpha = tidy(sections), settings.alpha
     try:
-        verdict = judge(results, settings.margin, alpha)
+        verdict = judge(results, settings.margin, alpha, settings.seeds.looks if settings.seeds else None)
     except InputError as error:
         return Evidence(SweepVerdict(alpha, (), ()), metrics, {}, obstacle=f"There is no verdict: {error}.")
     single = {answer.table.block for answer in verdict.blocks if len(answer.table.seeds) == 1}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sweep.report.conclusions import by_rows, sentence
 from sweep.report.evidence import Evidence
-from sweep.report.formats import amount, capital
+from sweep.report.formats import amount, capital, count
 from sweep.report.picture import Picture
 from sweep.report.plots.forest import Part, forest_plot
 from sweep.verdict.decide import Answer, Question
@@ -51,7 +51,7 @@ def proof(block: Block, title: str, evidence: Evidence) -> Proof | None:
     answers = verdict.whole if block == WHOLE else verdict.of(block)
     if not answers:
         return None
-    table, alpha = answers[0].table, verdict.alpha
+    table, alpha = max((answer.table for answer in answers), key=lambda each: len(each.seeds)), verdict.alpha
     metric = evidence.metrics.get(block)
     rows = evidence.by_rows.get(block, ())
     if len(table.seeds) == 1 and not rows:
@@ -70,7 +70,7 @@ def proof(block: Block, title: str, evidence: Evidence) -> Proof | None:
         means=_means(table, alpha, text),
         level=f"{1 - alpha:.0%}",
         differences=[line for answer in answers for line in _lines(answer, text)] + _row_lines(rows, text),
-        footnote=_omnibus(answers),
+        footnote=" ".join(filter(None, [_omnibus(answers), *map(_levels, answers)])),
     )
 
 
@@ -86,7 +86,7 @@ def _forest(answers: Sequence[Answer], axis: str, title: str) -> Picture | None:
     parts = [Part(TITLES[answer.question], answer.differences) for answer in answers if answer.differences]
     if not parts:
         return None
-    return Picture.of(forest_plot(parts, answers[0].margin.value, axis), f"{capital(axis)}, with intervals: {title}")
+    return Picture.of(forest_plot(parts, answers[-1].margin.value, axis), f"{capital(axis)}, with intervals: {title}")
 
 
 def _means(table: PairedTable, alpha: float, amount: Callable[[float | None], str]) -> tuple[str, ...]:
@@ -142,6 +142,19 @@ def _omnibus(answers: Sequence[Answer]) -> str:
         return f"{text}."
     sds = f"{margin.value / found.residual_sd:.1f} residual standard deviations"
     return f"{text}; the same test of equivalence, with the margin as {sds}, p {_equals(found.p_equivalent)}."
+
+
+def _levels(answer: Answer) -> str:
+    """The levels of the last look, under which its intervals hold too; empty where nothing is looked at again."""
+    if answer.look is None or not answer.differences:
+        return ""
+    of_difference, of_equivalence = (f"{each:.2g}" for each in (answer.level, answer.equivalence_level))
+    equivalence = f", of equivalence at {of_equivalence}" if answer.equivalence_level else ""
+    title, seeds = capital(TITLES[answer.question]), count(len(answer.table.seeds), "seed")
+    return (
+        f"{title}, after {seeds}: since the scores are looked at repeatedly, a difference is shown at a level of "
+        f"{of_difference}{equivalence}."
+    )
 
 
 def _equals(value: float) -> str:

@@ -104,7 +104,7 @@ class Studies:
         candidates = checked.of(candidate.cell for candidate in self.open_candidates)
         return candidates, Plan.of(candidates, self.records)
 
-    def describe(self) -> str:
+    def describe(self) -> list[str]:
         """`search: 10 groups with 16 candidates each in 4 rounds of 4, with tpe; 40 of 160 candidates have ended`"""
         most = len(self.studies) * self.search.candidates
         ended = f"{sum(map(self._num_ended, self.studies))} of {most} candidates have ended"
@@ -112,7 +112,7 @@ class Studies:
             ended = f"how many of {most} candidates have ended is known once data and teachers are looked up"
         rounds = f"{self.num_rounds} rounds of {min(self.search.at_once, self.search.candidates)}"
         each = f"{len(self.studies)} groups with {self.search.candidates} candidates each"
-        return f"search: {each} in {rounds}, with {self.search.sampler}; {ended}"
+        return [f"search: {each} in {rounds}, with {self.search.sampler}; {ended}"]
 
     def _num_ended(self, study: Study) -> int:
         return len(study.outcomes) + sum(self.outcome(candidate) != "open" for candidate in study.round)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from sweep.plan.checks import Checked
+from sweep.records.archive import Sweep
 from sweep.records.records import Records
 from sweep.records.stored import Exports
 from sweep.report.forms import FILE, exports
@@ -39,3 +41,16 @@ def export(
         known |= made
         record.storage.write(f"{place}/{FILE}", Exports(forms=known).dump())
     return {form: known[form] for form in asked}
+
+
+def export_best(student: SavedStudent, sweep: Sweep, checked: Checked, records: Records) -> str:
+    """Writes the best student of a sweep in the forms that the config asks for; returns why not, empty if it did."""
+    cell = next(cell for cell in sweep.cells if cell.fingerprint == student.row.fingerprint)
+    data, config = checked.data.get(cell.data), checked.config
+    if data is None:
+        return "it is of an earlier call, whose data this call does not read"
+    try:
+        export(student, data, config.students.export, records, config.resources.cpus)
+    except ValueError as error:
+        return str(error)
+    return ""

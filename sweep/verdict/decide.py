@@ -44,6 +44,17 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class Look:
+    """The last look at a question whose seeds are added in rounds."""
+
+    num_seeds: int
+    """The seeds of the rounds that have ended; 0 before the first one has."""
+    most: int
+    is_decided: bool
+    """Whether the question has its verdict, so that it gets no more seeds."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """A question about one table with the tests behind its verdict."""
 
@@ -64,6 +75,8 @@ class Answer:
     """Of the tests of equivalence, likewise."""
     reason: str = ""
     """Why no test was possible, or what stands against a verdict."""
+    look: Look | None = None
+    """None where the number of seeds does not depend on the scores."""
 
     @cached_property
     def more_seeds(self) -> int | None:
@@ -80,8 +93,12 @@ class Answer:
         return tuple(each for each in self.differences if each.p_adjusted is not None and each.p_adjusted <= self.level)
 
 
-def ask(question: Question, table: PairedTable, margin: Margin, alpha: float) -> Answer | None:
+def ask(
+    question: Question, table: PairedTable, margin: Margin, alpha: float, one_sided: float | None = None
+) -> Answer | None:
     """The tests of a question, without its verdict; None where the table has no such strategies.
+
+    `alpha` and `one_sided` are the levels of the intervals, as in `difference`.
 
     A difference: of matching, the smallest p-value of the strategies against `none`, by Holm; of the strategies among
     each other, the omnibus F test. Equivalence: the largest p-value of all pairs, an intersection-union test (Berger
@@ -93,7 +110,9 @@ def ask(question: Question, table: PairedTable, margin: Margin, alpha: float) ->
     if len(table.seeds) < 2:
         reason = f"the strategies share {'one seed' if table.seeds else 'no seed'}, and a test needs two"
         return Answer(question, table, margin, (), None, None, None, None, reason=reason)
-    differences = [difference(pair, table.of(pair[0]), table.of(pair[1]), margin.per_seed_S, alpha) for pair in pairs]
+    differences = [
+        difference(pair, table.of(pair[0]), table.of(pair[1]), margin.per_seed_S, alpha, one_sided) for pair in pairs
+    ]
     adjusted = holm([each.p_different for each in differences])
     differences = [replace(each, p_adjusted=p) for each, p in zip(differences, adjusted, strict=True)]
     tested = omnibus(table.only(table.matching).scores_SK, margin.value) if question is Question.STRATEGY else None
@@ -124,10 +143,11 @@ def decide(answers: Sequence[Answer], alpha: float) -> list[Answer]:
     ]
     levels = dict(zip(can_be, _levels([answers[index].p_equivalent for index in can_be], alpha), strict=True))
     of_equivalence = [levels.get(index, 0.0) for index in range(len(answers))]
-    return [_decided(*each) for each in zip(answers, of_difference, of_equivalence, strict=True)]
+    return [decided(*each) for each in zip(answers, of_difference, of_equivalence, strict=True)]
 
 
-def _decided(answer: Answer, level: float, equivalence_level: float) -> Answer:
+def decided(answer: Answer, level: float, equivalence_level: float) -> Answer:
+    """The answer with the verdict that its tests have at these levels."""
     is_different = answer.p_different is not None and answer.p_different <= level
     is_equivalent = answer.p_equivalent is not None and answer.p_equivalent <= equivalence_level
     if is_equivalent:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from sweep.verdict.decide import Answer, Question, Verdict, ask, decide
 from sweep.verdict.margin import Margin, margin_of
+from sweep.verdict.rounds import follow
 from sweep.verdict.tables import Block, PairedTable, paired_tables
-from sweep.verdict.whole import whole_table
+from sweep.verdict.whole import WHOLE, whole_table
 
 SCORE, SHARE = "test", "share_of_teacher"
 SEVERAL_METRICS = "verdict.margin is in the units of one metric, and the tasks have {}; leave it null"
@@ -37,12 +38,15 @@ class SweepVerdict:
         return tuple(answer for answer in self.blocks if answer.table.block == block)
 
 
-def judge(results: pd.DataFrame, margin: float | None, alpha: float) -> SweepVerdict:
+def judge(
+    results: pd.DataFrame, margin: float | None, alpha: float, looks: Sequence[int] | None = None
+) -> SweepVerdict:
     """Asks both questions of every comparison, and of all together.
 
     `results` has one row per cell: the columns of `Block`, `strategy`, `seed`, `main_metric`, `test`, `teacher_test`,
     `chance` and `share_of_teacher`. `margin` is in the units of the main metric; None takes a third of the gain of
-    forward. Raises InputError where a column is missing or a cell comes twice.
+    forward. `looks` are the numbers of seeds after which the scores are looked at, where seeds are added in rounds;
+    `results` then has the column `status` too. Raises InputError where a column is missing or a cell comes twice.
     """
     tables, shares = paired_tables(results, SCORE), paired_tables(results, SHARE)
     metrics = [str(name) for name in results["main_metric"].unique() if name]
@@ -51,13 +55,34 @@ def judge(results: pd.DataFrame, margin: float | None, alpha: float) -> SweepVer
     def margin_for(table: PairedTable, fixed: float | None) -> Margin:
         return Margin(None, reason=several) if several else margin_of(table, fixed)
 
-    blocks = decide([each for table in tables for each in _ask(table, margin_for(table, margin), alpha)], alpha)
+    num_ended = ended_seeds(results) if looks else {}
+
+    def answers(family: Sequence[PairedTable], fixed: float | None) -> list[Answer]:
+        if not looks:
+            return decide([each for table in family for each in _ask(table, margin_for(table, fixed), alpha)], alpha)
+        return follow(
+            family, lambda table: margin_for(table, fixed), alpha, looks, num_ended, is_fixed=fixed is not None
+        )
+
+    blocks = answers(tables, margin)
     whole = whole_table(shares)
     if whole is None:
         return SweepVerdict(alpha, tuple(blocks), ())
-    fixed = None if margin is None else margin * _shares_per_point(shares, _widths(results))
-    together = decide(_ask(whole, margin_for(whole, fixed), alpha), alpha)
+    num_ended[WHOLE] = min(num_ended.values(), default=0)
+    together = answers([whole], None if margin is None else margin * _shares_per_point(shares, _widths(results)))
     return SweepVerdict(alpha, tuple(blocks), tuple(_guarded(answer, blocks) for answer in together))
+
+
+def ended_seeds(results: pd.DataFrame) -> dict[Block, int]:
+    """Block -> how many of its seeds, from 0 on, have ended with every strategy, well or badly."""
+    ended: dict[Block, int] = {}
+    for key, rows in results.groupby(list(Block._fields), sort=False):
+        counts = rows[rows["status"] != "missing"].groupby("seed")["strategy"].nunique()
+        num, num_strategies = 0, rows["strategy"].nunique()
+        while counts.get(num, 0) == num_strategies:
+            num += 1
+        ended[Block(*map(str, key))] = num
+    return ended
 
 
 def _ask(table: PairedTable, margin: Margin, alpha: float) -> list[Answer]:

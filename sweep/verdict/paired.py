@@ -38,7 +38,8 @@ class Difference:
     first: str
     second: str
     mean: Mean
-    """With its interval of level 1 - alpha, which goes with the test of a difference."""
+    """With its interval of level 1 - alpha, which goes with the test of a difference. Under repeated looks alpha is the
+    level of the look, so that the intervals of all looks together hold the true difference so often."""
     narrow: Mean
     """With its interval of level 1 - 2 alpha, which goes with the test of equivalence."""
     p_different: float | None
@@ -72,15 +73,23 @@ def mean(values_S: Floats, alpha: float, scale: float | None = None) -> Mean:
 
 
 def difference(
-    names: tuple[str, str], first_S: Floats, second_S: Floats, margin_S: Floats | None, alpha: float
+    names: tuple[str, str],
+    first_S: Floats,
+    second_S: Floats,
+    margin_S: Floats | None,
+    alpha: float,
+    one_sided: float | None = None,
 ) -> Difference:
-    """Compares two strategies at the same seeds. `margin_S` as in `equivalence`."""
+    """Compares two strategies at the same seeds. `margin_S` as in `equivalence`.
+
+    `alpha` and `one_sided` (by default the same) are the levels of the tests that the two intervals go with.
+    """
     scale = float(np.max(np.abs([first_S, second_S])))
     difference_S = first_S - second_S
     return Difference(
         *names,
         mean=mean(difference_S, alpha, scale),
-        narrow=mean(difference_S, 2 * alpha, scale),
+        narrow=mean(difference_S, 2 * (one_sided or alpha), scale),
         p_different=_p(difference_S, scale, 2),
         p_equivalent=None if margin_S is None else equivalence(difference_S, margin_S, scale),
     )

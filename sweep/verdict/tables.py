@@ -58,6 +58,11 @@ class PairedTable:
         columns = [self.strategies.index(name) for name in strategies]
         return replace(self, strategies=tuple(strategies), scores_SK=self.scores_SK[:, columns])
 
+    def first(self, num_seeds: int) -> PairedTable:
+        """The same table with the seeds below this number alone."""
+        num = sum(seed < num_seeds for seed in self.seeds)
+        return replace(self, seeds=self.seeds[:num], scores_SK=self.scores_SK[:num])
+
 
 def paired_tables(results: pd.DataFrame, score: str) -> list[PairedTable]:
     """The table of each block, in the order of the rows; `score` names the column with the scores.

@@ -156,3 +156,32 @@ def test_the_run_of_a_sweep_is_found_by_its_verdict() -> None:
     assert single.tags == {"verdict_matching": "undecided", "verdict_strategy": "undecided"}
     assert single.metrics == {"verdict/margin": 0.02}
     assert np.isfinite(list(single.metrics.values())).all()
+
+
+@pytest.mark.parametrize(
+    ("num_seeds", "sd", "ends"),
+    [
+        (10, 0.002, ["It is decided after 3 seeds.", "It is decided after 3 seeds."]),
+        (10, 0.3, ["It is undecided after the most, 10 seeds."] * 2),
+        (4, 0.3, ["It is open after 4 seeds of at most 10."] * 2),
+        (2, 0.3, ["It is open after 0 seeds of at most 10."] * 2),
+    ],
+)
+def test_a_question_says_why_it_got_no_more_seeds(num_seeds: int, sd: float, ends: list[str]) -> None:
+    table = exact(ALIKE, num_seeds, sd)
+    verdict = judge(results_of(table), 0.02, 0.05, (3, 4, 6, 10))
+    sentences = headline(Evidence(verdict, {BLOCK: "accuracy"}, {}))
+    assert [sentence[-len(end) :] for sentence, end in zip(sentences, ends, strict=True)] == ends
+
+
+def test_the_page_says_at_which_level_a_look_decided() -> None:
+    table = exact({"none": 0.5, "forward": 0.6}, 10, 0.002)
+    verdict = judge(results_of(table), 0.02, 0.05, (3, 4, 6, 10))
+    evidence = Evidence(verdict, {BLOCK: "accuracy"}, {})
+    shown = proof(BLOCK, "here", evidence)
+    assert shown is not None
+    assert [seed for seed, _ in shown.seeds] == [0, 1, 2]
+    assert shown.footnote == (
+        "Matching against none, after 3 seeds: since the scores are looked at repeatedly, a difference is shown at a "
+        "level of 0.021, of equivalence at 0.021."
+    )

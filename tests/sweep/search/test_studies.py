@@ -215,9 +215,9 @@ def test_scores_come_from_the_records(records: Records) -> None:
     end(records, first[3], 0.25)
     studies.advance()
     assert [study.outcomes for study in studies.studies] == [["failed", 0.5], ["failed", 0.25]]
-    assert studies.describe() == (
+    assert studies.describe() == [
         "search: 2 groups with 4 candidates each in 2 rounds of 2, with tpe; 4 of 8 candidates have ended"
-    )
+    ]
     assert (studies.chosen, studies.waiting) == ([], GRID)
     for each in studies.open_candidates[:2]:
         end(records, each, 0.75)

@@ -86,7 +86,12 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
         ("verdict.margin=a third", "verdict.margin: got 'a third'; expected a number"),
         ("verdict.alpha=0.5", "verdict.alpha: got 0.5; expected less than 0.5"),
         ("verdict={margins: 1}", "verdict.margins: got an unknown key; did you mean margin?"),
-        ("verdict={seeds: {first: 3}}", "verdict.seeds: got an unknown key; expected one of alpha, margin"),
+        ("verdict.seeds=5", "verdict.seeds: got 5; expected a mapping"),
+        ("verdict={seeds: {first: 1}}", "verdict.seeds.first: got 1; expected at least 2"),
+        ("verdict={seeds: {first: 30}}",
+         "verdict.seeds.first: got 30; expected at most the value of most, which is 20"),
+        ("verdict={seeds: {most: 1000}}", "verdict.seeds.most: got 1000; expected at most 100"),
+        ("verdict={seeds: {frst: 3}}", "verdict.seeds.frst: got an unknown key; did you mean first?"),
         ("plugins=[/none/a.py]", "plugins[0]: got '/none/a.py'; it cannot be read: No such file or directory"),
         ("plugins=a.py", "plugins: got 'a.py'; expected a list"),
         ("profile=quick", "profile: got 'quick'; this config has no profiles"),
@@ -119,6 +124,17 @@ pytestmark = pytest.mark.usefixtures("only_given_places")
 )  # fmt: skip
 def test_an_override_that_is_wrong(tmp_path: Path, override: str, line: str) -> None:
     assert refused(write_all(tmp_path), override) == [line]
+
+
+def test_seeds_of_rounds_stand_beside_no_others(tmp_path: Path) -> None:
+    config = {"seed": 7, **BASE}
+    path = write_all(tmp_path, base=config, axes={"seed": [0, 1]}, grids={"one": {"axes": {"seed": [3]}}})
+    end = "beside verdict.seeds, whose rounds take the seeds 0 to 4; leave one of them out"
+    assert refused(path, "verdict={seeds: {most: 5}}") == [
+        f"base.seed: got 7 {end}",
+        f"axes.seed: got [0, 1] {end}",
+        f"grids.one.axes.seed: got [3] {end}",
+    ]
 
 
 def test_an_unknown_key_hides_nothing_else(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def results_of(table: PairedTable, metric: str = "accuracy", teacher: float = TE
                 **table.block._asdict(),
                 "strategy": strategy,
                 "seed": seed,
+                "status": "done",
                 "main_metric": metric,
                 "test": score,
                 "teacher_test": teacher,

@@ -13,6 +13,7 @@ from scipy import stats
 
 from sweep.verdict.decide import Answer, Question, Verdict, ask, decide
 from sweep.verdict.margin import margin_of
+from sweep.verdict.rounds import follow
 from sweep.verdict.tables import PairedTable
 from tests.sweep.verdict.scores import BLOCK, drawn
 
@@ -78,3 +79,39 @@ def test_a_large_effect_is_called_different() -> None:
     large = {"none": 0.6, "forward": 0.7, "reverse": 0.8}
     decided = [[each.verdict for each in answers] for answers in sweeps(large, 5, 0.01, MARGIN)]
     assert sum(each == [Verdict.DIFFERENT] * 2 for each in decided) >= NUM_SWEEPS * 0.95
+
+
+def in_rounds(effects: Mapping[str, float], sd: float, margin: float | None) -> list[list[Answer]]:
+    """Made sweeps whose seeds are added in rounds, from 3 to 10."""
+    random, looks = np.random.default_rng(8), (3, 4, 6, 10)
+    tables = [
+        PairedTable(BLOCK, tuple(effects), tuple(range(10)), drawn(random, effects, 10, sd)) for _ in range(NUM_SWEEPS)
+    ]
+    return [
+        follow([table], lambda part: margin_of(part, margin), ALPHA, looks, {BLOCK: 10}, is_fixed=margin is not None)
+        for table in tables
+    ]
+
+
+def test_added_seeds_rarely_make_a_difference_of_none() -> None:
+    none = dict.fromkeys(("none", "forward", "reverse"), 0.6)
+    sweeps_made = in_rounds(none, 0.01, MARGIN)
+    assert sum(any(each.verdict in DIFFERENT for each in answers) for answers in sweeps_made) <= most(ALPHA)
+    assert sum(answer.verdict in EQUIVALENT for answers in sweeps_made for answer in answers) > NUM_SWEEPS
+
+
+@pytest.mark.parametrize("margin", [MARGIN, None])
+def test_added_seeds_rarely_make_what_is_at_the_margin_equivalent(margin: float | None) -> None:
+    at_margin = {"none": 0.6, "forward": 0.66, "reverse": 0.66 - MARGIN}
+    wrong = sum(answers[1].verdict in EQUIVALENT for answers in in_rounds(at_margin, 0.012, margin))
+    assert wrong <= most(ALPHA)
+
+
+def test_the_intervals_of_a_difference_cover_it_whenever_a_sweep_ends() -> None:
+    covered = 0
+    for answers in in_rounds({"none": 0.6, "forward": 0.62}, 0.01, MARGIN):
+        (pair,) = answers[0].differences
+        assert pair.mean.low is not None
+        assert pair.mean.high is not None
+        covered += pair.mean.low <= 0.02 <= pair.mean.high
+    assert covered >= stats.binom.ppf(0.01, NUM_SWEEPS, 1 - ALPHA)
