@@ -66,8 +66,8 @@ def run(
             drivers.settle()
             if drivers.has_waited:
                 source = rounds or studies
-                known = checked, Plan.of(checked, Records(drivers.storage))
-                checked, plan = source.again(checked) if source else known
+                known = source.again(checked) if source else (checked, Plan.of(checked, Records(drivers.storage)))
+                checked, plan = known
             search = SearchRun.of(checked.config, studies, console) if studies else None
             return _conduct(Conductor(checked, plan, options, _shown(arguments), console, drivers, search, rounds))
         except Busy as busy:

@@ -12,6 +12,7 @@ from typing import Any
 from sweep.grid.axes import axis_problems
 from sweep.grid.fingerprint import canonical
 from sweep.grid.parts import Part, parts, seed_problems
+from sweep.spec.baselines import Baseline
 from sweep.spec.fields import guess
 from sweep.spec.messages import NEEDED, Path, quote
 from sweep.spec.overlay import assign
@@ -20,8 +21,15 @@ from sweep.spec.values import TRIAL_FIELDS, Values
 from trainables.config import TrialConfig
 from trainables.errors import Problem
 from trainables.inert import without_inert
+from trainables.strategies import NoMatching
 
 _REQUIRED = {name for name, info in TRIAL_FIELDS.items() if info.is_required()}
+
+
+class Arm(NoMatching, frozen=True):
+    """What tables call a baseline in place of its strategy, which is `none`."""
+
+    kind: Any = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,16 @@ class Cell:
     data: str
     teacher_hash: str
     fingerprint: str
+    baseline: Baseline | None = None
+    origin: TrialConfig | None = None
+    """Of a baseline, the cell of `none` that it stands beside; it differs from it in what no axis varies."""
+
+    @property
+    def shown(self) -> TrialConfig:
+        """The config by which tables, labels and tags name the cell: a baseline has its own name as its strategy."""
+        if self.origin is None:
+            return self.config
+        return self.origin.model_copy(update={"strategy": Arm(kind=self.baseline)})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -18,11 +18,11 @@ from rich.text import Text
 from sweep.plan.checks import Checked
 from sweep.plan.checks.memory import needs
 from sweep.plan.checks.sizes import CellSizes
+from sweep.plan.operations import ModelSize, student_size, teacher_size, training
 from sweep.plan.states import Plan
 from sweep.spec.sweep import Resources
 from trainables import memory
-from trainables.config import LoraConfig, TrainConfig
-from trainables.families.counts import count, outputs_per_token, student_shape
+from trainables.config import TrainConfig
 from trainables.memory import WEIGHT
 from trainables.steps import Schedule
 from trainables.tasks.kinds import KINDS
@@ -33,35 +33,6 @@ TFLOPS = 0.4 * 312
 PAIR_BYTES, BIN_BYTES, NUM_BINS = 24, 8, 20
 """The contents of angles.npz: per student state and pair of teacher states, three numbers at each measurement and a
 histogram at the first and the last one."""
-
-
-@dataclass(frozen=True)
-class ModelSize:
-    """The numbers of a model's parameters: of all, and of those that each token is multiplied with."""
-
-    total: int
-    used: int
-
-
-def student_size(cell: CellSizes) -> ModelSize:
-    """The student of a cell."""
-    return _model(cell, _student_shape(cell))
-
-
-def teacher_size(cell: CellSizes) -> ModelSize:
-    """The teacher of a cell."""
-    return _model(cell, cell.shape)
-
-
-def _student_shape(cell: CellSizes) -> dict[str, Any]:
-    model = cell.config.model
-    return student_shape(cell.family, cell.shape, model.student_blocks, model.student_width)
-
-
-def _model(cell: CellSizes, shape: dict[str, Any]) -> ModelSize:
-    counted = count(cell.family, shape, cell.head)
-    used = counted.blocks + cell.family.width(shape) * outputs_per_token(cell.family, shape, cell.head)
-    return ModelSize(counted.total, used)
 
 
 def cell_operations(cell: CellSizes) -> float:
@@ -100,11 +71,6 @@ def teacher_operations(cell: CellSizes) -> float:
         + _num_evaluations(schedule) * _num_eval(cell) * per_example
         + test
     )
-
-
-def training(model: ModelSize, lora: LoraConfig | None, config: TrainConfig) -> float:
-    """Operations per token: the forward pass and both gradients; with adapters, frozen weights need no gradient."""
-    return (2 + 2 + 2 * (lora is None) + 2 * config.gradient_checkpointing) * model.used
 
 
 def evaluation(cell: CellSizes, model: ModelSize) -> float:

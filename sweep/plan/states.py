@@ -64,7 +64,7 @@ class Plan:
         }
         open_records = [records.cell(key) for key in _to_run(cell_states, True)]
         open_records += [records.teacher(key) for key in _to_run(teacher_states, True)]
-        configs = ({key: cell.config for key, cell in each.items()} for each in (cells, teacher_cells))
+        configs = ({key: cell.shown for key, cell in each.items()} for each in (cells, teacher_cells))
         return cls(
             cells,
             teacher_cells,

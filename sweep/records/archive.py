@@ -10,6 +10,7 @@ from sweep.grid.cells import Cell
 from sweep.records.environment import SweepEnvironment
 from sweep.records.storage import Storage
 from sweep.records.stored import StoredFile
+from sweep.spec.baselines import Baseline
 from sweep.spec.passwords import without_passwords
 from sweep.spec.verdict import VerdictSettings
 from trainables.config import TrialConfig
@@ -29,11 +30,15 @@ class StoredCell(BaseModel, frozen=True):
     teacher: str
     """The teacher's hash."""
     fingerprint: str
+    baseline: Baseline | None = None
+    origin: TrialConfig | None = None
 
-    @field_validator("config", mode="before")
+    @field_validator("config", "origin", mode="before")
     @classmethod
-    def _known_fields(cls, config: dict[str, Any]) -> dict[str, Any]:
+    def _known_fields(cls, config: dict[str, Any] | None) -> dict[str, Any] | None:
         """Drops fields that this program no longer has; a report does not show them."""
+        if config is None:
+            return None
         return {name: value for name, value in config.items() if name in TrialConfig.model_fields}
 
 
@@ -41,12 +46,15 @@ def _from_stored(value: object) -> Cell:
     if isinstance(value, Cell):
         return value
     stored = StoredCell.model_validate(value)
-    return Cell(stored.config, stored.data, stored.teacher, stored.fingerprint)
+    return Cell(stored.config, stored.data, stored.teacher, stored.fingerprint, stored.baseline, stored.origin)
 
 
 def _to_stored(cell: Cell) -> dict[str, Any]:
     config = cell.config.model_dump(mode="json")
-    return {"config": config, "data": cell.data, "teacher": cell.teacher_hash, "fingerprint": cell.fingerprint}
+    stored = {"config": config, "data": cell.data, "teacher": cell.teacher_hash, "fingerprint": cell.fingerprint}
+    if cell.origin is None:
+        return stored
+    return {**stored, "baseline": cell.baseline, "origin": cell.origin.model_dump(mode="json")}
 
 
 ArchivedCell = Annotated[Cell, PlainValidator(_from_stored), PlainSerializer(_to_stored)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,14 @@ from sweep.records.records import Records
 from sweep.report.answers import answer_lines
 from sweep.report.results import ResultRow
 from sweep.report.summary import NO_MATCHING, Section
+from sweep.spec.baselines import BASELINES
 from sweep.spec.verdict import VerdictSettings
 from sweep.tracking.tags import ACUTE_SHARE
 from sweep.verdict.angles import Relation, relation
 from sweep.verdict.decide import Answer
-from sweep.verdict.judge import SHARE, SweepVerdict, judge
-from sweep.verdict.paired import holm
+from sweep.verdict.judge import SCORE, SHARE, SweepVerdict, judge
+from sweep.verdict.margin import REFERENCE
+from sweep.verdict.paired import Difference, difference, holm, with_holm
 from sweep.verdict.rows import RowDifference, compare_bleu, compare_rows
 from sweep.verdict.tables import Block, paired_tables
 from sweep.verdict.variance import Variance, variance
@@ -54,6 +56,8 @@ class Evidence:
     relation: Relation | None = None
     """Of acute angles and the spread of the strategies, over the comparisons."""
     obstacle: str = ""
+    baselines: dict[Block, tuple[Difference, ...]] = field(default_factory=dict[Block, "tuple[Difference, ...]"])
+    """What `none` and forward gain over each baseline of the sweep."""
 
     @property
     def is_tested(self) -> bool:
@@ -71,7 +75,8 @@ def block_of(section: Section, init: str) -> Block:
 def gather(sections: Sequence[Section], settings: VerdictSettings, records: Records) -> Evidence:
     """Tests the scores of all sections. Results that no test can be made of are said in `obstacle`."""
     metrics = {block_of(section, init): section.metric for section in sections for init in section.inits}
-    results, alpha = tidy(sections), settings.alpha
+    everything, alpha = tidy(sections), settings.alpha
+    results = everything[~everything["strategy"].isin(BASELINES)]
     try:
         verdict = judge(results, settings.margin, alpha, settings.seeds.looks if settings.seeds else None)
     except InputError as error:
@@ -89,7 +94,19 @@ def gather(sections: Sequence[Section], settings: VerdictSettings, records: Reco
         {block: found for block, found in by_rows.items() if found},
         variance(results, SHARE, alpha),
         _relation(results, alpha),
+        baselines=_against_baselines(everything, alpha),
     )
+
+
+def _against_baselines(results: pd.DataFrame, alpha: float) -> dict[Block, tuple[Difference, ...]]:
+    """`none` and forward against each baseline at their common seeds, adjusted for the number in each comparison."""
+    found: dict[Block, list[Difference]] = {}
+    for baseline, other in product(BASELINES, (NO_MATCHING, REFERENCE)):
+        for table in paired_tables(results[results["strategy"].isin((baseline, other))], SCORE):
+            if table.seeds and len(table.strategies) == 2:
+                pair = difference((other, baseline), table.of(other), table.of(baseline), None, alpha)
+                found.setdefault(table.block, []).append(pair)
+    return {block: tuple(with_holm(pairs)) for block, pairs in found.items()}
 
 
 def tidy(sections: Iterable[Section]) -> pd.DataFrame:
@@ -127,7 +144,7 @@ def _relation(results: pd.DataFrame, alpha: float) -> Relation | None:
 def _by_rows(section: Section, init: str, alpha: float, records: Records) -> list[RowDifference]:
     """The students of one comparison, pair by pair; adjusted for their number in each of the two questions."""
     students = {row.strategy: row for group in section.of(init) for row in group.rows if row.test is not None}
-    matching = [name for name in students if name != NO_MATCHING]
+    matching = [name for name in students if name not in (NO_MATCHING, *BASELINES)]
     against_none = [(name, NO_MATCHING) for name in matching] if NO_MATCHING in students else []
     # Each is compared with all others.
     lines = {name: answer_lines(records.cell(row.fingerprint)) for name, row in students.items()}

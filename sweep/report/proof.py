@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sweep.report.conclusions import by_rows, sentence
+from sweep.report.conclusions import by_rows, over_baseline, sentence
 from sweep.report.evidence import Evidence
 from sweep.report.formats import amount, capital, count
 from sweep.report.picture import Picture
 from sweep.report.plots.forest import Part, forest_plot
 from sweep.verdict.decide import Answer, Question
-from sweep.verdict.paired import mean
+from sweep.verdict.paired import Difference, mean
 from sweep.verdict.rows import RowDifference
 from sweep.verdict.tables import Block, PairedTable
 from sweep.verdict.whole import WHOLE
@@ -53,7 +53,7 @@ def proof(block: Block, title: str, evidence: Evidence) -> Proof | None:
         return None
     table, alpha = max((answer.table for answer in answers), key=lambda each: len(each.seeds)), verdict.alpha
     metric = evidence.metrics.get(block)
-    rows = evidence.by_rows.get(block, ())
+    rows, against = evidence.by_rows.get(block, ()), evidence.baselines.get(block, ())
     if len(table.seeds) == 1 and not rows:
         return None
 
@@ -64,12 +64,18 @@ def proof(block: Block, title: str, evidence: Evidence) -> Proof | None:
         title=title,
         sentences=_sentences(block, answers, evidence),
         notes=list(table.notes),
-        forest=_forest(answers, f"difference in {metric}" if metric else "difference, share of the way", title),
+        forest=_forest(
+            answers, against, f"difference in {metric}" if metric else "difference, share of the way", title
+        ),
         strategies=table.strategies,
         seeds=[(seed, tuple(map(text, row))) for seed, row in zip(table.seeds, table.scores_SK.tolist(), strict=True)],
         means=_means(table, alpha, text),
         level=f"{1 - alpha:.0%}",
-        differences=[line for answer in answers for line in _lines(answer, text)] + _row_lines(rows, text),
+        differences=[
+            *(line for answer in answers for line in _lines(answer.differences, text)),
+            *_row_lines(rows, text),
+            *_lines(against, text),
+        ],
         footnote=" ".join(filter(None, [_omnibus(answers), *map(_levels, answers)])),
     )
 
@@ -79,11 +85,13 @@ def _sentences(block: Block, answers: Sequence[Answer], evidence: Evidence) -> l
     if block == WHOLE:
         return []
     rows = evidence.by_rows.get(block, ())
-    return [by_rows(rows, evidence.verdict.alpha)] if rows else [sentence(answer, evidence) for answer in answers]
+    said = [by_rows(rows, evidence.verdict.alpha)] if rows else [sentence(answer, evidence) for answer in answers]
+    return said + [over_baseline(each, evidence, block) for each in evidence.baselines.get(block, ())]
 
 
-def _forest(answers: Sequence[Answer], axis: str, title: str) -> Picture | None:
+def _forest(answers: Sequence[Answer], against: Sequence[Difference], axis: str, title: str) -> Picture | None:
     parts = [Part(TITLES[answer.question], answer.differences) for answer in answers if answer.differences]
+    parts += [Part("against the baselines", against)] if against and parts else []
     if not parts:
         return None
     return Picture.of(forest_plot(parts, answers[-1].margin.value, axis), f"{capital(axis)}, with intervals: {title}")
@@ -99,7 +107,7 @@ def _means(table: PairedTable, alpha: float, amount: Callable[[float | None], st
     )
 
 
-def _lines(answer: Answer, amount: Callable[[float | None], str]) -> list[DifferenceLine]:
+def _lines(differences: Sequence[Difference], amount: Callable[[float | None], str]) -> list[DifferenceLine]:
     return [
         DifferenceLine(
             f"{each.first} minus {each.second}",
@@ -110,7 +118,7 @@ def _lines(answer: Answer, amount: Callable[[float | None], str]) -> list[Differ
                 _p(each.p_equivalent),
             ),
         )
-        for each in answer.differences
+        for each in differences
     ]
 
 

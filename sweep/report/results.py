@@ -80,7 +80,7 @@ def rows(records: Records, cells: Sequence[Cell], searched: Sequence[str] = ()) 
     for cell in cells:
         first.setdefault(cell.teacher_hash, cell)
     results = {teacher_hash: records.teacher(teacher_hash).result() for teacher_hash in first}
-    configs = {cell.fingerprint: at_defaults(cell.config, searched) for cell in cells}
+    configs = {cell.fingerprint: at_defaults(cell.shown, searched) for cell in cells}
     axes = varied_fields([*configs.values()])
     names, words = cell_labels(configs), short_labels(configs)
     names_of = {key: (names[key], words[key]) for key in configs}
@@ -138,7 +138,7 @@ def _row(
     """The row of a cell; `names` are its label and its words."""
     result = record.result()
     failure = None if result else record.last_failure()
-    config, fields_of_cell = cell.config, cell_fields(cell.config)
+    config, fields_of_cell = cell.shown, cell_fields(cell.shown)
     metrics = own_metrics.metrics_of(record, result, config.task.kind) if result else {}
     mapping = result.mapping if isinstance(result, CellResult) else {}
     (best, test), (teacher_best, teacher_test) = scores(result), scores(teacher_result)

@@ -80,7 +80,7 @@ class SearchReport:
         if len(steps) == len(tried) == 1:
             (num_steps,), (num_tried,) = steps, tried
             return f"Each group spent {count(num_steps, 'optimiser step')} on {count(num_tried, 'candidate')}."
-        why = "a search that has not ended, candidates that failed or train.patience make the difference"
+        why = "a search that has not ended, failed candidates, train.patience or a baseline make the difference"
         return f"The groups spent from {min(steps)} to {max(steps)} optimiser steps: {why}."
 
     def text(self, tried: Tried) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sweep.grid.variation import axis_names, short_value
 from sweep.report.results import ResultRow
+from sweep.spec.baselines import BASELINES
 from sweep.tracking.tags import ANGLE
 
 NO_MATCHING = "none"
@@ -187,8 +188,8 @@ def _section(cells: Sequence[ResultRow], teacher_rows: Mapping[str, ResultRow], 
 
 
 def compare(groups: Iterable[Group]) -> Comparison:
-    """Compares the groups of one section and one init."""
+    """Compares the groups of one section and one init; a baseline is neither `none` nor matching."""
     scored = [(group, group.mean) for group in groups]
-    means = {group.strategy: mean for group, mean in scored if mean is not None}
+    means = {group.strategy: mean for group, mean in scored if mean is not None and group.strategy not in BASELINES}
     none = means.pop(NO_MATCHING, None)
     return Comparison(none, means, min((len(group.scores) for group, mean in scored if mean is not None), default=0))

@@ -12,6 +12,7 @@ from sweep.grid.fingerprint import fingerprint
 from sweep.grid.space import corners, with_shared, with_values
 from sweep.grid.variation import group_labels
 from sweep.spec.search import Search
+from trainables.config import TrialConfig
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def groups(cells: Iterable[Cell], search: Search) -> list[Group]:
         first = _with(cell, start, seed=search.seed, share=search.share)
         tried.setdefault(first.fingerprint, first)
         members.setdefault(first.fingerprint, []).append(cell)
-    labels = group_labels({key: cell.config for key, cell in tried.items()})
+    labels = group_labels({key: cell.shown for key, cell in tried.items()})
     counts = Counter(labels.values())
     names = {key: label if counts[label] == 1 else f"{label} · {key[:6]}" for key, label in labels.items()}
     return [Group(names[key], tried[key], tuple(group), search.seed) for key, group in members.items()]
@@ -51,5 +52,14 @@ def groups(cells: Iterable[Cell], search: Search) -> list[Group]:
 
 def _with(cell: Cell, values: Mapping[str, Any], *, seed: int, share: Mapping[str, Any] | None = None) -> Cell:
     """The cell with other values and another seed; its data and its teacher stay."""
-    config = with_values(with_shared(cell.config, share or {}), values).model_copy(update={"seed": seed})
-    return Cell(config, cell.data, cell.teacher_hash, fingerprint(config, cell.data, cell.teacher_hash))
+
+    def changed(config: TrialConfig) -> TrialConfig:
+        return with_values(with_shared(config, share or {}), values).model_copy(update={"seed": seed})
+
+    is_shared = share is not None and "strategy" in share  # then it is no baseline, but the strategy that is tuned
+    origin = None if cell.origin is None else changed(cell.origin)
+    config = origin if origin and is_shared else changed(cell.config)
+    key = fingerprint(config, cell.data, cell.teacher_hash)
+    if is_shared or origin is None:
+        return Cell(config, cell.data, cell.teacher_hash, key)
+    return Cell(config, cell.data, cell.teacher_hash, key, cell.baseline, origin)

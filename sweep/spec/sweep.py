@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from sweep.spec.baselines import LABELS_ONLY, Baseline
 from sweep.spec.messages import NEEDED, Fault, problems
 from sweep.spec.partly import read_partly
 from sweep.spec.search import Search
@@ -104,6 +105,11 @@ class SweepConfig(Frozen):
         description="Part sweeps as a list, or by name so that a profile or an override can change one of them. "
         "A cell that several of them share runs once.",
     )
+    baselines: list[Baseline] = Field(
+        default=[],
+        description="Arms beside the strategies: labels_only, none without the KL term, and none_matched_compute, none "
+        "trained for as many steps as cost as much as a matching cell.",
+    )
     search: Search | None = Field(
         default=None, description="Tunes fields for each group of cells by a study of Optuna; null: no search."
     )
@@ -135,6 +141,14 @@ class SweepConfig(Frozen):
     def _something_to_export(self) -> Self:
         if self.students.export and self.keep == "none":
             raise ValueError("students: got export beside keep: none; set keep to best or all")
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_baselines(self) -> Self:
+        if len(set(self.baselines)) < len(self.baselines):
+            raise ValueError(f"baselines: got {self.baselines}; give each one once")
+        if LABELS_ONLY in self.baselines and self.search and "losses.kl" in self.search.fields:
+            raise ValueError("baselines: got labels_only beside search.fields.losses.kl, which would give it a KL term")
         return self
 
     @property

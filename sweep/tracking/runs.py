@@ -55,7 +55,7 @@ class RunSpec:
         own = {
             tags.MODEL: config.model.name,
             tags.TASK: config.task.name,
-            tags.STRATEGY: labels.strategy_label(config.strategy),
+            tags.STRATEGY: labels.strategy_label(cell.shown.strategy),
             tags.INIT: config.init,
             tags.SEED: str(config.seed),
             tags.TEACHER: cell.teacher_hash,

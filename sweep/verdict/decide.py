@@ -16,7 +16,7 @@ import numpy as np
 
 from sweep.verdict.margin import Margin
 from sweep.verdict.omnibus import Omnibus, omnibus
-from sweep.verdict.paired import Difference, Mean, difference, holm, mean
+from sweep.verdict.paired import Difference, Mean, difference, holm, mean, with_holm
 from sweep.verdict.seeds import more_seeds
 from sweep.verdict.tables import NO_MATCHING, PairedTable
 
@@ -110,11 +110,11 @@ def ask(
     if len(table.seeds) < 2:
         reason = f"the strategies share {'one seed' if table.seeds else 'no seed'}, and a test needs two"
         return Answer(question, table, margin, (), None, None, None, None, reason=reason)
-    differences = [
+    pairwise = [
         difference(pair, table.of(pair[0]), table.of(pair[1]), margin.per_seed_S, alpha, one_sided) for pair in pairs
     ]
-    adjusted = holm([each.p_different for each in differences])
-    differences = [replace(each, p_adjusted=p) for each, p in zip(differences, adjusted, strict=True)]
+    differences = with_holm(pairwise)
+    adjusted = [each.p_adjusted for each in differences]
     tested = omnibus(table.only(table.matching).scores_SK, margin.value) if question is Question.STRATEGY else None
     p_different = (tested.p_different if tested else None) if question is Question.STRATEGY else _least(adjusted)
     return Answer(

@@ -7,7 +7,7 @@ The differences are assumed to be independent and normal; their variances may di
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -119,6 +119,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     stepped = np.maximum.accumulate([min(1.0, (num - rank) * known[index]) for rank, index in enumerate(order)])
     adjusted = dict(zip(order, stepped.tolist(), strict=True))
     return [None if p is None else adjusted[index] for index, p in enumerate(p_values)]
+
+
+def with_holm(differences: Sequence[Difference]) -> list[Difference]:
+    """The differences of one family with their adjusted p-values."""
+    adjusted = holm([each.p_different for each in differences])
+    return [replace(each, p_adjusted=p) for each, p in zip(differences, adjusted, strict=True)]
 
 
 def _p(values_S: Floats, scale: float, sides: Literal[1, 2]) -> float | None:

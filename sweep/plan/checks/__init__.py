@@ -13,6 +13,7 @@ from pathlib import Path
 from sweep.grid.cells import Cell, Draft, draft
 from sweep.grid.fingerprint import fingerprint, hash_teacher
 from sweep.grid.space import corner_drafts, corners, search_problems, with_values
+from sweep.plan.checks.baselines import with_baselines
 from sweep.plan.checks.exports import export_problems
 from sweep.plan.checks.memory import memory_problems
 from sweep.plan.checks.models import Models
@@ -102,7 +103,7 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
         if data is not None:
             checked.data[cell.data] = data
     raise_all(memory_problems(checked.largest(), config.resources))
-    return checked
+    return checked.of(with_baselines(checked.cells, config.baselines, checked.sizes() if config.baselines else {}))
 
 
 def _search_problems(config: SweepConfig, drafts: Sequence[Draft], tasks: Tasks, models: Models) -> list[Problem]:

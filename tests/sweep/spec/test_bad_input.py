@@ -8,8 +8,8 @@ from tests.sweep.own_data import BASE, refused, write_all
 from trainables.builtin import TASKS
 
 KNOWN = (
-    "expected one of axes, base, failures, grids, keep, name, plugins, profiles, register, resources, search, "
-    "storage, students, tracking_required, tracking_uri, verdict"
+    "expected one of axes, base, baselines, failures, grids, keep, name, plugins, profiles, register, resources, "
+    "search, storage, students, tracking_required, tracking_uri, verdict"
 )
 
 pytestmark = pytest.mark.usefixtures("only_given_places")
