@@ -265,8 +265,11 @@ class Conductor:
     def interrupted(self) -> None:
         """Ends the workers first, so that none writes to a run that is ended after them."""
         self.at_end.close()
-        others = self.drivers.others()
-        self.sweep_run.interrupt(self.drivers.running(), goes_on=bool(others))
+        try:
+            running, goes_on = self.drivers.running(), bool(self.drivers.others())
+        except OSError:  # the storage does not answer
+            running, goes_on = set[str](), False
+        self.sweep_run.interrupt(running, goes_on=goes_on)
 
     def _start_tracking(self) -> None:
         """Opens the run of the sweep and its experiment before any cell starts, and archives the sweep."""
@@ -281,6 +284,8 @@ class Conductor:
         self.sweep_run.open(artifacts, self.drivers.running())
         self._archive()
         if self.search:
+            if self.drivers.others():
+                self.search.published = None  # the one that was there first writes the studies
             self.search.write()
         self.at_end.enter_context(log.stored(self.storage, f"sweeps/{self.config.name}/logs/{log.start_name()}"))
         logger.info("the command is: %s", self.command)

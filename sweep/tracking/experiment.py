@@ -82,10 +82,17 @@ class Experiment:
         return found.experiment_id
 
     def _make_experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             place = None if self.uri.startswith("http") else self.artifacts
-            return self.client.create_experiment(self.experiment, artifact_location=place)
+            try:
+                return self.client.create_experiment(self.experiment, artifact_location=place)
+            except MlflowException:
+                if found := self.client.get_experiment_by_name(self.experiment):  # another driver was faster
+                    return found.experiment_id
+                raise
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
