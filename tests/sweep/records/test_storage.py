@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from sweep.records import processes
 from sweep.records import storage as module
 from sweep.records.storage import Storage
 from trainables.errors import InputError
@@ -108,6 +110,35 @@ def test_interrupted_writer_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(KeyboardInterrupt):
             writer("result.json", b"half")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_killed_writers_have_left_is_removed(tmp_path: Path) -> None:
+    """That of living ones stays, and that of other machines, where no one can tell."""
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    ended_here = f"{processes.machine()}-{ended.pid}"
+    names = {who: f".result.json.{who}.{uuid4().hex}" for who in (ended_here, processes.writer(), f"there-{ended.pid}")}
+    for name in (*names.values(), "result.json", ".seen-by-every-node"):
+        (tmp_path / "a" / "b").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / "b" / name).write_text("")
+    Storage(str(tmp_path)).clean("a")
+    left = {*names.values(), "result.json", ".seen-by-every-node"} - {names[ended_here]}
+    assert {file.name for file in (tmp_path / "a" / "b").iterdir()} == left
+    Storage("memory://clean").clean("a")
+
+
+def test_a_file_that_is_not_complete_names_its_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it is removed once its writer is gone."""
+    seen: list[str] = []
+    monkeypatch.setattr(module.os, "fsync", lambda _: seen.extend(os.listdir(tmp_path / "a")))
+    Storage(str(tmp_path)).create("a/result.json", b"")
+    (name,) = seen
+    (tmp_path / "a" / name).write_text("half")
+    Storage(str(tmp_path)).clean("a")
+    assert (tmp_path / "a" / name).exists()
+    monkeypatch.setattr(module, "is_writer_gone", lambda writer: writer == processes.writer())
+    Storage(str(tmp_path)).clean("a")
+    assert os.listdir(tmp_path / "a") == ["result.json"]
 
 
 def test_unknown_protocol_is_the_users_error() -> None:

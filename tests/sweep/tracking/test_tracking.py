@@ -217,6 +217,56 @@ def test_an_interrupted_sweep_leaves_no_run_under_way(
     assert (sweep.info.status, sweep.data.tags["reason"]) == ("KILLED", "interrupted")
 
 
+def test_the_runs_of_another_driver_go_on(
+    tracking: Tracking, client: MlflowClient, records: Records, parent: str
+) -> None:
+    for name in ("own", "other"):
+        record = records.cell(name)
+        tracking.open_run(spec(parent, make_cell(name)), record, begin(record).number)
+
+    def statuses() -> dict[str, str]:
+        return {run.data.tags["cell"]: run.info.status for run in children(client, parent)}
+
+    assert tracking.open_sweep({}, "a sweep", {}, running={"other"}) == parent
+    assert statuses() == {"own": "FAILED", "other": "RUNNING"}
+    tracking.interrupt(parent, {"other"}, goes_on=True)
+    assert (statuses()["other"], client.get_run(parent).info.status) == ("RUNNING", "RUNNING")
+    tracking.interrupt(parent)
+    assert (statuses()["other"], client.get_run(parent).info.status) == ("FAILED", "KILLED")
+
+
+def test_a_delivery_leaves_its_run_to_another_attempt(
+    tracking: Tracking, client: MlflowClient, records: Records, parent: str
+) -> None:
+    attempt = begin(records.cell("c0ffee"))
+    delivery = Delivery(tracking, spec(parent), attempt, interval_seconds=0.05)
+    end = time.monotonic() + 300
+    while not children(client, parent):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    delivery.abandon()
+    assert delivery.close(60)
+    delivery._thread.join(300)
+    assert [run.info.status for run in children(client, parent)] == ["RUNNING"]
+
+
+def test_two_drivers_that_begin_at_once_share_an_experiment(
+    tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, known = MlflowClient.get_experiment_by_name, [False]
+
+    def miss_once(client: MlflowClient, name: str) -> Any:
+        if known[0]:
+            return find(client, name)
+        known[0] = True
+        client.create_experiment(name)
+        return None
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", miss_once)
+    tracking.open_sweep({}, "a sweep", {})
+    assert known[0]
+
+
 def test_a_cell_that_was_cut_off_and_run_again(
     tracking: Tracking, client: MlflowClient, records: Records, parent: str
 ) -> None:
