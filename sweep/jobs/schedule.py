@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -20,6 +22,7 @@ from sweep.jobs.demand import Demand
 from sweep.jobs.order import AfterTeachers, NewestFirst
 from sweep.jobs.progress import ENDED, PROGRESS
 from sweep.jobs.room import num_at_once
+from sweep.records.processes import is_writer_gone, writer
 from sweep.spec.sweep import SweepConfig
 from trainables.deadline import ANSWER_SECONDS
 from trainables.errors import InputError, Problem
@@ -32,6 +35,9 @@ Names = Mapping[str, Mapping[str, str]]
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """The object store of a Ray that this module starts. It holds only the data of tasks."""
+
+FOLDER = "sweep-tune-"
+"""Starts the name of Tune's folder, which nothing is read from."""
 
 ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -143,6 +149,14 @@ class WatcherCallback(tune.Callback):
         return self.names[trial.config["job"]]
 
 
+def clean() -> None:
+    """Removes the folders that drivers of this machine have left when they were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        name = folder.name.removeprefix(FOLDER).rpartition("-")[0]
+        if is_writer_gone(name):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def run(
     trainable: Trainable,
     names: Names,
@@ -164,7 +178,8 @@ def run(
     demand = Demand(config.resources)
     order = AfterTeachers(needs or {}, ends.is_done, partial(num_at_once, config.resources), demand.ask)
     scheduler = NewestFirst(lambda job: order.has_ended((until or {}).get(job, ())))
-    with tempfile.TemporaryDirectory(prefix="sweep-tune-") as folder, ExitStack() as at_end:
+    clean()
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{writer()}-") as folder, ExitStack() as at_end:
         at_end.callback(demand.withdraw)
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, **parameters), resources),

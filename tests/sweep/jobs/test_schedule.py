@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
+from pathlib import Path
+
 import pytest
 from ray.tune.experiment import Trial
 
+from sweep.jobs import schedule
 from sweep.jobs.schedule import Ends, WatcherCallback
+from sweep.records import processes
 from tests.sweep.tiny import Unwatched
 
 
@@ -42,3 +48,14 @@ def test_each_end_of_a_cell_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: p
     ]
     assert progress.ends.facts == {"c0ffee": done, "facade": failed, "decaf": left}
     assert progress.ends.errors == {"decaf": "Failure # 1"}
+
+
+def test_the_folder_of_a_killed_driver_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    names = [f"sweep-tune-{processes.machine()}-{ended.pid}-a_1", f"sweep-tune-{processes.writer()}-b_2", "other"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    schedule.clean()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
