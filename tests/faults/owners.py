@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from sweep.jobs.attempts import Context, Ended
 from sweep.jobs.teachers import train_teacher
 from sweep.jobs.trial import train_cells
 from sweep.records import heartbeats
+from sweep.records.checkpoints import StoredCheckpoints
 from sweep.records.environment import CodeVersion
 from sweep.records.heartbeats import Judge
 from sweep.records.records import Records
@@ -48,6 +50,8 @@ class Owner:
     environment: Mapping[str, str]
     log: Path
     """A file for the ends of its trials."""
+    gate: Path
+    """As long as this file is there, the process waits after each checkpoint."""
 
     def start(self) -> Any:
         """The process that makes all that is missing."""
@@ -60,6 +64,14 @@ class Owner:
         tune.report = lambda _: None  # type: ignore[assignment]  # there is no driver
         # Short, so that the test is; the process that stops is stopped for longer than that.
         heartbeats.BEAT_SECONDS, heartbeats.DEAD_SECONDS, heartbeats.DOUBT_SECONDS = 0.2, 2.0, 1.0
+        save = StoredCheckpoints.save
+
+        def save_and_wait(kept: StoredCheckpoints, step: int, folder: Path) -> None:
+            save(kept, step, folder)
+            while self.gate.exists():
+                time.sleep(0.05)
+
+        StoredCheckpoints.save = save_and_wait
         config = TrialConfig.model_validate({**base("bert"), "dtype": "fp32"})
         data = read(config.task)
         configs = [config.model_copy(update=each) for each in map(_fields, STRATEGIES)]

@@ -53,7 +53,7 @@ def numbers(records: Records) -> dict[str, Any]:
 def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one process computes that nothing disturbs."""
     url = str(tmp_path_factory.mktemp("calm"))
-    process = Owner(url, "calm", {}, Path(url, "ends")).start()
+    process = Owner(url, "calm", {}, Path(url, "ends"), Path(url, "no gate")).start()
     process.join(WAIT_SECONDS)
     assert process.exitcode == 0
     return numbers(Records(Storage(url)))
@@ -99,10 +99,15 @@ def test_a_cell_has_one_owner_and_a_slow_one_commits_nothing(
         boto3.client("s3").create_bucket(Bucket="runs")
         url = "s3://runs/here"
     records = Records(Storage(url))
-    owners = {name: Owner(url, name, environment, tmp_path / name) for name in ("slow", "other")}
+    owners = {
+        name: Owner(url, name, environment, log=tmp_path / name, gate=tmp_path / f"gate of {name}")
+        for name in ("slow", "other")
+    }
+    owners["slow"].gate.write_text("")  # so that its first cell is not done before it is stopped
     slow = owners["slow"].start()
     wait(lambda: cells(records) and checkpoints.last_step(cells(records)[0]))
     os.kill(slow.pid, signal.SIGSTOP)
+    owners["slow"].gate.unlink()
     (first,) = cells(records)
     lease = current(first)
     assert lease is not None

@@ -23,7 +23,7 @@ from tests.sweep.tracked import make_cell, make_result, spec
 from trainables import pulse
 
 CODE = CodeVersion(git_commit="abc", git_dirty=False, source_hash="def", versions={})
-STALL_MINUTES = 1 / 60
+STALL_SECONDS = 3
 
 
 def hang() -> None:
@@ -36,7 +36,7 @@ def hang_with_pythons_lock() -> None:
 
 def hang_late() -> None:
     """After more time than a trial may take for a step, in which it makes steps."""
-    end = time.monotonic() + 3 * 60 * STALL_MINUTES
+    end = time.monotonic() + 2 * STALL_SECONDS
     while time.monotonic() < end:
         pulse.beat()
         time.sleep(0.1)
@@ -47,7 +47,7 @@ def attempt(folder: str, hanging: Any) -> None:
     """One attempt at a cell, as a trial makes it."""
     watchdog.GRACE_SECONDS = 1.0
     record = Records(Storage(folder)).cell("c0ffee")
-    context = Context("own", folder, None, CODE, 1, "a driver", STALL_MINUTES)
+    context = Context("own", folder, None, CODE, 1, "a driver", STALL_SECONDS / 60)
     progress = Progress(lambda facts: None)
 
     def compute(tries: Sequence[Try]) -> list[Any]:
@@ -80,11 +80,11 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(hanging: Any, tmp_path: Pat
     assert "test_stall.py" in log
     failure = record.last_failure()
     if hanging is hang_with_pythons_lock:
-        assert "Timeout (0:00:02)!" in log
+        assert "Timeout (0:00:04)!" in log
     else:
-        assert "no step for 0.0166667 minutes: the trial is ended, and tried again." in log
+        assert "no step for 0.05 minutes: the trial is ended, and tried again." in log
         assert failure is not None
-        assert failure.reason == "no step for 0.0166667 minutes"
+        assert failure.reason == "no step for 0.05 minutes"
         assert not failure.by_itself
     assert record.state() == "missing"
     if hanging is hang:
