@@ -38,6 +38,9 @@ from trainables.errors import InputError, Problem
 
 logger = logging.getLogger(__name__)
 
+FILES = ("report.html", "results.csv", "candidates.csv", "scores.csv", "differences.csv", "tables.tex")
+"""What the run of a sweep has of its report."""
+
 
 @dataclass
 class SweepRun:
@@ -162,7 +165,7 @@ class SweepRun:
         if not self.is_tracked:
             return
         try:
-            for name in ("report.html", "results.csv", "candidates.csv"):
+            for name in FILES:
                 if file := self.storage.local(f"sweeps/{self.config.name}/{name}"):
                     self.tracking.add_artifact(self.parent, file)
             self.tracking.describe(self.parent, verdict.tags, verdict.metrics, now())

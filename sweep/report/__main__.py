@@ -20,11 +20,11 @@ WRONG_CALL = 2
 def parser() -> argparse.ArgumentParser:
     """The arguments of this verb, with their help."""
     program = "distillation-sweep report"
-    verb = argparse.ArgumentParser(
-        program, usage=f"{program} STORAGE NAME", description="Draws a sweep's report again from its records."
-    )
+    usage = f"{program} STORAGE NAME [--figures]"
+    verb = argparse.ArgumentParser(program, usage=usage, description="Draws a sweep's report again from its records.")
     verb.add_argument("storage", metavar="STORAGE", help="the sweep's storage: a path or an fsspec URL")
     verb.add_argument("name", metavar="NAME", help="the sweep's name")
+    verb.add_argument("--figures", action="store_true", help="also write every figure as SVG and PDF")
     return verb
 
 
@@ -34,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         storage = Storage(options.storage)
         report = Report.of(storage, Sweep.load(storage, options.name))
-        files = page.write(report)
-        tables.show_results(report, Console(), [files.csv, files.html])
+        files = page.write(report, with_figures=options.figures)
+        figures = [storage.full_url(f"{report.sweep.folder}/figures")] if options.figures else []
+        tables.show_results(report, Console(), [files.csv, files.html, *figures])
     except InputError as error:
         print(error, file=sys.stderr)
         return WRONG_CALL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sweep.grid import labels
-from sweep.report import conclusions, formats, results, summary
+from sweep.report import conclusions, formats, publication, results, summary
 from sweep.report.address import run_link
 from sweep.report.axes import draw_axes
 from sweep.report.best_answers import best_answers
 from sweep.report.drawing import draw
+from sweep.report.picture import collected
 from sweep.report.plots.style import palette
 from sweep.report.proof import proof
 from sweep.report.report import Report
@@ -37,15 +39,25 @@ class ReportFiles:
     html: str
 
 
-def write(report: Report) -> ReportFiles:
-    """Stores the sweep, from which its report can be drawn again, the table as CSV, and the page."""
+def write(report: Report, *, with_figures: bool = False) -> ReportFiles:
+    """Stores the sweep, from which its report can be drawn again, its tables as CSV and LaTeX, and the page.
+
+    With figures every picture of the page is stored as SVG and PDF too.
+    """
     storage, sweep = report.storage, report.sweep
     sweep.store(storage)
     csv, html = f"{sweep.folder}/results.csv", f"{sweep.folder}/report.html"
     results.write_csv(report.rows, storage, csv)
     if report.search:
         storage.write(f"{sweep.folder}/candidates.csv", candidates_csv(report.search))
-    storage.write(html, page(report).encode())
+    for name, content in publication.files(report).items():
+        storage.write(f"{sweep.folder}/{name}", content)
+    with collected() if with_figures else nullcontext({}) as figures:
+        storage.write(html, page(report).encode())
+    if with_figures:
+        storage.delete(f"{sweep.folder}/figures")
+        for name, content in figures.items():
+            storage.write(f"{sweep.folder}/figures/{name}", content)
     return ReportFiles(storage.full_url(csv), storage.full_url(html))
 
 

@@ -6,7 +6,6 @@ cosines, and every other colour is a strategy.
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -39,6 +39,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "sweep",
+    "pdf.fonttype": 42,
     "text.parse_math": False,
 }
 
@@ -78,10 +79,18 @@ def panel(height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def svg_uri(figure: Figure) -> str:
-    """The figure as a data URI for an `img`, so that no text in it can become markup of the page."""
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG. In an `img` no text in it can become markup of the page."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         # savefig would draw the figure twice, the first time only for its layout, which this pass computes too.
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()
+
+
+def pdf(figure: Figure) -> bytes:
+    """The figure as PDF, with its text as text."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None})
+    return buffer.getvalue()

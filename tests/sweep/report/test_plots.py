@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from sweep.report.picture import Picture
 from sweep.report.plots.angles import LEFT_OUT, AngleLine, angle_lines_plot, angle_plot
 from sweep.report.plots.curves import curve_plot, mean_curve, state_plot
 from sweep.report.plots.forest import INK, Part, forest_plot
 from sweep.report.plots.scores import Dot, axis_plot, score_plot
-from sweep.report.plots.style import GREY, INIT_COLOURS, Scale, init_colour, palette, svg_uri
+from sweep.report.plots.style import GREY, INIT_COLOURS, Scale, init_colour, palette, svg
 from sweep.verdict.paired import difference
 
 COLOURS = palette(["none", "forward", "reverse"])
@@ -21,8 +21,7 @@ SCALE = Scale("accuracy", teacher_score=0.9, chance=0.5)
 
 
 def texts(figure: Figure) -> list[str]:
-    svg = base64.b64decode(svg_uri(figure).partition(",")[2])
-    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    assert ElementTree.fromstring(svg(figure)).tag.endswith("svg")
     return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
 
 
@@ -160,9 +159,9 @@ def test_angle_lines() -> None:
 
 def test_a_figure_is_an_image_of_its_own_and_the_same_twice() -> None:
     scores = {("<script>$x", "random"): [0.6]}
-    first, second = (svg_uri(score_plot(scores, SCALE)) for _ in range(2))
+    first, second = (svg(score_plot(scores, SCALE)) for _ in range(2))
     assert first == second
-    assert first.startswith("data:image/svg+xml;base64,")
+    assert Picture.of(score_plot(scores, SCALE), "").uri.startswith("data:image/svg+xml;base64,")
 
 
 def test_a_forest_shows_each_difference_with_both_intervals_and_the_band() -> None:

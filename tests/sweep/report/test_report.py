@@ -55,6 +55,7 @@ def written(storage: Storage, sweep: Sweep) -> str:
     page.write(Report.of(storage, sweep))
     html = storage.read("sweeps/demo/report.html")
     assert html is not None
+    assert "figures" not in storage.list("sweeps/demo")
     return html.decode()
 
 
