@@ -322,7 +322,8 @@ class Conductor:
             self._export(report.student, sweep)
         files = page.write(report)
         logger.info("the report is written: %s", files.html)
-        self.sweep_run.finish(report.own_rows, labels_of(report.evidence.verdict))
+        importance = report.search.importance if report.search else {}
+        self.sweep_run.finish(report.own_rows, labels_of(report.evidence.verdict, importance))
         tables.show_results(report, self.console, [files.csv, files.html])
         run_id = sweep.runs.get(report.student.row.fingerprint) if report.student else None
         if report.student and run_id and self.sweep_run.is_tracked:

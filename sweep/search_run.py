@@ -82,6 +82,7 @@ class SearchRun:
                 cells=tuple(candidate.cell for candidate in study.candidates),
                 num_told=len(study.outcomes),
                 chosen=study.best.number if study.is_done and study.best else None,
+                importance=study.importance(),
             )
             for study in self.studies.studies
         )

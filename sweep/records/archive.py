@@ -88,6 +88,8 @@ class ArchivedStudy(BaseModel, frozen=True):
     """The candidates, from the first on, whose round has ended."""
     chosen: int | None = None
     """The number of the candidate with the best score, once the search has ended."""
+    importance: dict[str, float] = {}
+    """Searched field -> its share of what makes a candidate good."""
 
 
 class Outline(StoredFile, frozen=True):

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from sweep.tracking.tags import VERDICT_GAIN, VERDICT_MARGIN, VERDICT_MATCHING, VERDICT_SPREAD, VERDICT_STRATEGY
+from sweep.tracking.tags import (
+    IMPORTANCE,
+    VERDICT_GAIN,
+    VERDICT_MARGIN,
+    VERDICT_MATCHING,
+    VERDICT_SPREAD,
+    VERDICT_STRATEGY,
+)
 from sweep.verdict.decide import Question
 from sweep.verdict.judge import SweepVerdict
 
@@ -18,10 +26,13 @@ class Labels(NamedTuple):
     metrics: dict[str, float]
 
 
-def labels_of(verdict: SweepVerdict) -> Labels:
-    """The verdicts of the questions that are read first, and the numbers behind them as far as there are any."""
+def labels_of(verdict: SweepVerdict, importance: Mapping[str, float] | None = None) -> Labels:
+    """The verdicts of the questions that are read first, and the numbers behind them as far as there are any.
+
+    `importance`: searched field -> its share of what makes a setting good.
+    """
     tags: dict[str, str] = {}
-    metrics: dict[str, float] = {}
+    metrics = {f"{IMPORTANCE}{path}": share for path, share in (importance or {}).items()}
     for answer in verdict.first:
         tags[TAGS[answer.question]] = answer.verdict.value
         if answer.gain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,8 @@ class GroupSearch:
 
     group: str
     candidates: tuple[Tried, ...]
+    importance: Mapping[str, float]
+    """Searched field -> its share of what makes a candidate good; empty before there are scores that differ."""
 
     @property
     def chosen(self) -> Tried | None:
@@ -73,6 +76,19 @@ class SearchReport:
         return f"It ran with {' and '.join(self.shared)} alone, and its choice holds for every other value too."
 
     @property
+    def importance(self) -> dict[str, float]:
+        """Searched field -> the mean of its importance over the groups, the most important field first."""
+        known = [group.importance for group in self.groups if group.importance]
+        means = {path: statistics.fmean(each[path] for each in known) for path in (self.names if known else ())}
+        return dict(sorted(means.items(), key=lambda item: -item[1]))
+
+    @property
+    def importance_text(self) -> str:
+        """`What makes a setting good: lr 70%, hidden 30% (…).`; empty where nothing is known."""
+        shares = ", ".join(f"{self.names[path]} {share:.0%}" for path, share in self.importance.items())
+        return f"What makes a setting good: {shares} (PED-ANOVA, mean over the groups)." if shares else ""
+
+    @property
     def budget(self) -> str:
         """Whether the groups have spent the same."""
         steps = {group.steps for group in self.groups}
@@ -98,7 +114,7 @@ def of_sweep(sweep: Sweep, records: Records) -> SearchReport | None:
 
 def _group(study: ArchivedStudy, searched: Sequence[str], records: Records) -> GroupSearch:
     tried = (_tried(study, number, cell, searched, records) for number, cell in enumerate(study.cells))
-    return GroupSearch(study.group, tuple(tried))
+    return GroupSearch(study.group, tuple(tried), study.importance)
 
 
 def _tried(study: ArchivedStudy, number: int, cell: Cell, searched: Sequence[str], records: Records) -> Tried:

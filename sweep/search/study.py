@@ -6,6 +6,7 @@ off. It is made anew in memory from the records, by asking and telling again.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,8 @@ from sweep.spec.search import Search
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
 
+FEWEST_SCORES = 8
+"""Fewer different scores say nothing about the importance of a field."""
 Outcome = float | Literal["failed", "open"]
 """A validation score, where higher is better; failed by itself; or not ended yet."""
 
@@ -64,6 +67,22 @@ class Study:
         """The candidate with the highest score so far, the first of equals; None if none has a score."""
         scored = [(score, -number) for number, score in enumerate(self.outcomes) if score != "failed"]
         return self.candidates[-max(scored)[1]] if scored else None
+
+    def importance(self) -> dict[str, float]:
+        """Searched field -> its share of what decides whether a candidate is among the best tenth, 1 in sum.
+
+        By PED-ANOVA (Watanabe, Bansal and Hutter 2023), in Optuna's implementation. Empty unless scores differ.
+        """
+        from optuna.exceptions import ExperimentalWarning
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        scores = {score for score in self.outcomes if score != "failed"}
+        if len(scores) < FEWEST_SCORES:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            shares = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
+        return {path: float(shares[path]) for path in self.search.fields}
 
     def advance(self, outcome: Callable[[Candidate], Outcome]) -> bool:
         """Tells the round and asks the next one; does nothing and returns False unless the whole round has ended."""

@@ -58,6 +58,8 @@ share of the way from chance to the teacher's test score."""
 VERDICT_GAIN, VERDICT_SPREAD, VERDICT_MARGIN = "verdict/gain", "verdict/spread", "verdict/margin"
 """Of a sweep: what matching gains over `none`, the largest difference between two strategies, and the largest that is
 too small to matter; as shares of the way where the sweep has several comparisons."""
+IMPORTANCE = "importance/"
+"""Start of the metrics of a sweep with a search: `importance/train.learning_rate`."""
 SECONDS_TOTAL = clock.TOTAL
 COS_MEAN, ACUTE_SHARE = "cos_mean", "acute_share"
 BEST, TEST, ANGLE = "best/", "test", "angle/"

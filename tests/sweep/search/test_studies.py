@@ -114,6 +114,23 @@ def test_proposals_lie_in_the_space_and_are_the_same_for_every_group_at_first(sa
     assert first == second
 
 
+def test_the_importance_of_a_field_is_its_share_of_what_makes_a_candidate_good() -> None:
+    """The score depends on the rate alone. Too few scores say nothing, nor do equal ones."""
+    study = Study(groups(GRID, search())[1], search(candidates=40, at_once=8, sampler="random"))
+    assert study.importance() == {}
+    while study.advance(score):
+        pass
+    shares = study.importance()
+    assert list(shares) == list(FIELDS)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert max(shares, key=shares.__getitem__) == "train.learning_rate"
+    assert shares["train.learning_rate"] > 0.5
+    equal = Study(groups(GRID, search())[1], search())
+    while equal.advance(lambda _: 0.5):
+        pass
+    assert equal.importance() == {}
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_study_goes_on_from_any_prefix_of_its_results(sampler: str) -> None:
     """What the records have after a kill is any part of the round that runs, beside the rounds before."""

@@ -48,7 +48,7 @@ def test_the_names_that_others_build_on() -> None:
         *("model.name", "size."),
         *("train/loss", "train/loss_kl", "seconds/total"),
         *("score/validation", "score/test", "score/of_the_way"),
-        *("cos_mean", "acute_share", "best/", "test", "angle/"),
+        *("cos_mean", "acute_share", "best/", "test", "angle/", "importance/"),
         *("verdict_matching", "verdict_strategy", "verdict/gain", "verdict/spread", "verdict/margin"),
     }
     assert tags.size_param("megabytes") == "size.megabytes"
