@@ -153,7 +153,7 @@ def test_the_run_of_a_sweep_is_found_by_its_verdict() -> None:
     }
     assert metrics == pytest.approx({"verdict/gain": 0.304 / 3, "verdict/spread": 0.004, "verdict/margin": 0.02})
     searched = labels_of(evidence(exact(ALIKE, 1, 0.1)).verdict, {"train.learning_rate": 0.75})
-    assert searched.metrics == {"importance/train.learning_rate": 0.75}
+    assert searched.metrics == {"importance/train.learning_rate": 0.75, "verdict/margin": 0.02}
     single = labels_of(evidence(exact(ALIKE, 1, 0.1)).verdict)
     assert single.tags == {"verdict_matching": "undecided", "verdict_strategy": "undecided"}
     assert single.metrics == {"verdict/margin": 0.02}
