@@ -36,6 +36,7 @@ VERBS = {
     "predict": "sweep.verbs.predict",
     "report": "sweep.report.__main__",
     "ui": "sweep.ui",
+    "dashboard": "sweep.verbs.dashboard",
 }
 """Verb -> name of its module."""
 
@@ -47,7 +48,7 @@ def verb(name: str) -> Verb:
 
 def overview() -> str:
     """The help on verbs, one line each."""
-    lines = [f"  {name:8} {verb(name).parser().description}" for name in VERBS]
+    lines = [f"  {name:9} {verb(name).parser().description}" for name in VERBS]
     return "\n".join([f"verbs (see {PROGRAM} VERB --help):", *lines])
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sweep.records.archive import ArchivedStudy
 from sweep.records.storage import Storage
-from sweep.search.published import Published, StudiesError
+from sweep.search.published import Published, StudiesError, studies_url
 from sweep.search.studies import Studies
 from sweep.search.study import Candidate
 from sweep.spec.sweep import SweepConfig
@@ -34,9 +34,8 @@ class SearchRun:
     @classmethod
     def of(cls, config: SweepConfig, studies: Studies, console: Console) -> SearchRun:
         """The search of a sweep. Raises InputError if the storage of its studies does not answer or has others."""
-        storage, url = Storage(config.storage_url), studies.search.studies
-        if url is None and storage.is_local:
-            url = f"sqlite:///{storage.url}/sweeps/{config.name}/optuna.db"
+        storage, url = Storage(config.storage_url), studies_url(config)
+        if url and studies.search.studies is None:
             storage.workspace(f"sweeps/{config.name}")
         if url is None:
             console.print(Text("search: no studies are written, because search.studies is null and the storage a URL"))

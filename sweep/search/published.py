@@ -17,6 +17,7 @@ from sweep.search.studies import Studies
 from sweep.search.study import Study
 from sweep.spec.messages import quote
 from sweep.spec.passwords import without_passwords
+from sweep.spec.sweep import SweepConfig
 from trainables.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 FIELD = "search.studies"
 SEARCH, FINGERPRINT = "search", "fingerprint"
 """User attributes: of a study, what determines it; of a trial, its cell."""
+
+
+def studies_url(config: SweepConfig) -> str | None:
+    """The Optuna storage of a sweep's studies; None where search.studies is null and the storage of the sweep a URL."""
+    given = config.search.studies if config.search else None
+    is_local = "://" not in config.storage_url
+    return given or (f"sqlite:///{config.storage_url}/sweeps/{config.name}/optuna.db" if is_local else None)
 
 
 class StudiesError(RuntimeError):
