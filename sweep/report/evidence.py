@@ -75,8 +75,7 @@ def block_of(section: Section, init: str) -> Block:
 def gather(sections: Sequence[Section], settings: VerdictSettings, records: Records) -> Evidence:
     """Tests the scores of all sections. Results that no test can be made of are said in `obstacle`."""
     metrics = {block_of(section, init): section.metric for section in sections for init in section.inits}
-    everything, alpha = tidy(sections), settings.alpha
-    results = everything[~everything["strategy"].isin(BASELINES)]
+    results, alpha = tidy(sections), settings.alpha
     try:
         verdict = judge(results, settings.margin, alpha, settings.seeds.looks if settings.seeds else None)
     except InputError as error:
@@ -94,12 +93,13 @@ def gather(sections: Sequence[Section], settings: VerdictSettings, records: Reco
         {block: found for block, found in by_rows.items() if found},
         variance(results, SHARE, alpha),
         _relation(results, alpha),
-        baselines=_against_baselines(everything, alpha),
+        baselines=_against_baselines(sections, alpha),
     )
 
 
-def _against_baselines(results: pd.DataFrame, alpha: float) -> dict[Block, tuple[Difference, ...]]:
+def _against_baselines(sections: Sequence[Section], alpha: float) -> dict[Block, tuple[Difference, ...]]:
     """`none` and forward against each baseline at their common seeds, adjusted for the number in each comparison."""
+    results = _tidy(sections)
     found: dict[Block, list[Difference]] = {}
     for baseline, other in product(BASELINES, (NO_MATCHING, REFERENCE)):
         for table in paired_tables(results[results["strategy"].isin((baseline, other))], SCORE):
@@ -110,7 +110,12 @@ def _against_baselines(results: pd.DataFrame, alpha: float) -> dict[Block, tuple
 
 
 def tidy(sections: Iterable[Section]) -> pd.DataFrame:
-    """One row per cell and section, with the columns that a verdict needs."""
+    """One row per cell and section, with the columns that a verdict needs; baselines are left out."""
+    results = _tidy(sections)
+    return results[~results["strategy"].isin(BASELINES)]
+
+
+def _tidy(sections: Iterable[Section]) -> pd.DataFrame:
     rows = [
         {
             **block_of(section, row.init)._asdict(),

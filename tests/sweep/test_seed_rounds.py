@@ -21,6 +21,8 @@ from sweep.plan.states import Plan
 from sweep.records.archive import Sweep
 from sweep.records.records import Records
 from sweep.records.storage import Storage
+from sweep.report import results, summary
+from sweep.report.evidence import gather
 from sweep.run import main
 from sweep.search.studies import Studies
 from sweep.seed_rounds import SeedRounds
@@ -210,3 +212,27 @@ def test_a_plan_says_what_is_open_and_what_the_next_round_has(
         "seeds: round 2 of at most 3: 1 of 2 questions are open; it has 3 cells to do, and all rounds have at most 15\n"
         "  own on words, random start: whether the strategy matters is open after 3 seeds of at most 5\n"
     ) in shown
+
+
+def test_the_rounds_end_with_the_verdict_of_the_report(rounds: Rounds) -> None:
+    """Also beside baselines, which no question asks about: as a strategy, labels alone would decide both at once."""
+    text = rounds.path.read_text()
+    rounds.path.write_text(f"{text}baselines: [labels_only]\n")
+    checked = checks.prepare(rounds.path)
+    assert [cell.baseline for cell in checked.cells].count("labels_only") == 5
+    for cell in checked.cells[:1]:
+        finish_teacher(rounds.records.teacher(cell.teacher_hash), {"best/accuracy": 0.9, "test/accuracy": 0.9})
+    present = SeedRounds(checked, rounds.records).present
+    while cells := present().plan.cells_to_run(retry_failed=False):
+        for cell in cells:
+            value = 0.1 * cell.config.seed if cell.baseline else score(cell)
+            attempt = begin(rounds.records.cell(cell.fingerprint))
+            attempt.commit(make_result(attempt, metrics={"best/accuracy": value, "test/accuracy": value}))
+    now = present()
+    sections = summary.sections(results.rows(rounds.records, now.plan.settled))
+    told = gather(sections, checked.config.verdict, rounds.records).verdict
+    assert [(each.verdict, each.look) for each in told.blocks] == [
+        (each.verdict, each.look) for each in now.verdict.blocks
+    ]
+    assert [each.table.strategies for each in now.verdict.blocks] == [tuple(STRATEGIES)] * 2
+    assert {cell.config.seed for cell in now.plan.settled} == {0, 1, 2, 3, 4}
