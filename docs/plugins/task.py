@@ -12,7 +12,7 @@ from trainables.tasks.kinds.classification import ClassificationRow
 from trainables.tasks.rows import SPLITS, Row
 
 CLASSES = ("less", "equal", "greater")
-MOST = 999
+MOST = 9999
 
 
 def generate(config: Generated) -> dict[str, list[Row]]:

@@ -10,10 +10,13 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from pydantic import BaseModel
+
+from sweep.grid.blocks import NAMES, Once, OncePerSeeds, inert_in_blocks
 from trainables import plugins
 from trainables.config import LoraConfig, TaskConfig, TrainConfig, TrialConfig
 from trainables.distances import MSE
-from trainables.inert import without_inert
+from trainables.inert import at_defaults, without_inert
 from trainables.recipe import RECIPE
 from trainables.strategies import Drawn
 
@@ -23,24 +26,65 @@ _TRAIN_LABELS = {"checkpoint_minutes", "gradient_checkpointing"}
 
 def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
     """The hash of a cell: its config with a resolved dtype, and the hashes of its data and teacher."""
-    assert trial.dtype != "auto"
-    trial = without_inert(trial)
-    fields = trial.model_dump(
-        mode="json",
-        exclude={
-            "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
-            "task": _task_labels(trial.task),
-            "train": _train_labels(trial.train),
-            **_defaults(trial),
-        },
-    )
-    hashes = {"recipe": RECIPE, "data": data, "teacher": teacher}
-    return digest({**hashes, **fields, **_lora(trial.model.student_lora), **_plugin_hashes(trial)})
+    return Fingerprints().cell(trial, data, teacher)
 
 
 def hash_teacher(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
     """The hash of a cell's teacher: the content of its source, its data, and its config with a resolved dtype."""
-    assert trial.dtype != "auto"
+    return Fingerprints().teacher(trial, data, source)
+
+
+class Fingerprints:
+    """Hashes the cells of a grid and their teachers; what cells share is written as JSON once."""
+
+    def __init__(self) -> None:
+        self._halves = OncePerSeeds[tuple[str, str]]()
+        self._blocks = Once[str]()
+        self._teachers = OncePerSeeds[str]()
+
+    def cell(self, trial: TrialConfig, data: str, teacher: str) -> str:
+        """The hash of a cell, as `fingerprint`."""
+        assert trial.dtype != "auto"
+        before, after = self._halves.of(
+            lambda config: self._around_seed(config, data, teacher), trial, key=(data, teacher)
+        )
+        return _hash(f"{before}{canonical(trial.seed)}{after}")
+
+    def teacher(self, trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
+        """The hash of a teacher, as `hash_teacher`."""
+        assert trial.dtype != "auto"
+        return self._teachers.of(lambda config: _teacher(config, data, source), trial, source, key=data)
+
+    def _around_seed(self, trial: TrialConfig, data: str, teacher: str) -> tuple[str, str]:
+        """The canonical JSON of what counts of a cell, before and after the value of its seed."""
+        inert = inert_in_blocks(trial)
+        texts = {name: self._block(trial, name, inert[name]) for name in NAMES}
+        hashes = {"recipe": RECIPE, "data": data, "teacher": teacher}
+        others = {**hashes, **_lora(trial.model.student_lora), **_plugin_hashes(trial)}
+        texts |= {key: canonical(value) for key, value in others.items()}
+        parts = [f'"{key}":{texts[key]}' for key in sorted(texts)]
+        place = sorted(texts).index("seed")
+        return ",".join(["{" + parts[0], *parts[1:place], '"seed":']), ",".join(["", *parts[place + 1 :]]) + "}"
+
+    def _block(self, trial: TrialConfig, name: str, inert: frozenset[str]) -> str:
+        """What counts of a block, as canonical JSON."""
+        block = getattr(trial, name)
+        if not isinstance(block, BaseModel):
+            return canonical(block)
+        return self._blocks.of(lambda: _block_text(at_defaults(trial, sorted(inert)), name), block, key=(name, inert))
+
+
+def _block_text(trial: TrialConfig, name: str) -> str:
+    left_out: dict[str, set[str]] = {
+        "model": {"name", "teacher", "revision", "shape", "finetune", "lora"},
+        "task": _task_labels(trial.task),
+        "train": _train_labels(trial.train),
+        **_defaults(trial),
+    }
+    return canonical(getattr(trial, name).model_dump(mode="json", exclude=left_out[name]))
+
+
+def _teacher(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
     trial = without_inert(trial)
     fields = trial.model_dump(
         mode="json",
@@ -77,13 +121,20 @@ def _lora(lora: LoraConfig | None) -> dict[str, Any]:
 
 def _plugin_hashes(trial: TrialConfig, excluded: Collection[str] = ()) -> dict[str, Any]:
     """The hashes of the plug-ins that the trial uses; empty if it uses none."""
+    if not plugins.active():
+        return {}
+    trial = without_inert(trial)
     hashes = {kind: sources for kind, sources in plugins.used_by(trial).items() if kind not in excluded}
     return {"plugins": hashes} if hashes else {}
 
 
 def digest(value: Any) -> str:
     """A hash of plain values that does not depend on key order or the spelling of numbers (1, 1.0)."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]
+    return _hash(canonical(value))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def canonical(value: Any) -> str:

@@ -12,12 +12,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
+from sweep.grid.blocks import Once
 from sweep.grid.cells import Cell
 from sweep.plan import costs
 from sweep.plan.checks import Checked
@@ -60,21 +61,17 @@ class Cohorts:
         A trial has `num_bytes` of memory, on each of its GPUs; None if that is unknown. Cells without sizes count as if
         they fit.
         """
-        all_costs: dict[str, Cost] = {}
-        for key, cell in sizes.items():
-            shared = costs.shared_operations(cell)
-            all_costs[key] = Cost(costs.cell_operations(cell) - shared, shared)
+        known, members = Once[Cost](), Once[memory.Member]()
+        all_costs = {key: known.of(partial(_cost, cell), cell) for key, cell in sizes.items()}
 
-        @cache
-        def member(fingerprint: str) -> memory.Member:
-            cell = sizes[fingerprint]
-            return memory.of_member(cell.config, cell.family, cell.shape, cell.head)
+        def member(cell: CellSizes) -> memory.Member:
+            return members.of(lambda: memory.of_member(cell.config, cell.family, cell.shape, cell.head), cell)
 
         def fits(cells: Sequence[Cell]) -> bool:
             if num_bytes is None:
                 return True
-            members = [member(cell.fingerprint) for cell in cells if cell.fingerprint in sizes]
-            return not members or sum(memory.of_cohort(members, int(num_gpus)).values()) <= num_bytes
+            present = [member(sizes[cell.fingerprint]) for cell in cells if cell.fingerprint in sizes]
+            return not present or sum(memory.of_cohort(present, int(num_gpus)).values()) <= num_bytes
 
         return cls(all_costs, fits)
 
@@ -87,9 +84,12 @@ class Cohorts:
         sweep ends first by estimate.
         """
         pools: dict[tuple[str, str, int], list[Cell]] = {}
+        keys = Once[str]()
         for cell in cells:
-            key = (cell.teacher_hash, cohort_key(cell.config), steps.get(cell.fingerprint, 0))
-            pools.setdefault(key, []).append(cell)
+            config = cell.config
+            same = (config.model.family, config.seed, config.dtype, config.losses.semantics)
+            shared = keys.of(partial(cohort_key, config), config.task, config.train, key=same)
+            pools.setdefault((cell.teacher_hash, shared, steps.get(cell.fingerprint, 0)), []).append(cell)
         sizes = [size] if size != "auto" else _sizes(max(map(len, pools.values()), default=1), num_at_once)
         divisions = [[part for pool in pools.values() for part in self._parts(pool, each)] for each in sizes]
         best = min(divisions, key=lambda cohorts: self._makespan(cohorts, num_at_once))
@@ -128,6 +128,11 @@ class Cohorts:
         for cost in sorted(map(self.cost, cohorts), reverse=True):
             heapq.heapreplace(workers, workers[0] + cost)
         return max(workers)
+
+
+def _cost(cell: CellSizes) -> Cost:
+    shared = costs.shared_operations(cell)
+    return Cost(costs.cell_operations(cell) - shared, shared)
 
 
 def show(checked: Checked, plan: Plan, console: Console) -> None:

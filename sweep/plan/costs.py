@@ -8,6 +8,7 @@ hours at `resources.gpu_tflops` are an upper estimate.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from sweep.plan.checks import Checked
 from sweep.plan.checks.memory import needs
-from sweep.plan.checks.sizes import CellSizes
+from sweep.plan.checks.sizes import CellSizes, distinct
 from sweep.plan.operations import ModelSize, student_size, teacher_size, training
 from sweep.plan.states import Plan
 from sweep.spec.sweep import Resources
@@ -55,6 +56,13 @@ def shared_operations(cell: CellSizes) -> float:
     config, taught = cell.config, teacher_size(cell)
     examples = _num_examples(Schedule.of(config.train, cell.splits.train), config.train)
     return 2 * taught.used * config.task.max_length * (examples + _num_eval(cell))
+
+
+def counted(cells: Iterable[CellSizes]) -> list[tuple[CellSizes, int]]:
+    """Each distinct object with the number of cells that share it."""
+    every = list(cells)
+    counts = Counter(map(id, every))
+    return [(cell, counts[id(cell)]) for cell in distinct(every)]
 
 
 def teacher_operations(cell: CellSizes) -> float:
@@ -104,14 +112,16 @@ def storage(groups: Sequence[Sequence[CellSizes]], keep: Literal["best", "all", 
     """
     cells = [cell for group in groups for cell in group]
     teachers = [group[0] for group in groups if group[0].config.model.finetune is not None]
-    student_bytes = [[student_size(cell).total * WEIGHT for cell in group] for group in groups]
+    bytes_of = {id(cell): student_size(cell).total * WEIGHT for cell in distinct(cells)}
+    angles_of = {id(cell): _angles(cell) for cell in distinct(cells)}
+    student_bytes = [[bytes_of[id(cell)] for cell in group] for group in groups]
     kept_bytes = {"best": sum(map(max, student_bytes)), "all": sum(map(sum, student_bytes)), "none": 0}[keep]
     return StorageCost(
         teachers=sum(teacher_size(cell).total * WEIGHT for cell in teachers),
         students=kept_bytes,
-        angles=sum(map(_angles, cells)),
+        angles=sum(angles_of[id(cell)] for cell in cells),
         others=sum(map(sum, student_bytes)) - kept_bytes,
-        checkpoint=max([*map(_checkpoint, cells), *map(_teacher_checkpoint, teachers)]),
+        checkpoint=max([*map(_checkpoint, distinct(cells)), *map(_teacher_checkpoint, teachers)]),
     )
 
 
@@ -145,7 +155,7 @@ def _hours(
     resources: Resources,
 ) -> str:
     tflops = resources.gpu_tflops
-    of_cells = sum(hours(cell_operations(cell), tflops) for cell in cells)
+    of_cells = sum(number * hours(cell_operations(cell), tflops) for cell, number in counted(cells))
     of_teachers = sum(hours(teacher_operations(cell), tflops) for cell in teachers)
     of_candidates = sum(number * hours(cell_operations(cell), tflops) for cell, number in trials)
     costs = {"teachers": of_teachers, "candidates": of_candidates, "cells": of_cells}

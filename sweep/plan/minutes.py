@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from sweep.grid.blocks import Once
 from sweep.plan.checks import Checked
 from sweep.plan.checks.sizes import sizes
 from sweep.plan.costs import cell_operations, teacher_operations
@@ -42,18 +44,15 @@ def estimate(checked: Checked, plan: Plan) -> str:
     if not known:
         return ""
     all_sizes = checked.sizes()
-    seconds = sum(
-        cell_operations(all_sizes[key]) * _rate(known, plan.cells[key].teacher_hash)
-        for key in open_cells
-        if key in all_sizes
-    )
-    for key, num_candidates in plan.trials.items():
-        if key in all_sizes:
-            rate = _rate(known, plan.cells[key].teacher_hash)
-            seconds += num_candidates * cell_operations(all_sizes[key]) * rate
+    rates = {teacher: _rate(known, teacher) for teacher in plan.teacher_cells}
+    operations, seconds = Once[float](), 0.0
+    for key, number in [*((key, 1) for key in open_cells), *plan.trials.items()]:
+        if size := all_sizes.get(key):
+            work = operations.of(partial(cell_operations, size), size)
+            seconds += number * work * rates[plan.cells[key].teacher_hash]
     for teacher, cell in plan.teacher_cells.items():
         if plan.teacher_states[teacher] != "done" and cell.fingerprint in all_sizes:
-            seconds += teacher_operations(all_sizes[cell.fingerprint]) * _rate(known, teacher)
+            seconds += teacher_operations(all_sizes[cell.fingerprint]) * rates[teacher]
     num_at_once = max(1, environment.num_cpus() // max(1, checked.config.resources.cpus))
     minutes = seconds / num_at_once / 60
     duration = "less than a minute" if minutes < 1 else f"about {float(f'{minutes:.2g}'):g} minutes"

@@ -43,8 +43,10 @@ def reasons(plan: Plan, records: Records, name: str) -> dict[str, str]:
     done = {cell.fingerprint: cell for cell in cells if records.cell(cell.fingerprint).state() == "done"}
     taught = {cell.teacher_hash: cell for cell in cells if records.teacher(cell.teacher_hash).state() == "done"}
     return {
-        **_reasons(_open(plan.teacher_cells, plan.teacher_states), taught.values(), records.teacher, _known_teacher),
-        **_reasons(_open(plan.cells, plan.cell_states), done.values(), records.cell, _known_cell),
+        **_reasons(_open(plan.teacher_cells, plan.teacher_states), taught.values(), _known_teachers),
+        **_faults(plan, _open(plan.teacher_cells, plan.teacher_states), records.teacher),
+        **_reasons(_open(plan.cells, plan.cell_states), done.values(), _known_cells),
+        **_faults(plan, _open(plan.cells, plan.cell_states), records.cell),
     }
 
 
@@ -52,28 +54,38 @@ def _open(cells: Mapping[str, Cell], states: Mapping[str, str]) -> dict[str, Cel
     return {key: cell for key, cell in cells.items() if states[key] in ("missing", "failed")}
 
 
+def _faults(plan: Plan, cells: Iterable[str], record: Callable[[str], Record]) -> dict[str, str]:
+    """What went wrong with these cells or teachers, where something did."""
+    faults = {key: _fault(record(key)) for key in cells if key in plan.begun}
+    return {key: fault for key, fault in faults.items() if fault}
+
+
 def _reasons(
-    cells: Mapping[str, Cell],
-    done: Iterable[Cell],
-    record: Callable[[str], Record],
-    known: Callable[[Cell], Known],
+    cells: Mapping[str, Cell], done: Iterable[Cell], known: Callable[[Iterable[Cell]], list[Known]]
 ) -> dict[str, str]:
-    """The reasons of these cells, or of their teachers."""
-    finished, to_do = [known(cell) for cell in done], [known(cell) for cell in cells.values()]
+    """How these cells, or their teachers, differ from the nearest finished ones."""
+    finished = known(done)
+    if not finished:
+        return {}
+    to_do = known(cells.values())
     nearest = _nearest(to_do, finished)
-    all_reasons = {
-        key: _fault(record(key)) or (_difference(own, nearest[own.identity]) if nearest else "")
-        for key, own in zip(cells, to_do, strict=True)
-    }
-    return {key: reason for key, reason in all_reasons.items() if reason}
+    differences = {key: _difference(own, nearest[own.identity]) for key, own in zip(cells, to_do, strict=True)}
+    return {key: difference for key, difference in differences.items() if difference}
 
 
-def _known_cell(cell: Cell) -> Known:
-    return Known(cell.fingerprint, every_field(cell.config), {"data": cell.data, "teacher": cell.teacher_hash})
+def _known_cells(cells: Iterable[Cell]) -> list[Known]:
+    """What the cells are known by."""
+    every = list(cells)
+    fields = every_field([cell.config for cell in every])
+    return [
+        Known(cell.fingerprint, own, {"data": cell.data, "teacher": cell.teacher_hash})
+        for cell, own in zip(every, fields, strict=True)
+    ]
 
 
-def _known_teacher(cell: Cell) -> Known:
-    return Known(cell.teacher_hash, teacher_fields(cell.config), {"data": cell.data})
+def _known_teachers(cells: Iterable[Cell]) -> list[Known]:
+    """What the teachers of the cells are known by."""
+    return [Known(cell.teacher_hash, teacher_fields(cell.config), {"data": cell.data}) for cell in cells]
 
 
 def _fault(record: Record) -> str:
@@ -87,11 +99,8 @@ def _fault(record: Record) -> str:
 def _nearest(to_do: Sequence[Known], finished: Sequence[Known]) -> dict[str, Known]:
     """The identity of each -> the finished one that differs in the fewest fields, and of these in the fewest sources.
 
-    Of equals it is the first one. Empty where nothing is finished. All are compared with all, on numbers, because a
-    plan may have thousands of cells.
+    Of equals it is the first one. All are compared with all, on numbers, because a plan may have thousands of cells.
     """
-    if not finished:
-        return {}
     fields_AF = _codes([each.fields for each in (*finished, *to_do)])
     sources_AS = _codes([each.sources for each in (*finished, *to_do)])
     fields_DF, sources_DS = fields_AF[: len(finished)], sources_AS[: len(finished)]

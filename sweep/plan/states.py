@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +30,8 @@ WORDS: dict[Known, str] = {
     "unknown": "not looked up",
     "waiting": "after the search",
 }
+MANY = 200
+"""From here on, what is done for each cell of a plan takes noticeable time."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Plan:
     steps: Mapping[str, int]
     """Fingerprint or hash -> the step at which a cell or teacher that was cut off continues."""
 
+    begun: Collection[str] = ()
+    """Fingerprints and hashes of the records of which something may be stored; the others have nothing."""
     trials: Mapping[str, int] = field(default_factory=dict[str, int])
     """Fingerprint of a cell -> the candidates of its group that a search has still to train."""
 
@@ -56,14 +61,16 @@ class Plan:
         teacher_cells: dict[str, Cell] = {}
         for cell in cells.values():
             teacher_cells.setdefault(cell.teacher_hash, cell)
+        begun = {*_begun(cells, records.cells), *_begun(teacher_cells, records.teachers)}
         cell_states: dict[str, Known] = {
-            key: "waiting" if key in waiting else _state_of(cell, records) for key, cell in cells.items()
+            key: "waiting" if key in waiting else _state(cell, records.cell(key), is_begun=key in begun)
+            for key, cell in cells.items()
         }
         teacher_states: dict[str, Known] = {
-            key: "unknown" if is_unknown(cell) else records.teacher(key).state() for key, cell in teacher_cells.items()
+            key: _state(cell, records.teacher(key), is_begun=key in begun) for key, cell in teacher_cells.items()
         }
-        open_records = [records.cell(key) for key in _to_run(cell_states, True)]
-        open_records += [records.teacher(key) for key in _to_run(teacher_states, True)]
+        open_records = [records.cell(key) for key in _to_run(cell_states, True) if key in begun]
+        open_records += [records.teacher(key) for key in _to_run(teacher_states, True) if key in begun]
         configs = ({key: cell.shown for key, cell in each.items()} for each in (cells, teacher_cells))
         return cls(
             cells,
@@ -72,6 +79,7 @@ class Plan:
             cell_states,
             teacher_states,
             {record.identity: step for record in open_records if (step := checkpoints.last_step(record))},
+            begun,
         )
 
     @property
@@ -100,8 +108,13 @@ class Plan:
         return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed) if key in hashes]
 
 
-def _state_of(cell: Cell, records: Records) -> Known:
-    return "unknown" if is_unknown(cell) else records.cell(cell.fingerprint).state()
+def _begun(identities: Collection[str], stored: Callable[[], Collection[str]]) -> Collection[str]:
+    """Those of which something may be stored. One listing answers for many; for a few, their own files do."""
+    return set(identities).intersection(stored()) if len(identities) > MANY else identities
+
+
+def _state(cell: Cell, record: Record, *, is_begun: bool) -> Known:
+    return "unknown" if is_unknown(cell) else record.state() if is_begun else "missing"
 
 
 def is_unknown(cell: Cell) -> bool:
@@ -125,27 +138,47 @@ def show(plan: Plan, console: Console, reasons: Mapping[str, str]) -> None:
 
     `reasons`: fingerprint or hash -> why it is to do or has failed.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "cell", "state", "steps", *(["why"] if reasons else [])):
-        # The end of a cell's name, which has its axes, is never cut off.
-        folds = column in ("cell", "why")
-        table.add_column(column, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
     lines = [
-        ("teacher", key, _state(plan.teacher_states[key], plan.steps.get(key)), _teacher_steps(cell.config))
+        ("teacher", key, _words(plan.teacher_states[key], plan.steps.get(key)), _teacher_steps(cell.config))
         for key, cell in plan.teacher_cells.items()
     ]
     lines += [
-        ("cell", key, _state(plan.cell_states[key], plan.steps.get(key)), _steps(cell.config))
+        ("cell", key, _words(plan.cell_states[key], plan.steps.get(key)), _steps(cell.config))
         for key, cell in plan.cells.items()
     ]
-    for kind, key, state, steps in lines:
-        why = [Text(reasons.get(key, ""))] if reasons else []
-        table.add_row(kind, Text(plan.labels[key]), state, steps, *why)
-    console.print(table)
+    columns = ("", "cell", "state", "steps", *(["why"] if reasons else []))
+    rows = [
+        (kind, plan.labels[key], state, steps, *([reasons.get(key, "")] if reasons else []))
+        for kind, key, state, steps in lines
+    ]
+    if len(rows) > MANY:
+        console.file.write(f"{_plain([columns, *rows])}\n")
+    else:
+        console.print(_table(columns, rows))
     console.print(Text(counts(plan)))
 
 
-def _state(state: Known, step: int | None) -> str:
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        # The end of a cell's name, which has its axes, is never cut off.
+        folds = column in ("cell", "why")
+        table.add_column(column, no_wrap=not folds, overflow="fold" if folds else "ellipsis")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _plain(rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns, which do not wrap: a table that does takes seconds for thousands of rows."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(text + " " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _words(state: Known, step: int | None) -> str:
     """`to do`, or `to do from step 40`"""
     return f"{WORDS[state]} from step {step}" if step else WORDS[state]
 

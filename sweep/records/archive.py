@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, PlainSerializer, PlainValidator, field_validator
 
+from sweep.grid.blocks import NAMES, OncePerSeeds
 from sweep.grid.cells import Cell
 from sweep.records.environment import SweepEnvironment
 from sweep.records.storage import Storage
@@ -42,22 +45,45 @@ class StoredCell(BaseModel, frozen=True):
         return {name: value for name, value in config.items() if name in TrialConfig.model_fields}
 
 
-def _from_stored(value: object) -> Cell:
-    if isinstance(value, Cell):
-        return value
-    stored = StoredCell.model_validate(value)
+def _from_stored(values: Sequence[Any]) -> tuple[Cell, ...]:
+    """The cells; equal blocks of their configs are one object, as in a grid, and are read once."""
+    blocks: dict[tuple[str, str], Any] = {}
+    return tuple(value if isinstance(value, Cell) else _cell(value, blocks) for value in values)
+
+
+def _cell(value: Any, blocks: dict[tuple[str, str], Any]) -> Cell:
+    fields = value.get("config") if isinstance(value, dict) else None
+    parts = fields.items() if isinstance(fields, dict) else ()
+    texts = {name: json.dumps(block) for name, block in parts if name in NAMES}
+    known = {name: blocks.get((name, text)) for name, text in texts.items()}
+    is_known = bool(known) and None not in known.values()
+    stored = StoredCell.model_validate({**value, "config": known} if is_known else value)
+    for name, text in texts.items():
+        blocks.setdefault((name, text), getattr(stored.config, name))
     return Cell(stored.config, stored.data, stored.teacher, stored.fingerprint, stored.baseline, stored.origin)
 
 
-def _to_stored(cell: Cell) -> dict[str, Any]:
-    config = cell.config.model_dump(mode="json")
-    stored = {"config": config, "data": cell.data, "teacher": cell.teacher_hash, "fingerprint": cell.fingerprint}
-    if cell.origin is None:
-        return stored
-    return {**stored, "baseline": cell.baseline, "origin": cell.origin.model_dump(mode="json")}
+def _to_stored(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    known = OncePerSeeds[dict[str, Any]]()
+    configs = [known.of(lambda config: config.model_dump(mode="json"), cell.config) for cell in cells]
+    return [
+        {
+            "config": {**config, "seed": cell.config.seed},
+            "data": cell.data,
+            "teacher": cell.teacher_hash,
+            "fingerprint": cell.fingerprint,
+            **_origin(cell),
+        }
+        for cell, config in zip(cells, configs, strict=True)
+    ]
 
 
-ArchivedCell = Annotated[Cell, PlainValidator(_from_stored), PlainSerializer(_to_stored)]
+def _origin(cell: Cell) -> dict[str, Any]:
+    """What a baseline has beside a cell of the grid."""
+    return {"baseline": cell.baseline, "origin": cell.origin.model_dump(mode="json")} if cell.origin else {}
+
+
+ArchivedCells = Annotated[tuple[Cell, ...], PlainValidator(_from_stored), PlainSerializer(_to_stored)]
 
 
 class CellKey(BaseModel, frozen=True):
@@ -83,7 +109,7 @@ class ArchivedStudy(BaseModel, frozen=True):
 
     group: str
     """Its label."""
-    cells: tuple[ArchivedCell, ...]
+    cells: ArchivedCells
     num_told: int
     """The candidates, from the first on, whose round has ended."""
     chosen: int | None = None
@@ -122,7 +148,7 @@ class Sweep(SweepPlugins, frozen=True):
     time: int
     """Milliseconds since the epoch."""
     environment: SweepEnvironment
-    cells: tuple[ArchivedCell, ...]
+    cells: ArchivedCells
     tracking_uri: str
     experiment_id: str
     keep: Keep = "best"

@@ -47,6 +47,14 @@ class Records:
     def teacher(self, teacher_hash: str) -> TeacherRecord:
         return TeacherRecord(self.storage, teacher_hash)
 
+    def cells(self) -> list[str]:
+        """The fingerprints of the cells of which something is stored."""
+        return self.storage.list(CellRecord.folder_name)
+
+    def teachers(self) -> list[str]:
+        """The hashes of the teachers of which something is stored."""
+        return self.storage.list(TeacherRecord.folder_name)
+
 
 @dataclass(frozen=True)
 class Record(ABC):

@@ -10,14 +10,14 @@ from typing import Any
 
 from sweep.grid import labels
 from sweep.grid.cells import Cell
-from sweep.grid.variation import cell_fields, cell_labels, short_labels, teacher_labels, varied_fields
+from sweep.grid.variation import axis_values, cell_fields, cell_labels, short_labels, teacher_labels, varied_fields
 from sweep.records import own_metrics
 from sweep.records.records import Record, RecordKind, Records, State
 from sweep.records.storage import Storage
 from sweep.records.stored import AttemptFailure, CellResult, Result, TeacherResult
 from sweep.tracking.scores import scores, share
 from sweep.tracking.tags import SECONDS_TOTAL
-from trainables.inert import at_defaults, inert_fields, is_within
+from trainables.inert import at_defaults
 from trainables.size import BATCHES, Size
 from trainables.strategies import StateMapping
 
@@ -83,6 +83,7 @@ def rows(records: Records, cells: Sequence[Cell], searched: Sequence[str] = ()) 
     configs = {cell.fingerprint: at_defaults(cell.shown, searched) for cell in cells}
     axes = varied_fields([*configs.values()])
     names, words = cell_labels(configs), short_labels(configs)
+    values = axis_values({cell.fingerprint: cell.shown for cell in cells}, axes)
     names_of = {key: (names[key], words[key]) for key in configs}
     teacher_names = teacher_labels({key: cell.config for key, cell in first.items()})
     teachers = [
@@ -90,7 +91,8 @@ def rows(records: Records, cells: Sequence[Cell], searched: Sequence[str] = ()) 
     ]
     return teachers + [
         replace(
-            _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names_of[cell.fingerprint], axes),
+            _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names_of[cell.fingerprint]),
+            axes=values[cell.fingerprint],
             searched={path: cell_fields(cell.config).get(path, "") for path in searched},
         )
         for cell in cells
@@ -118,7 +120,7 @@ def write_csv(rows: Sequence[ResultRow], storage: Storage, path: str) -> None:
 
 def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label: str) -> ResultRow:
     """The row of the teacher of a cell."""
-    row = _row(record, cell, result, (label, label), axes=[])
+    row = _row(record, cell, result, (label, label))
     return replace(
         row,
         kind="teacher",
@@ -132,13 +134,11 @@ def _teacher_row(record: Record, cell: Cell, result: TeacherResult | None, label
     )
 
 
-def _row(
-    record: Record, cell: Cell, teacher_result: TeacherResult | None, names: tuple[str, str], axes: Sequence[str]
-) -> ResultRow:
+def _row(record: Record, cell: Cell, teacher_result: TeacherResult | None, names: tuple[str, str]) -> ResultRow:
     """The row of a cell; `names` are its label and its words."""
     result = record.result()
     failure = None if result else record.last_failure()
-    config, fields_of_cell = cell.shown, cell_fields(cell.shown)
+    config = cell.shown
     metrics = own_metrics.metrics_of(record, result, config.task.kind) if result else {}
     mapping = result.mapping if isinstance(result, CellResult) else {}
     (best, test), (teacher_best, teacher_test) = scores(result), scores(teacher_result)
@@ -152,7 +152,7 @@ def _row(
         strategy=labels.strategy_label(config.strategy),
         init=config.init,
         seed=config.seed,
-        axes={key: fields_of_cell.get(key, "") for key in axes if not is_within(key, inert_fields(config))},
+        axes={},
         status=_status(result, failure),
         reason=failure.reason if failure else "",
         main_metric=result.main_metric if result else "",

@@ -34,14 +34,19 @@ class Values:
         """
         valid: dict[str, Any] = {}
         faults: list[Fault] = []
-        for name, info in TRIAL_FIELDS.items():
-            if name not in fields:
-                valid |= {} if info.is_required() else {name: info.get_default()}
-                continue
-            value, field_faults = self._one(name, fields[name])
-            faults += [Fault((name, *fault.path), fault.message) for fault in field_faults]
-            valid |= {} if value is None and field_faults else {name: value}
+        for name in TRIAL_FIELDS:
+            own, its_faults = self.read_one(name, fields)
+            valid |= own
+            faults += [Fault((name, *fault.path), fault.message) for fault in its_faults]
         return valid, faults
+
+    def read_one(self, name: str, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+        """The same for one of the known fields; the paths of its faults are relative to it."""
+        if name not in fields:
+            info = TRIAL_FIELDS[name]
+            return {} if info.is_required() else {name: info.get_default()}, []
+        value, faults = self._one(name, fields[name])
+        return {} if value is None and faults else {name: value}, faults
 
     def _one(self, name: str, value: Any) -> tuple[Any, list[Fault]]:
         key = f"{name}={value!r}"

@@ -46,6 +46,8 @@ class Needed:
     def lost(self, keep: Keep, cells: Iterable[CellKey]) -> list[str]:
         """Of these students, those that are no longer in the storage; of a `best`, once all its rivals are finished."""
         cells = list(cells)
+        begun = set(self.records.cells())  # one listing, instead of a look for each of thousands
+        self._results |= {cell.fingerprint: None for cell in cells if cell.fingerprint not in begun}
         waiting = {(cell.teacher, cell.data) for cell in cells if self.result(cell.fingerprint) is None}
         settled = [cell for cell in cells if (cell.teacher, cell.data) not in waiting]
         return [key for key in sorted(self.students(keep, settled)) if not self.has_student(key)]

@@ -10,21 +10,22 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from sweep.grid.blocks import Once, OncePerSeeds
 from sweep.grid.cells import Cell, Draft, draft
-from sweep.grid.fingerprint import fingerprint, hash_teacher
+from sweep.grid.fingerprint import Fingerprints
 from sweep.grid.space import corner_drafts, corners, search_problems, with_values
 from sweep.plan.checks.baselines import with_baselines
 from sweep.plan.checks.exports import export_problems
 from sweep.plan.checks.memory import memory_problems
 from sweep.plan.checks.models import Models
 from sweep.plan.checks.places import storage_problems, tracking_problems
-from sweep.plan.checks.sizes import CellSizes, sizes
+from sweep.plan.checks.sizes import CellSizes, distinct, sizes
 from sweep.plan.checks.tasks import NOT_LOOKED_UP, Tasks
 from sweep.plan.checks.teachers import TeacherSource
 from sweep.records.revisions import Revisions
 from sweep.spec.messages import NEEDED, is_same_field, quote
 from sweep.spec.sweep import SweepConfig, load_partly
-from trainables.config import TrialConfig
+from trainables.config import ModelConfig, TaskConfig, TrialConfig
 from trainables.device import resolve_dtype
 from trainables.errors import InputError, Problem, raise_all
 from trainables.tasks.rows import Data
@@ -52,7 +53,7 @@ class Checked:
 
     def largest(self) -> Iterator[CellSizes]:
         """The sizes of the cells, also with the ends of searched ranges and with searched choices: these must fit."""
-        yield from self.sizes().values()
+        yield from distinct(self.sizes().values())
         fields = self.config.search.fields if self.config.search else {}
         values = [{path: corner.value} for path, span in fields.items() for corner in corners(path, span)]
         for cell, setting in product(self.cells, values):
@@ -61,12 +62,17 @@ class Checked:
                 yield changed
 
     def sizes(self) -> dict[str, CellSizes]:
-        """The sizes of the cells by fingerprint, without cells whose family does not declare its parameters."""
-        all_sizes = {
-            cell.fingerprint: sizes(cell.config, self.teacher_sources[cell.teacher_hash], self.data.get(cell.data))
-            for cell in self.cells
-        }
-        return {key: each for key, each in all_sizes.items() if each is not None}
+        """The sizes of the cells by fingerprint, without cells whose family does not declare its parameters.
+
+        Cells that differ in their seeds alone have the same sizes: one object, with the config of the first.
+        """
+        known = OncePerSeeds[CellSizes | None]()
+
+        def of(cell: Cell) -> CellSizes | None:
+            source, data = self.teacher_sources[cell.teacher_hash], self.data.get(cell.data)
+            return known.of(lambda config: sizes(config, source, data), cell.config, key=(cell.teacher_hash, cell.data))
+
+        return {cell.fingerprint: each for cell in self.cells if (each := of(cell)) is not None}
 
 
 def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool = True) -> Checked:
@@ -86,9 +92,10 @@ def prepare(path: Path | None, overrides: Sequence[str] = (), *, look_up: bool =
     invalid = [problem.path for problem in grid_problems]
     problems += [problem for problem in checks if not any(is_same_field(problem.path, path) for path in invalid)]
     search = _search_problems(config, drafts, tasks, models)
+    cells = _Cells(tasks, models, config.resources.gpus)
     known = [problem.path for problem in problems]
     problems += [problem for problem in search if not any(is_same_field(problem.path, path) for path in known)]
-    valid = [(each, cell) for each in drafts if (cell := _cell(each, tasks, models, config.resources.gpus))]
+    valid = [(each, cell) for each in drafts if (cell := cells.of(each))]
     problems += _two_names(valid)
     problems += export_problems(config, (cell for _, cell in valid))
     problems += storage_problems(config) + tracking_problems(config)
@@ -120,15 +127,36 @@ def _search_problems(config: SweepConfig, drafts: Sequence[Draft], tasks: Tasks,
     return problems
 
 
-def _cell(each: Draft, tasks: Tasks, models: Models, gpus: float) -> Cell | None:
-    """The cell of a draft; None if its config, data or teacher has a problem."""
-    data, source = tasks.identity(each), models.teacher_source(each)
-    if each.config is None or data is None or source is None:
-        return None
-    trial = _resolved(each.config, source, tasks.revisions, gpus)
-    teacher_hash = hash_teacher(trial, data, source.identity)
-    teacher_hash = f"{NOT_LOOKED_UP}{teacher_hash}" if source.is_stated else teacher_hash
-    return Cell(trial, data, teacher_hash, fingerprint(trial, data, teacher_hash))
+class _Cells:
+    """Makes cells of drafts; what drafts have in common is resolved and hashed once."""
+
+    def __init__(self, tasks: Tasks, models: Models, gpus: float) -> None:
+        self._tasks, self._models, self._gpus = tasks, models, gpus
+        self._fingerprints = Fingerprints()
+        self._resolved_models = Once[ModelConfig]()
+        self._resolved_tasks = Once[TaskConfig]()
+        self._dtypes: dict[str, str] = {}
+
+    def of(self, each: Draft) -> Cell | None:
+        """The cell of a draft; None if its config, data or teacher has a problem."""
+        data, source = self._tasks.identity(each), self._models.teacher_source(each)
+        if each.config is None or data is None or source is None:
+            return None
+        trial = self._resolved(each.config, source)
+        teacher_hash = self._fingerprints.teacher(trial, data, source.identity)
+        teacher_hash = f"{NOT_LOOKED_UP}{teacher_hash}" if source.is_stated else teacher_hash
+        return Cell(trial, data, teacher_hash, self._fingerprints.cell(trial, data, teacher_hash))
+
+    def _resolved(self, trial: TrialConfig, source: TeacherSource) -> TrialConfig:
+        """The config with the dtype that `auto` stands for, and with the commits of the hub that were checked."""
+        if trial.dtype not in self._dtypes:
+            self._dtypes[trial.dtype] = resolve_dtype(trial.dtype, self._gpus)
+        revision, revisions = source.revision, self._tasks.revisions
+        model = self._resolved_models.of(
+            lambda: trial.model.model_copy(update={"revision": revision}), trial.model, key=revision
+        )
+        task = self._resolved_tasks.of(lambda: revisions.found(trial.task), trial.task)
+        return trial.model_copy(update={"model": model, "task": task, "dtype": self._dtypes[trial.dtype]})
 
 
 def _distinct(cells: Iterable[Cell]) -> list[Cell]:
@@ -152,10 +180,3 @@ def _two_names(cells: Sequence[tuple[Draft, Cell]]) -> list[Problem]:
             if name != before
         ]
     return problems
-
-
-def _resolved(trial: TrialConfig, teacher_source: TeacherSource, revisions: Revisions, gpus: float) -> TrialConfig:
-    """The config with the dtype that `auto` stands for, and with the commits of the hub that were checked."""
-    model = trial.model.model_copy(update={"revision": teacher_source.revision})
-    task = revisions.found(trial.task)
-    return trial.model_copy(update={"model": model, "task": task, "dtype": resolve_dtype(trial.dtype, gpus)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sweep.plan.checks.sizes import CellSizes
+from sweep.plan.checks.sizes import CellSizes, distinct
 from sweep.spec.sweep import Resources
 from trainables import memory
 from trainables.errors import Problem
@@ -48,7 +48,7 @@ def needs(cells: Iterable[CellSizes], gpus: float) -> list[Need]:
     Trials with several `gpus` have two needs: that of a GPU with a student, and that of the GPU with the teacher.
     """
     most: dict[tuple[str, bool], Need] = {}
-    for cell in cells:
+    for cell in distinct(cells):
         model, task = cell.config.model, cell.config.task
         sizes = (cell.config, cell.family, cell.shape, cell.head)
         what, trial = f"{model.name} on {task.name}", memory.of_trial(*sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from sweep.grid.blocks import Once
 from sweep.grid.cells import Draft
 from sweep.grid.fingerprint import canonical
 from sweep.plan.checks.teachers import TeacherSource, find
@@ -29,6 +30,8 @@ class Models:
     def __init__(self, *, look_up: bool = True) -> None:
         self._look_up = look_up
         self._teacher_sources: dict[str, TeacherSource | None] = {}
+        self._keys = Once[str]()
+        self._problems = Once[list[Problem]]()
 
     def check(self, draft: Draft, data: Data | None) -> list[Problem]:
         """The problems of the draft's model with its task, strategy and init, as far as these are valid."""
@@ -38,7 +41,17 @@ class Models:
         family = FAMILIES.get(model.family)
         if family is None:
             return _placed(draft, [Problem("model.family", f"got {model.family!r}; {guess(model.family, FAMILIES)}")])
-        problems = self._find(model, family) + lora.check(family, model, draft.valid.get("init"))
+        lost = self._find(model, family)
+        # Most drafts differ in their seeds and in how they are trained alone.
+        blocks = [draft.valid.get(name) for name in ("model", "task", "strategy", "losses")]
+        others = self._problems.of(
+            lambda: self._check(model, family, draft, data), *blocks, data, key=draft.valid.get("init")
+        )
+        return _placed(draft, lost + others)
+
+    def _check(self, model: ModelConfig, family: Family, draft: Draft, data: Data | None) -> list[Problem]:
+        """The problems of a teacher that was looked for, with paths relative to the trial config."""
+        problems = lora.check(family, model, draft.valid.get("init"))
         task: TaskConfig | None = draft.valid.get("task")
         if task is not None:
             problems += family_problems(family, task.kind) if task.kind in KINDS else []
@@ -46,27 +59,32 @@ class Models:
         if losses is not None:
             kind = task.kind if task is not None and task.kind in KINDS else ""
             problems += official.check(family.name, kind, KINDS[kind].head(()) if kind else None, losses)
-        teacher_source = self._teacher_sources[_key(model)]
+        teacher_source = self._teacher_sources[self._key(model)]
         if teacher_source is not None:
             problems += _check_task(family, model, teacher_source, task, data) + _check_student(
                 family, model, teacher_source, draft
             )
-        return _placed(draft, problems)
+        return problems
 
     def teacher_source(self, draft: Draft) -> TeacherSource | None:
         """The teacher of the draft's model."""
         model: ModelConfig | None = draft.valid.get("model")
-        return None if model is None else self._teacher_sources.get(_key(model))
+        return None if model is None else self._teacher_sources.get(self._key(model))
 
     def _find(self, model: ModelConfig, family: Family) -> list[Problem]:
-        if _key(model) in self._teacher_sources:
+        key = self._key(model)
+        if key in self._teacher_sources:
             return []
-        self._teacher_sources[_key(model)] = None
+        self._teacher_sources[key] = None
         try:
-            self._teacher_sources[_key(model)] = find(model, family, look_up=self._look_up)
+            self._teacher_sources[key] = find(model, family, look_up=self._look_up)
         except InputError as error:
             return error.problems
         return []
+
+    def _key(self, model: ModelConfig) -> str:
+        fields = {"family", "teacher", "revision", "shape"}
+        return self._keys.of(lambda: canonical(model.model_dump(mode="json", include=fields)), model)
 
 
 def _check_task(
@@ -121,10 +139,6 @@ def _strategy_problems(strategy: Strategy, where: str, check: Callable[[], None]
             return [Problem(f"strategy.{field}", message)]
         return [Problem("strategy.kind", f"{strategy.kind} fails on the {where}: {type(error).__name__}: {error}")]
     return []
-
-
-def _key(model: ModelConfig) -> str:
-    return canonical(model.model_dump(mode="json", include={"family", "teacher", "revision", "shape"}))
 
 
 def _placed(draft: Draft, problems: list[Problem]) -> list[Problem]:

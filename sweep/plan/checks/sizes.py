@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,6 +52,11 @@ def sizes(config: TrialConfig, teacher_source: TeacherSource, data: Data | None)
     return CellSizes(
         config, family, _shape(config.model, family, teacher_source), KINDS[task.kind].head(classes), splits
     )
+
+
+def distinct(all_sizes: Iterable[CellSizes]) -> list[CellSizes]:
+    """Each object once: cells that differ in their seeds alone share one."""
+    return list({id(each): each for each in all_sizes}.values())
 
 
 def _shape(model: ModelConfig, family: Family, teacher_source: TeacherSource) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweep.grid.blocks import Once
 from sweep.grid.cells import Draft
 from sweep.grid.fingerprint import canonical, digest
 from sweep.plan.checks.splits import split_problems
@@ -28,16 +29,17 @@ class Tasks:
         self.revisions = revisions
         self._look_up = look_up
         self._data: dict[str, Data | None] = {}
+        self._keys = Once[str]()
 
     def check(self, draft: Draft) -> list[Problem]:
         """The problems of the draft's task and its data, unless an earlier draft had the same task."""
         task: TaskConfig | None = draft.valid.get("task")
-        if task is None or _key(task) in self._data:
+        if task is None or self._key(task) in self._data:
             return []
         try:
-            self._data[_key(task)] = self._read(task)
+            self._data[self._key(task)] = self._read(task)
         except InputError as error:
-            self._data[_key(task)] = None
+            self._data[self._key(task)] = None
             return [Problem(draft.where(("task", *path.split("."))), message) for path, message in error.problems]
         return []
 
@@ -65,8 +67,7 @@ class Tasks:
     def data(self, draft: Draft) -> Data | None:
         """The data of the draft's task; None if it was not read or has problems."""
         task: TaskConfig | None = draft.valid.get("task")
-        return None if task is None else self._data.get(_key(task))
+        return None if task is None else self._data.get(self._key(task))
 
-
-def _key(task: TaskConfig) -> str:
-    return canonical(task.model_dump(mode="json", exclude={"name"}))
+    def _key(self, task: TaskConfig) -> str:
+        return self._keys.of(lambda: canonical(task.model_dump(mode="json", exclude={"name"})), task)
