@@ -85,7 +85,7 @@ def finished_sweep(
             if strategy in failing and init == "random":
                 begin(record).fail(NOT_FINITE, "a message", by_itself=True)
             else:
-                _finish(record, cell.config, kind, draw, size_of(depth) if depth else None)
+                finish_cell(record, cell.config, kind, draw, size_of(depth) if depth else None)
     runs = {cell.fingerprint: f"run{cell.fingerprint}" for cell in cells}
     return Sweep(
         name="demo",
@@ -119,7 +119,8 @@ def _config(model: str, kind: Kind, strategy: str, init: str, seed: int, rate: f
     return TrialConfig.model_validate(fields)
 
 
-def _finish(record: Record, config: TrialConfig, kind: Kind, draw: random.Random, size: Size | None) -> None:
+def finish_cell(record: Record, config: TrialConfig, kind: Kind, draw: random.Random, size: Size | None) -> None:
+    """Writes the record of a cell that has ended."""
     gain = {"random": 0.0, "teacher": 0.15}[config.init] + 0.1 * (config.strategy.kind != "none")
     final = kind.unit * (0.5 + gain + draw.uniform(-0.02, 0.02))
     acute = {name: round(draw.uniform(0.85, 0.99), 3) for name in kind.stacks}
