@@ -18,7 +18,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-static docs ui dashboard cluster cluster-down cluster-purge submit test-cluster test-gpu bench clean
+.PHONY: help install demo test check check-static docs ui sync dashboard cluster cluster-down cluster-purge submit test-cluster test-gpu bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ check: check-static docs test ## What CI runs, but for the cluster: lint, types,
 
 ui: install ## The MLflow UI on the runs of this machine (CONFIG=sweep.yaml ARGS="storage=runs")
 	$(BIN)/python -m sweep.ui $(CONFIG) $(ARGS)
+
+sync: install ## Bring MLflow and the report up to date, on an empty server too, and compute nothing (CONFIG=sweep.yaml)
+	$(BIN)/python sweep/run.py $(CONFIG) --sync $(ARGS)
 
 dashboard: install ## The studies of a sweep's search in optuna-dashboard (CONFIG=sweep.yaml ARGS="storage=runs")
 	$(INSTALL) --editable '.[dashboard]'

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from sweep import interrupts
 from sweep.grid.cells import Cell
-from sweep.plan import metrics, states
+from sweep.plan import states
 from sweep.plan.checks import Checked
 from sweep.plan.states import Plan
 from sweep.records import environment, heartbeats, leases, log, waiting
@@ -28,18 +28,15 @@ from sweep.records.environment import SweepEnvironment
 from sweep.records.joined import joined
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
-from sweep.report import page, tables, terminal
-from sweep.report.labels import labels_of
-from sweep.report.report import Report
-from sweep.report.results import ResultRow
-from sweep.report.usage import SavedStudent
+from sweep.report import terminal
+from sweep.reporting import Reporter
 from sweep.search.studies import Studies
 from sweep.search_run import SearchRun
 from sweep.seed_rounds import Round, SeedRounds
 from sweep.spec.command import Command
 from sweep.spec.passwords import without_passwords, without_passwords_in
 from sweep.spec.sweep import SweepConfig
-from sweep.students import export, keep, measure, published
+from sweep.students import keep, published
 from sweep.sweep_run import SweepRun
 from sweep.tracking import experiment
 from trainables import plugins
@@ -122,8 +119,6 @@ class Conductor:
     environment: SweepEnvironment = field(default_factory=environment.describe)
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """The contexts to leave when the sweep ends, for whatever reason."""
-    is_exported: bool = True
-    """Whether the best student has the forms that the config asks for."""
     is_unclean: bool = False
     """Whether a worker has died, which may have left a lease or a temporary file."""
 
@@ -137,7 +132,8 @@ class Conductor:
 
     def run(self) -> int:
         is_searching = bool(self.search and self.search.studies.open_candidates)
-        is_complete = not is_searching and not self._to_run(self.plan, retry=self.options.retry_failed)
+        is_finished = not is_searching and not self._to_run(self.plan, retry=self.options.retry_failed)
+        is_complete = is_finished or self.options.sync
         if not is_complete:
             experiment.preload()
             from sweep.jobs import gpus, work
@@ -146,7 +142,8 @@ class Conductor:
             self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.options.address))
             self.resources = gpus.check(self.config.resources, self.checked.largest())
         else:
-            self.console.print(Text(f"nothing to run: {states.counts(self.plan)}"))
+            start = "nothing to run" if is_finished else "nothing is computed"
+            self.console.print(Text(f"{start}: {states.counts(self.plan)}"))
         self.drivers.enter()
         self._start_tracking()
         if not is_complete:
@@ -170,8 +167,9 @@ class Conductor:
             self._fail("No group has a chosen setting, so that there is no result to report.")
             return 1
         keep.students(self.config.keep, self.plan.settled, self.records, self.config.name)
-        rows = self._report()
-        is_done = self.plan.is_settled and self.is_exported and all(row.status == "done" for row in rows)
+        reporter = Reporter(self.checked, self.records, self.sweep_run, self.console)
+        rows = reporter.report(joined(self._archive_entry(*self.sweep_run.fill_missing()), self.storage))
+        is_done = self.plan.is_settled and reporter.is_exported and all(row.status == "done" for row in rows)
         return 0 if self.sweep_run.is_tracked and is_done else 1
 
     def _fail(self, reason: str) -> None:
@@ -312,39 +310,6 @@ class Conductor:
         if left.num_late:  # their records are complete, so that nothing is lost
             self.console.print(Text(f"{left.num_late} runs were not tracked in time; they are tracked at the end"))
         return left.elsewhere
-
-    def _report(self) -> Sequence[ResultRow]:
-        """Reports all cells from their records, failed ones included, and returns the rows of this call."""
-        sweep = joined(self._archive_entry(*self.sweep_run.fill_missing()), self.storage)
-        self._measure(sweep)
-        report = Report.of(self.storage, sweep)
-        if self.config.students.export and report.student:
-            self._export(report.student, sweep)
-        files = page.write(report)
-        logger.info("the report is written: %s", files.html)
-        importance = report.search.importance if report.search else {}
-        self.sweep_run.finish(report.own_rows, labels_of(report.evidence.verdict, importance))
-        tables.show_results(report, self.console, [files.csv, files.html])
-        run_id = sweep.runs.get(report.student.row.fingerprint) if report.student else None
-        if report.student and run_id and self.sweep_run.is_tracked:
-            self.sweep_run.publish(report.student, run_id)
-        return report.own_rows
-
-    def _measure(self, sweep: Sweep) -> None:
-        """Measures the plug-ins' metrics that finished cells and teachers lack; says what was measured, and on what."""
-        done, problems = measure.measure(
-            metrics.gaps(sweep.cells, self.records), self.checked, self.config.resources.cpus
-        )
-        for sentence, style in [*((each, "") for each in done), *((each, "red") for each in problems)]:
-            logger.info(sentence)
-            self.console.print(Text(sentence, style), soft_wrap=True)
-        self.sweep_run.add_measured(sweep.cells)
-
-    def _export(self, student: SavedStudent, sweep: Sweep) -> None:
-        if reason := export.export_best(student, sweep, self.checked, self.records):
-            self.is_exported = False
-            logger.warning("the best student is not exported: %s", reason)
-            self.console.print(Text(f"The best student is not exported: {reason}", "red"), soft_wrap=True)
 
     def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
         """The archived description of the sweep, from which its results can be read together with the records."""

@@ -27,7 +27,7 @@ FLOORS = {
         "jobs",
         "cluster",
         "search_run seed_rounds sweep_run",
-        "making",
+        "making reporting",
         "conduct",
         "run ui verbs",
         "cli",

@@ -34,6 +34,7 @@ class Command:
     watch: bool
     forget: str | None
     is_sure: bool
+    sync: bool
     wait: bool
     join: bool
     example: bool
@@ -66,6 +67,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "--forget", metavar="CELL", help="delete the record and the runs of a cell, by the start of its fingerprint"
     )
     flags.add_argument("--yes", action="store_true", help="forget without a question")
+    flags.add_argument("--sync", action="store_true", help="compute nothing: bring MLflow and the report up to date")
     at_once = flags.add_mutually_exclusive_group()
     at_once.add_argument("--wait", action="store_true", help="wait for another command that runs the sweep")
     at_once.add_argument("--join", action="store_true", help="take part in a sweep that another command runs")
@@ -98,6 +100,7 @@ def parse(arguments: Sequence[str]) -> Command:
         watch=options.watch,
         forget=options.forget,
         is_sure=options.yes,
+        sync=options.sync,
         wait=options.wait,
         join=options.join,
         example=options.example,

@@ -77,6 +77,34 @@ def test_a_sweep_that_is_done_needs_neither_ray_nor_torch(planned: tuple[checks.
     assert {"config.json", "report.html", "sweep.json"} <= hiding
 
 
+def test_a_sync_draws_what_is_finished_on_an_empty_server_and_computes_nothing(
+    planned: tuple[checks.Checked, Plan], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a cell without a result there is a row in the report, and no run."""
+    checked, plan = planned
+    records = Records(Storage(checked.config.storage_url))
+    (done, open_one), (teacher,) = plan.cells, plan.teacher_cells
+    finish_teacher(records.teacher(teacher), {"test/accuracy": 0.9})
+    attempt = begin(records.cell(done))
+    attempt.journal.write(make_rows(1, 3))
+    attempt.commit(make_result(attempt))
+    uri = f"sqlite:///{tmp_path}/empty.db"
+    assert main([str(tmp_path / "sweep.yaml"), f"tracking_uri={uri}", "--sync"]) == 1
+    assert "nothing is computed: teachers: 1 done; cells: 1 done, 1 to do" in capsys.readouterr().out
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("own")
+    assert experiment is not None
+    runs = {run.data.tags["kind"]: run for run in client.search_runs([experiment.experiment_id])}
+    assert {kind: run.info.status for kind, run in runs.items()} == {
+        "sweep": "FAILED",
+        "teacher": "FINISHED",
+        "cell": "FINISHED",
+    }
+    assert runs["cell"].data.tags["cell"] == done
+    assert [point.step for point in client.get_metric_history(runs["cell"].info.run_id, "train/loss")] == [1, 2, 3]
+    assert records.cell(open_one).state() == "missing"
+
+
 def test_a_model_that_mlflow_refuses_is_an_error_and_loses_nothing(
     planned: tuple[checks.Checked, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
