@@ -1,7 +1,7 @@
 """Time and peak memory of large sweeps: `python -m benchmarks.scale [--planned N] [--finished N]`.
 
 It plans a grid of which nothing is stored; then it plans and reports a sweep whose cells have all ended, from records
-that are made of numbers alone. Each part runs in a process of its own.
+that are made of numbers alone. Each part runs in a process of its own, which imports what that part needs.
 """
 
 from __future__ import annotations
@@ -17,17 +17,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-from sweep.plan.checks import prepare
-from sweep.plan.states import Plan
-from sweep.records.archive import Sweep
-from sweep.records.records import Records
-from sweep.records.storage import Storage
-from sweep.report import page
-from sweep.report.report import Report
-from sweep.run import main as command
-from tests.sweep.finished import BERT, ENVIRONMENT, finish_cell
-from tests.sweep.tracked import finish_teacher
 
 STRATEGIES = ["none", "forward", "reverse", "all_to_one", "random"]
 INITS = ["random", "teacher"]
@@ -45,6 +34,14 @@ def write_config(folder: Path, num_cells: int) -> Path:
 
 def finish(config: Path) -> None:
     """Writes the records of all cells and of their teacher."""
+    from sweep.plan.checks import prepare
+    from sweep.plan.states import Plan
+    from sweep.records.archive import Sweep
+    from sweep.records.records import Records
+    from sweep.records.storage import Storage
+    from tests.sweep.finished import BERT, ENVIRONMENT, finish_cell
+    from tests.sweep.tracked import finish_teacher
+
     checked = prepare(config)
     storage = Storage(checked.config.storage_url)
     records, draw = Records(storage), random.Random(0)
@@ -59,11 +56,18 @@ def finish(config: Path) -> None:
 
 
 def plan(config: Path) -> None:
+    from sweep.run import main as command
+
     with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
         assert command([str(config), "--plan"]) == 0
 
 
 def report(config: Path) -> None:
+    from sweep.records.archive import Sweep
+    from sweep.records.storage import Storage
+    from sweep.report import page
+    from sweep.report.report import Report
+
     storage = Storage(str(config.parent / "runs"))
     page.write(Report.of(storage, Sweep.load(storage, "large")))
 

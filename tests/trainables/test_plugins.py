@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from trainables import plugins
 from trainables.builtin import TASKS
@@ -239,6 +241,14 @@ def test_the_example_of_a_task() -> None:
     assert [row.label for row in rows] == [sign + 1 for sign in signs]
     again, other = (generated(config.model_copy(update={"seed": seed}), "classification") for seed in (1, 2))
     assert again.hash == data.hash != other.hash
+
+
+def test_the_example_has_as_many_rows_as_its_config_asks_for() -> None:
+    """A class with too few pairs would be drawn for ever."""
+    own = yaml.safe_load((EXAMPLES / "sweep.yaml").read_text())["base"]["task"]["generated"]
+    numbers = runpy.run_path(str(EXAMPLES / "task.py"))["MOST"] + 1
+    num_rows = sum(own[split] for split in ("train", "validation", "test"))
+    assert numbers > num_rows / 3 + 3  # a number equals itself alone
 
 
 @pytest.mark.parametrize(
