@@ -112,7 +112,10 @@ class Round:
         if not to_do and not self.open_answers:
             end = f"{num_undecided} of them undecided after the most" if num_undecided else "each of them decided"
             return f"seeds: no round is left; {f'{questions}, {end}' if ends else 'there is no question to decide'}"
-        open_ones = f"{len(self.open_answers)} of {questions} are open" if ends else "every question is open"
+        num_open = len(self.open_answers)
+        open_ones = (
+            f"{num_open} of {questions} {'is' if num_open == 1 else 'are'} open" if ends else "every question is open"
+        )
         title = f"seeds: round {self.number} of at most {len(self.looks)}: {open_ones}"
         return f"{title}; it has {count(to_do, 'cell')} to do, and all rounds have at most {self.most}"
 

@@ -172,7 +172,7 @@ def by_rows(differences: Iterable[RowDifference], alpha: float) -> str:
 
 
 def over_baseline(difference: Difference, evidence: Evidence, block: Block) -> str:
-    """`forward gains 0.020 over labels_only (95% interval 0.004 to 0.036, 5 seeds).`"""
+    """`Forward gains 0.020 over labels_only (95% interval 0.004 to 0.036, 5 seeds).`"""
     mean, metric = difference.mean, evidence.metrics.get(block)
     is_gain, scope = mean.value >= 0, count(mean.num_seeds, "seed")
     if mean.low is not None and mean.high is not None:
@@ -180,7 +180,8 @@ def over_baseline(difference: Difference, evidence: Evidence, block: Block) -> s
         level = f"{1 - evidence.verdict.alpha:.0%}"
         scope = f"{level} interval {amount(low, metric)} to {amount(high, metric)}, {scope}"
     verb, preposition = ("gains", "over") if is_gain else ("loses", "against")
-    return f"{difference.first} {verb} {amount(abs(mean.value), metric)} {preposition} {difference.second} ({scope})."
+    gain = f"{verb} {amount(abs(mean.value), metric)} {preposition} {difference.second}"
+    return f"{capital(difference.first)} {gain} ({scope})."
 
 
 def rows_in_short(evidence: Evidence) -> str:

@@ -199,8 +199,8 @@ def test_baselines_stand_beside_the_strategies_and_in_no_question_of_theirs(tmp_
         "none minus none_matched_compute",
         "forward minus none_matched_compute",
     ]
-    assert shown.sentences[-1].startswith("forward gains 0.080 over none_matched_compute (95% interval ")
-    assert shown.sentences[-2].startswith("none loses 0.020 against none_matched_compute (95% interval ")
+    assert shown.sentences[-1].startswith("Forward gains 0.080 over none_matched_compute (95% interval ")
+    assert shown.sentences[-2].startswith("None loses 0.020 against none_matched_compute (95% interval ")
 
 
 def test_a_baseline_has_its_name_in_plan_runs_and_the_stored_sweep(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_a_plan_says_what_is_open_and_what_the_next_round_has(
     assert main([str(rounds.path), "--plan"]) == 0
     shown = capsys.readouterr().out
     assert (
-        "seeds: round 2 of at most 3: 1 of 2 questions are open; it has 3 cells to do, and all rounds have at most 15\n"
+        "seeds: round 2 of at most 3: 1 of 2 questions is open; it has 3 cells to do, and all rounds have at most 15\n"
         "  own on words, random start: whether the strategy matters is open after 3 seeds of at most 5\n"
     ) in shown
 
