@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
+
+settings.register_profile("suite", deadline=None)  # a slow machine is no error
+settings.load_profile("suite")
 
 SWEEPS = (
     "test_end_to_end",

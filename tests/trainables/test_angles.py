@@ -147,7 +147,7 @@ def test_shapes_and_empty_places() -> None:
 
 
 @given(seed=st.integers(0, 1000), num_bins=st.integers(1, 30))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_histogram_sums_to_its_count_and_a_cosine_is_in_range(seed: int, num_bins: int) -> None:
     found = measure(draw(seed, width=2), num_bins=num_bins)
     arrays = found.arrays()

@@ -156,7 +156,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 
 @pytest.mark.parametrize("family", SHAPES)
-@settings(deadline=None, max_examples=2)
+@settings(max_examples=2)
 @given(
     commons=st.builds(
         Common,

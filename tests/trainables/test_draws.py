@@ -1,7 +1,7 @@
 """Streams of dropout: each goes on where it was, whatever is drawn in between."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.draws import Draws
@@ -14,7 +14,6 @@ def seeded(seed: int, count: int) -> list[float]:
     return torch.rand(count).tolist() if count else []
 
 
-@settings(deadline=None)
 @given(order=st.lists(st.sampled_from([0, 1, 2]), max_size=12))
 def test_each_stream_is_that_of_its_seed_alone(order: list[int]) -> None:
     streams = [Draws(seed, CPU) for seed in (5, 6, 2**63 - 1)]

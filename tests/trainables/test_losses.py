@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -218,7 +218,6 @@ def test_the_norms_give_different_numbers() -> None:
 
 
 @given(scale=st.floats(0.1, 10), shift=st.floats(-5, 5))
-@settings(deadline=None)
 def test_what_the_norms_are_blind_to(scale: float, shift: float) -> None:
     x = draw()
     l2 = hidden_sum(scale * x.student_BTE, x.teacher_BTE, x.mask_BT, "l2").item()

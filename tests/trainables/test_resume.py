@@ -114,7 +114,7 @@ def same_end(whole: Computed, rest: Computed, done: int) -> None:
 
 
 @pytest.mark.parametrize("family", SHAPES)
-@settings(deadline=None, max_examples=2)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_a_cell_that_is_cut_and_goes_on_in_another_cohort_ends_as_in_one_piece(
     lab: Lab, family: str, data: st.DataObject

@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.seeds import generator, stream
@@ -27,7 +27,6 @@ def test_seed_and_name_do_not_run_together() -> None:
 
 
 @given(seed=st.integers(), name=st.text())
-@settings(deadline=None)
 def test_a_stream_is_a_seed_that_torch_and_numpy_take(seed: int, name: str) -> None:
     assert 0 <= stream(seed, name) < 2**63
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -12,7 +12,6 @@ from trainables.config import read_kind
 from trainables.seeds import generator
 from trainables.strategies import STRATEGIES, Stack, StateMapping, Strategy, even_blocks, weights_of
 
-quick = settings(deadline=None)
 read_strategy = read_kind("strategy", STRATEGIES)
 
 
@@ -102,7 +101,6 @@ def test_every_strategy_is_golden() -> None:
 
 
 @given(depths())
-@quick
 def test_forward_is_increasing_and_ends_at_the_last_block(depth: tuple[int, int]) -> None:
     chosen = blocks("forward", *depth)
     assert chosen == sorted(set(chosen))
@@ -111,7 +109,6 @@ def test_forward_is_increasing_and_ends_at_the_last_block(depth: tuple[int, int]
 
 
 @given(depths())
-@quick
 def test_forward_shares_differ_by_at_most_one_block(depth: tuple[int, int]) -> None:
     ends = [0, *blocks("forward", *depth)]
     shares = {end - start for start, end in pairwise(ends)}
@@ -119,7 +116,6 @@ def test_forward_shares_differ_by_at_most_one_block(depth: tuple[int, int]) -> N
 
 
 @given(depths(), seeds)
-@quick
 def test_reverse_and_random_reorder_forward(depth: tuple[int, int], seed: int) -> None:
     forward = blocks("forward", *depth)
     assert blocks("reverse", *depth) == forward[::-1]
@@ -127,7 +123,6 @@ def test_reverse_and_random_reorder_forward(depth: tuple[int, int], seed: int) -
 
 
 @given(depths(), seeds)
-@quick
 def test_in_order_random_is_sorted_distinct_and_in_range(depth: tuple[int, int], seed: int) -> None:
     chosen = blocks("in_order_random", *depth, seed=seed)
     assert chosen == sorted(set(chosen))
@@ -135,7 +130,6 @@ def test_in_order_random_is_sorted_distinct_and_in_range(depth: tuple[int, int],
 
 
 @given(depths(), seeds, st.sampled_from(sorted(GOLDEN)))
-@quick
 def test_a_mapping_is_a_function_of_the_seed_and_the_stack(depth: tuple[int, int], seed: int, kind: str) -> None:
     assert blocks(kind, *depth, seed=seed) == blocks(kind, *depth, seed=seed)
 

@@ -148,7 +148,7 @@ def test_a_study_goes_on_from_any_prefix_of_its_results(sampler: str) -> None:
         assert history(finished(cut)) == history(calm)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(workers=st.sampled_from((1, 2, 8)), seed=st.integers(0, 2**32), kills=st.sets(st.integers(0, 24), max_size=4))
 def test_the_order_in_which_candidates_end_changes_nothing(workers: int, seed: int, kills: set[int]) -> None:
     """Workers take candidates of both groups in any order; at a kill, the studies are made anew from the scores."""

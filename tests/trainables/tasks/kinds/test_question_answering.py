@@ -7,7 +7,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainables.tasks.kinds.tokens import codec, words
@@ -103,7 +103,6 @@ def official_tokens(text: str) -> list[str]:
     return text.split()
 
 
-@settings(deadline=None)  # a slow machine is no error
 @given(TEXT, TEXT)
 def test_against_the_definition(answer: str, text: str) -> None:
     wanted, found = official_tokens(answer), official_tokens(text)
