@@ -63,7 +63,7 @@ class Owner:
         os.environ.update(self.environment)
         tune.report = lambda _: None  # type: ignore[assignment]  # there is no driver
         # Short, so that the test is; the process that stops is stopped for longer than that.
-        heartbeats.BEAT_SECONDS, heartbeats.DEAD_SECONDS, heartbeats.DOUBT_SECONDS = 0.2, 2.0, 1.0
+        heartbeats.BEAT_SECONDS, heartbeats.DEAD_SECONDS, heartbeats.DOUBT_SECONDS = 0.5, 10.0, 5.0
         save = StoredCheckpoints.save
 
         def save_and_wait(kept: StoredCheckpoints, step: int, folder: Path) -> None:

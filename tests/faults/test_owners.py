@@ -21,7 +21,7 @@ from sweep.records.storage import Storage
 from tests.faults.owners import STRATEGIES, TEACHER, Owner
 from tests.trainables.alone import timeless
 
-WAIT_SECONDS = 300
+WAIT_SECONDS = 600
 
 
 def wait(is_reached: Callable[[], Any]) -> None:

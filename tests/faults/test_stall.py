@@ -23,7 +23,7 @@ from tests.sweep.tracked import make_cell, make_result, spec
 from trainables import pulse
 
 CODE = CodeVersion(git_commit="abc", git_dirty=False, source_hash="def", versions={})
-STALL_SECONDS = 3
+STALL_SECONDS = 6
 
 
 def hang() -> None:
@@ -66,7 +66,7 @@ def attempt(folder: str, hanging: Any) -> None:
 def status_of(folder: Path, hanging: Any) -> int | None:
     process = multiprocessing.get_context("spawn").Process(target=attempt, args=(str(folder), hanging))
     process.start()
-    process.join(300)
+    process.join(600)
     process.kill()
     return process.exitcode
 

@@ -32,7 +32,7 @@ from trainables.metrics import Metrics
 from trainables.tasks import read
 
 STRATEGIES = ("none", "forward", "reverse", "all_to_one")
-TRAIN = {"max_steps": 240, "batch_size": 8, "evaluate_every": 5, "checkpoint_minutes": 0.02}
+TRAIN = {"max_steps": 120, "batch_size": 8, "evaluate_every": 5, "checkpoint_minutes": 0.02}
 CONFIG: dict[str, Any] = {
     "base": {**base("bert"), "train": TRAIN},
     "axes": {"strategy": STRATEGIES},
@@ -55,7 +55,7 @@ def rows(predicted, labels):
 register(Metric("classification", ("rows",), rows))
 """
 """A metric that holds cells before their end as long as a file is there, so that the test depends on no speed."""
-WAIT_SECONDS = 400
+WAIT_SECONDS = 900
 
 
 def cells(folder: Path) -> list[CellRecord]:

@@ -39,7 +39,7 @@ CONFIG: dict[str, Any] = {
     "axes": {"strategy": ["none", "forward", "reverse"]},
     "resources": {"cpus": NUM_THREADS},
 }
-WAIT_SECONDS = 400
+WAIT_SECONDS = 900
 
 
 @dataclass
