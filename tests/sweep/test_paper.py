@@ -43,8 +43,11 @@ SIZES = {
     "width": Size(2 * 5 * 2, 2),  # models x strategies x widths
     "angles": Size(3 * 2, 3),
 }
-NARROWER = {"depth": (["axes.init=[teacher]"], Size(3 * 5 * 3, 3))}
-"""What is run of a study whose smoke takes longest, and its size: its cells of one init."""
+NARROWER = {
+    "depth": (["axes.init=[teacher]", "axes.model.student_blocks=[9]"], Size(3 * 5, 3)),
+    "width": ([f"grids.{task}.axes={{model.student_width: [8]}}" for task in ("mnli", "dart")], Size(2 * 5, 2)),
+}
+"""What is run of the studies of one more axis, and its size: one of its values."""
 KINDS = {"hellaswag": "multiple_choice", "commonsense_qa": "multiple_choice", "coqa": "question_answering"}
 METRICS = {
     "classification": ("accuracy", "f1", "matthews_correlation"),
