@@ -324,8 +324,11 @@ def test_a_student_that_cannot_be_made_stops_no_other(lab: Lab) -> None:
     assert made == lab.run_alone(cell)
 
 
-def test_a_metric_that_fails_for_one_student_stops_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That of a person's own, in the second of three evaluations of two cells."""
+@pytest.mark.parametrize("is_main", [True, False], ids=["the main metric", "another metric"])
+def test_a_metric_that_fails_for_one_student_stops_no_other(
+    lab: Lab, is_main: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a person's own, in the second of all evaluations of two cells; only the main one stops its student."""
     calls: list[int] = []
 
     def own(_predicted: Sequence[Any], _right: Sequence[Any]) -> dict[str, float]:
@@ -333,10 +336,16 @@ def test_a_metric_that_fails_for_one_student_stops_no_other(lab: Lab, monkeypatc
         return {"own": float("nan") if len(calls) == 2 else 0.0}
 
     monkeypatch.setitem(METRICS, "own", Metric("classification", ("own",), own))
-    common = Common("bert")
-    stayed, left = lab.run([common.cell(SHALLOW), common.cell(FROZEN)])
-    assert left.outcome == (ValueError, "metric classification: own: own is nan; expected a finite number")
+    cells = [Common("bert").cell(index) for index in (SHALLOW, FROZEN)]
+    main = {"metric": "own" if is_main else "accuracy"}
+    cells = [cell.model_copy(update={"task": cell.task.model_copy(update=main)}) for cell in cells]
+    stayed, other = lab.run(cells)
     assert [step for step, metrics in stayed.reports if "eval/own" in metrics] == [2, 3]
+    if is_main:
+        assert other.outcome == (ValueError, "metric classification: own: own is nan; expected a finite number")
+    else:
+        assert [step for step, metrics in other.reports if "eval/own" in metrics] == [3]
+        assert [step for step, metrics in other.reports if "eval/accuracy" in metrics] == [2, 3]
 
 
 def test_seconds_are_shared_out(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
