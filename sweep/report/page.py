@@ -15,6 +15,7 @@ from sweep.report.address import run_link
 from sweep.report.axes import draw_axes
 from sweep.report.best_answers import best_answers
 from sweep.report.drawing import draw
+from sweep.report.folding import folded
 from sweep.report.picture import collected
 from sweep.report.plots.style import palette
 from sweep.report.proof import proof
@@ -66,7 +67,7 @@ def page(report: Report) -> str:
     template = Environment(
         loader=PackageLoader("sweep"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).get_template("report.html.j2")
-    return template.render(**_summary(report), **_pictures(report), **_words(report))
+    return template.render(folded=folded, **_summary(report), **_pictures(report), **_words(report))
 
 
 def _summary(report: Report) -> dict[str, Any]:

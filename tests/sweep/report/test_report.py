@@ -92,6 +92,9 @@ def test_the_leaderboard_comes_first_and_names_every_axis(storage: Storage) -> N
         "tiny-bert on natural-logic · lr=0.25",
         "How it was run",
     ]
+    parts = [(f"part-{number}", title) for number, title in enumerate(headings, 1)]
+    assert re.findall(r'<li><a href="#(part-\d+)">(.*?)</a></li>', html) == parts
+    assert re.findall(r'<details class="part" id="(part-\d+)" open><summary><h2>(.*?)</h2>', html) == parts
     lines = Page(html).rows
     head = next(line for line in lines if line[0] == "place")
     assert head[:8] == ["place", "strategy", "init", "lr", "seed", "validation", "test", "of the way"]
@@ -134,7 +137,8 @@ def test_the_page_stands_alone(storage: Storage) -> None:
     assert len(sources) == 2 * 3 + 4 * 2 + 1 + 2
     assert all(attributes["alt"] for tag, attributes in page.tags if tag == "img")
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
-    links = [attributes["href"] or "" for tag, attributes in page.tags if "href" in attributes]
+    hrefs = [attributes["href"] or "" for tag, attributes in page.tags if "href" in attributes]
+    links = [href for href in hrefs if not href.startswith("#part-")]
     runs = [f"http://127.0.0.1:5000/#/experiments/1/runs/run{number:04x}" for number in range(10)]
     assert sorted(links) == [f"{run}?workflowType=machine_learning" for run in runs]
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object"}
