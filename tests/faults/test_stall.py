@@ -80,11 +80,11 @@ def test_a_trial_that_hangs_is_ended_and_tried_again(hanging: Any, tmp_path: Pat
     assert "test_stall.py" in log
     failure = record.last_failure()
     if hanging is hang_with_pythons_lock:
-        assert "Timeout (0:00:04)!" in log
+        assert "Timeout (0:00:07)!" in log
     else:
-        assert "no step for 0.05 minutes: the trial is ended, and tried again." in log
+        assert "no step for 0.1 minutes: the trial is ended, and tried again." in log
         assert failure is not None
-        assert failure.reason == "no step for 0.05 minutes"
+        assert failure.reason == "no step for 0.1 minutes"
         assert not failure.by_itself
     assert record.state() == "missing"
     if hanging is hang:
