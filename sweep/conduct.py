@@ -29,6 +29,7 @@ from sweep.records.joined import joined
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
 from sweep.report import terminal
+from sweep.report.formats import count
 from sweep.reporting import Reporter
 from sweep.search.studies import Studies
 from sweep.search_run import SearchRun
@@ -224,7 +225,7 @@ class Conductor:
             self._begin(next_round)
             self._carry_out(self.checked, self.plan, retry=False)
         if waiting := len(next_round.plan.cells_to_run(retry_failed=False)):
-            text = f"seeds: {waiting} cells of the round have not ended, so that no seeds are added"
+            text = f"seeds: {count(waiting, 'cell')} of the round did not end, so that no seeds are added"
             self.console.print(Text(text, "red"), soft_wrap=True)
         else:
             next_round.show(self.console)

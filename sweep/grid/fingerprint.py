@@ -29,11 +29,6 @@ def fingerprint(trial: TrialConfig, data: str, teacher: str) -> str:
     return Fingerprints().cell(trial, data, teacher)
 
 
-def hash_teacher(trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
-    """The hash of a cell's teacher: the content of its source, its data, and its config with a resolved dtype."""
-    return Fingerprints().teacher(trial, data, source)
-
-
 class Fingerprints:
     """Hashes the cells of a grid and their teachers; what cells share is written as JSON once."""
 
@@ -51,7 +46,7 @@ class Fingerprints:
         return _hash(f"{before}{canonical(trial.seed)}{after}")
 
     def teacher(self, trial: TrialConfig, data: str, source: dict[str, Any]) -> str:
-        """The hash of a teacher, as `hash_teacher`."""
+        """The hash of a cell's teacher: the content of its source, its data, and its config with a resolved dtype."""
         assert trial.dtype != "auto"
         return self._teachers.of(lambda config: _teacher(config, data, source), trial, source, key=data)
 

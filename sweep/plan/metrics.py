@@ -117,7 +117,7 @@ def obstacle(gap: Gap, data: Mapping[str, Data]) -> str:
     if not gap.sources:
         place = without_passwords(gap.record.storage.full_url(gap.record.root))
         return (
-            f"neither its answers nor its model are stored; delete {place}, and the next run computes it again, "
+            f"neither its answers nor its model is stored; delete {place}, and the next run computes it again, "
             "metrics included"
         )
     if gap.cell.data not in data:

@@ -49,8 +49,8 @@ FINETUNE = {"max_steps": 8, "batch_size": 4, "evaluate_every": 0.5, "checkpoint_
 TEACHER = "teacher"
 """The only teacher of a storage, by what stands for its hash."""
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
+forkserver = multiprocessing.get_context("forkserver")
+forkserver.set_forkserver_preload(
     ["sweep.jobs.trial", "sweep.jobs.teachers", "trainables.distill", "trainables.finetune"]
 )
 
@@ -91,7 +91,7 @@ class Work:
 
     def start(self, seed: int) -> Any:
         """The process that runs `make`."""
-        process = _context.Process(target=self.make, args=(seed,))
+        process = forkserver.Process(target=self.make, args=(seed,))
         process.start()
         return process
 

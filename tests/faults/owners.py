@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import time
 from collections.abc import Mapping
@@ -26,19 +25,13 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.records.waiting import until_free
 from sweep.tracking.runs import RunSpec
+from tests.faults.cuts import TEACHER, forkserver
 from tests.sweep.tiny import base
 from trainables.config import TrialConfig
 from trainables.tasks import read
 
-TEACHER = "teacher"
-"""The only teacher of a storage, by what stands for its hash."""
 TRAIN = {"max_steps": 24, "batch_size": 4, "evaluate_every": 1.5, "checkpoint_minutes": 1e-3}
 STRATEGIES = ("none", "forward")
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
-    ["sweep.jobs.trial", "sweep.jobs.teachers", "trainables.distill", "trainables.finetune"]
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ class Owner:
 
     def start(self) -> Any:
         """The process that makes all that is missing."""
-        process = _context.Process(target=self.make)
+        process = forkserver.Process(target=self.make)
         process.start()
         return process
 

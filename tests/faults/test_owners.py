@@ -18,7 +18,8 @@ from sweep.records import checkpoints, heartbeats
 from sweep.records.leases import current
 from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
-from tests.faults.owners import STRATEGIES, TEACHER, Owner
+from tests.faults.cuts import TEACHER
+from tests.faults.owners import STRATEGIES, Owner
 from tests.trainables.alone import timeless
 
 WAIT_SECONDS = 600

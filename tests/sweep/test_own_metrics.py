@@ -147,7 +147,7 @@ def test_a_cell_without_answers_is_not_trained_again(folder: Path, capsys: pytes
     first = sorted((folder / "runs/cells").glob("*/attempts/1/predictions.jsonl"))[0]
     first.unlink()
     assert with_metric(folder, "--plan") == 0
-    reason = f"neither its answers nor its model are stored; delete {first.parents[2]}, and the next run computes it"
+    reason = f"neither its answers nor its model is stored; delete {first.parents[2]}, and the next run computes it"
     assert reason in capsys.readouterr().out
     assert with_metric(folder) == 0
     assert reason in capsys.readouterr().out

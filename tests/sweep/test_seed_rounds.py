@@ -181,7 +181,7 @@ def test_a_round_with_cells_that_have_not_ended_is_the_last_one(
     monkeypatch.setattr(conduct.Conductor, "_compute", lambda *_: None)
     status, said = rounds.run()
     assert status == 1
-    assert "seeds: 9 cells of the round have not ended, so that no seeds are added" in said
+    assert "seeds: 9 cells of the round did not end, so that no seeds are added" in said
 
 
 def test_the_chosen_settings_of_a_search_run_with_the_seeds_of_the_rounds(

@@ -10,7 +10,7 @@ import pytest
 
 from sweep.grid import fingerprint as hashing
 from sweep.grid.blocks import Once, OncePerSeeds
-from sweep.grid.fingerprint import Fingerprints, fingerprint, hash_teacher
+from sweep.grid.fingerprint import Fingerprints, fingerprint
 from sweep.spec.sweep import SweepConfig
 from tests.sweep.grids import expand
 from trainables.config import TrialConfig
@@ -64,7 +64,7 @@ def test_shared_hashes_are_those_of_each_cell_by_itself() -> None:
     for number, cell in enumerate(cells):
         data = f"data {number % 2}"
         teacher = shared.teacher(cell, data, source)
-        assert teacher == hash_teacher(cell, data, source)
+        assert teacher == Fingerprints().teacher(cell, data, source)
         assert shared.cell(cell, data, teacher) == fingerprint(cell, data, teacher) == written_out(cell, data, teacher)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from sweep.grid.cells import draft
-from sweep.grid.fingerprint import canonical, digest, fingerprint, hash_teacher
+from sweep.grid.fingerprint import Fingerprints, canonical, digest, fingerprint
 from sweep.spec.sweep import SweepConfig
 from tests.sweep.grids import expand
 from trainables.builtin import TASKS
@@ -230,7 +230,7 @@ def identities(trial: TrialConfig, data: str = "d") -> tuple[str, str]:
     """The fingerprint of a cell and of its teacher."""
     teacher = trial.model.teacher
     source = {"hub": teacher} if isinstance(teacher, str) else teacher.model_dump()
-    made = hash_teacher(trial, data, source)
+    made = Fingerprints().teacher(trial, data, source)
     return fingerprint(trial, data, made), made
 
 

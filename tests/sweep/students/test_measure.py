@@ -174,7 +174,7 @@ def test_what_cannot_be_measured_has_no_value_and_a_reason(records: Records) -> 
     assert measure(gaps(checked.cells, records), checked, num_threads=1) == (
         [],
         [
-            "The metric equal has no value for bert · none · teacher · s0: neither its answers nor its model are "
+            "The metric equal has no value for bert · none · teacher · s0: neither its answers nor its model is "
             f"stored; delete {place}, and the next run computes it again, metrics included.".replace("none", "forward")
         ],
     )
