@@ -36,6 +36,11 @@ Names = Mapping[str, Mapping[str, str]]
 OBJECT_STORE_BYTES = 256 * 2**20
 """The object store of a Ray that this module starts. It holds only the data of tasks."""
 
+START_TRIES = 5
+"""How often Ray is started. Ray gives up its own start after 30 s, which a busy machine may need."""
+
+QUIET: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+
 FOLDER = "sweep-tune-"
 """Starts the name of Tune's folder, which nothing is read from."""
 
@@ -64,19 +69,32 @@ class Watcher(Protocol):
 def connect(address: str | None) -> None:
     """Connects to the Ray at `address`, else to that of the job, else starts one on this machine. Raises InputError."""
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
-    quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
     source, address = ("--address", address) if address else ("RAY_ADDRESS", os.environ.get("RAY_ADDRESS"))
     if not address:
-        ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        start()
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if host and port.isdecimal():  # Ray itself would ask for minutes
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
-        ray.init(address=address, **quiet)
+        ray.init(address=address, **QUIET)
     except (OSError, OverflowError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError([Problem(source, f"got {address!r}; no Ray answers there: {reason}")]) from None
+
+
+def start(num_cpus: int | None = None) -> None:
+    """Starts Ray on this machine, with all its CPUs or with so many. Raises InputError."""
+    options = {"num_cpus": num_cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    reason = ""
+    for number in range(1, START_TRIES + 1):
+        try:
+            ray.init(address="local", **options, **QUIET)
+            return
+        except Exception as error:  # Ray raises nothing more specific where its processes are slow to start
+            reason = str(error).strip().split("\n")[0]
+            logger.warning("Ray does not start (try %d of %d): %s", number, START_TRIES, reason)
+    raise InputError([Problem("", f"Ray does not start on this machine in {START_TRIES} tries: {reason}")])
 
 
 @dataclass

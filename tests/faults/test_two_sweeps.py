@@ -102,11 +102,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
         refused = command("one.yaml", storage=folder)
         assert refused.returncode == 1, refused.stderr
         said["refused"] = refused.stdout
-        joined, other = start("one.yaml", "--join", storage=folder), start("two.yaml", storage=folder)
-        started += [joined, other]
+        started.append(joined := start("one.yaml", "--join", storage=folder))
+        wait((folder / "sweeps/one/driver-2.json").exists, *started)
+        started.append(other := start("two.yaml", storage=folder))
+        wait((folder / "sweeps/two/driver-1.json").exists, *started)
         wait(lambda: any(map(checkpoints.last_step, cells(folder))), *started)
-        for name in ("one/driver-2", "two/driver-1"):
-            wait((folder / f"sweeps/{name}.json").exists, *started)
         watching = start("one.yaml", "--watch", storage=folder)
         started.append(watching)
         said["watched"] = ""

@@ -184,7 +184,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smoke]:
         # Loaded here once, or each sweep would start a process that loads it beside its workers.
         for module in published.MODULES:
             import_module(module)
-        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+        schedule.start(num_cpus=1)
         try:
             for name in SIZES:
                 with redirect_stdout(StringIO()) as printed:

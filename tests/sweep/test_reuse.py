@@ -75,7 +75,7 @@ def _one_cpu() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in schedule.ENVIRONMENT.items():
             patch.setenv(name, value)
-        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+        schedule.start(num_cpus=1)
         yield
         ray.shutdown()
 

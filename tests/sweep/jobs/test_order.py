@@ -141,7 +141,7 @@ def record_worker(config: dict[str, Any], folder: Path) -> None:
 def test_cells_run_on_the_workers_that_were_there_before_them(tmp_path: Path) -> None:
     """On that of the teacher, and on the one that loaded at the same time, which is stopped."""
     jobs = ["teacher", "loading", "first", "second"]
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    schedule.start(num_cpus=2)
     try:
         ends = schedule.run(
             record_worker,

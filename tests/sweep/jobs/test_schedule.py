@@ -7,12 +7,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import ray
 from ray.tune.experiment import Trial
 
 from sweep.jobs import schedule
 from sweep.jobs.schedule import Ends, WatcherCallback
 from sweep.records import processes
 from tests.sweep.tiny import Unwatched
+from trainables.errors import InputError
 
 
 def test_each_end_of_a_cell_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -59,3 +61,22 @@ def test_the_folder_of_a_killed_driver_goes(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / name).mkdir()
     schedule.clean()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+@pytest.mark.parametrize("num_failures", [schedule.START_TRIES - 1, schedule.START_TRIES])
+def test_a_ray_that_is_slow_to_start_is_started_again(num_failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+
+    def init(address: str, **options: object) -> None:
+        tries.append(address)
+        if len(tries) <= num_failures:
+            raise Exception("The current node timed out during startup.\nThis could happen.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if num_failures < schedule.START_TRIES:
+        schedule.connect(None)
+    else:
+        with pytest.raises(InputError, match=r"^Ray does not start .+ in 5 tries: The current node timed out during"):
+            schedule.connect(None)
+    assert tries == ["local"] * schedule.START_TRIES
