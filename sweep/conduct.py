@@ -29,7 +29,6 @@ from sweep.records.joined import joined
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
 from sweep.report import terminal
-from sweep.report.formats import count
 from sweep.reporting import Reporter
 from sweep.search.studies import Studies
 from sweep.search_run import SearchRun
@@ -41,6 +40,7 @@ from sweep.students import keep, published
 from sweep.sweep_run import SweepRun
 from sweep.tracking import experiment
 from trainables import plugins
+from trainables.wording import count
 
 logger = logging.getLogger(__name__)
 
@@ -255,7 +255,8 @@ class Conductor:
             if not elsewhere:
                 return
             for reason, number in Counter(elsewhere.values()).items():
-                self.console.print(Text(f"{number} of the cells and teachers are waited for: {reason}"), soft_wrap=True)
+                text = f"This command waits for {number} of the cells and teachers: {reason}"
+                self.console.print(Text(text), soft_wrap=True)
             waiting.until_free(plan.records(self.records, elsewhere), self.drivers.judge)
             left = [cell for cell in plan.cells.values() if {cell.fingerprint, cell.teacher_hash} & elsewhere.keys()]
             checked, retry = checked.of(left), False
@@ -309,7 +310,8 @@ class Conductor:
         left = making.make(checked, plan, teacher_cells, cells, self.sweep_run, self.resources, driver, progress)
         self.is_unclean |= left.has_recovered
         if left.num_late:  # their records are complete, so that nothing is lost
-            self.console.print(Text(f"{left.num_late} runs were not tracked in time; they are tracked at the end"))
+            late = count(left.num_late, "run")
+            self.console.print(Text(f"MLflow did not take {late} in time; the command tracks them at its end"))
         return left.elsewhere
 
     def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:

@@ -16,6 +16,7 @@ from sweep.search.published import Published, StudiesError, studies_url
 from sweep.search.studies import Studies
 from sweep.search.study import Candidate
 from sweep.spec.sweep import SweepConfig
+from trainables.wording import count
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,8 @@ class SearchRun:
     def begin(self, candidates: Sequence[Candidate]) -> None:
         """Says which round begins."""
         number, most = self.studies.round_number, self.studies.num_rounds
-        num_groups = len(self.studies.studies)
-        text = f"search: round {number} of {most}: {len(candidates)} candidates of {num_groups} groups"
-        self._say(text)
+        size = f"{count(len(candidates), 'candidate')} of {count(len(self.studies.studies), 'group')}"
+        self._say(f"search: round {number} of {most}: {size}")
 
     def end(self) -> bool:
         """Tells the rounds that have ended, and shows the best of each group; returns whether one has ended."""
@@ -60,8 +60,8 @@ class SearchRun:
         if has_ended:
             self._show_best()
         else:
-            waiting = len(self.studies.open_candidates)
-            self._say(f"search: {waiting} candidates have not ended, so that their groups cannot go on", "red")
+            waiting = count(len(self.studies.open_candidates), "candidate")
+            self._say(f"search: {waiting} did not end, so that no further round can begin", "red")
         return has_ended
 
     def write(self) -> None:
@@ -94,14 +94,14 @@ class SearchRun:
     def _show_best(self) -> None:
         for study in self.studies.studies[:MAX_SHOWN]:
             best, most = study.best, study.search.candidates
-            told = f"{len(study.outcomes)} of {most} candidates"
+            told = f"{len(study.outcomes)} of {count(most, 'candidate')}"
             if best is None:
                 self._say(f"  {study.group.label}: {told}, none of which has a score")
                 continue
             values = ", ".join(f"{path} {json.dumps(value)}" for path, value in best.values.items())
             self._say(f"  {study.group.label}: {told}, the best {study.outcomes[best.number]:.4g} with {values}")
         if (num_more := len(self.studies.studies) - MAX_SHOWN) > 0:
-            self._say(f"  and {num_more} groups more; the report has all of them")
+            self._say(f"  and {count(num_more, 'more group')}; the report has all of them")
 
     def _say(self, text: str, style: str = "") -> None:
         logger.info(text)

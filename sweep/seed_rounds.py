@@ -18,7 +18,6 @@ from sweep.plan.states import Plan
 from sweep.records.records import Records
 from sweep.report import conclusions, results, summary
 from sweep.report.evidence import block_of, tidy
-from sweep.report.formats import count
 from sweep.report.summary import Section, init_text
 from sweep.search.studies import Studies
 from sweep.verdict.decide import Answer
@@ -26,6 +25,7 @@ from sweep.verdict.judge import SweepVerdict, judge
 from sweep.verdict.tables import Block
 from sweep.verdict.whole import WHOLE
 from trainables.errors import InputError
+from trainables.wording import count
 
 logger = logging.getLogger(__name__)
 

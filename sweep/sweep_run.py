@@ -35,6 +35,7 @@ from sweep.tracking.runs import RunSpec, measured_points
 from sweep.tracking.tracking import Tracking
 from trainables import own_metrics
 from trainables.errors import InputError, Problem
+from trainables.wording import count
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ class SweepRun:
 
         Raises InputError if the tracking store fails and the config requires tracking.
         """
-        description = f"Distillation sweep of {len(self.plan.cells)} cells and {len(self.plan.teacher_cells)} teachers."
+        size = f"{count(len(self.plan.cells), 'cell')} and {count(len(self.plan.teacher_cells), 'teacher')}"
+        description = f"Distillation sweep of {size}."
         try:
             if self.config.register:
                 self._check_registry(self.config.register)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sweep.report.evidence import Evidence
-from sweep.report.formats import amount, capital, count
+from sweep.report.formats import amount, capital
 from sweep.report.summary import NO_MATCHING
 from sweep.verdict.angles import LEAST
 from sweep.verdict.decide import Answer, Question, Verdict
@@ -15,7 +15,7 @@ from sweep.verdict.rows import RowDifference
 from sweep.verdict.seeds import MOST
 from sweep.verdict.tables import Block
 from sweep.verdict.whole import WHOLE
-from trainables.wording import listed
+from trainables.wording import count, listed
 
 SUBJECTS = {Question.MATCHING: "whether matching helps", Question.STRATEGY: "whether the strategy matters"}
 

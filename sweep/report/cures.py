@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweep.report.doubts import Doubt, Doubtful
-from sweep.report.formats import capital, count, number
+from sweep.report.formats import capital, number
+from trainables.wording import count
 
 MAX_NAMES = 2
 OF_A_TASK = (Doubt.TEACHER_AT_CHANCE, Doubt.ALL_EQUAL)

@@ -41,11 +41,6 @@ def metric_text(metric: str) -> str:
     return "BLEU" if metric == "bleu" else metric.replace("_", " ")
 
 
-def count(number: int, noun: str) -> str:
-    """`1 student`, `3 students`"""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def amount(value: float, metric: str | None) -> str:
     """A difference in the units of a metric; without one a share of the way, `12.3%`. No zero has a sign."""
     text = number(value, metric) if metric else f"{value:.1%}"

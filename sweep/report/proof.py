@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sweep.report.conclusions import by_rows, over_baseline, sentence
 from sweep.report.evidence import Evidence
-from sweep.report.formats import amount, capital, count
+from sweep.report.formats import amount, capital
 from sweep.report.picture import Picture
 from sweep.report.plots.forest import Part, forest_plot
 from sweep.verdict.decide import Answer, Question
@@ -15,6 +15,7 @@ from sweep.verdict.paired import Difference, mean
 from sweep.verdict.rows import RowDifference
 from sweep.verdict.tables import Block, PairedTable
 from sweep.verdict.whole import WHOLE
+from trainables.wording import count
 
 TITLES = {Question.MATCHING: "matching against none", Question.STRATEGY: "the strategies among each other"}
 

@@ -13,8 +13,8 @@ from sweep.grid.labels import flatten
 from sweep.grid.variation import axis_names, short_value
 from sweep.records.archive import ArchivedStudy, Sweep
 from sweep.records.records import Records, State
-from sweep.report.formats import count
 from sweep.tracking.scores import scores
+from trainables.wording import count
 
 
 @dataclass(frozen=True)

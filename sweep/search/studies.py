@@ -15,6 +15,7 @@ from sweep.search.groups import groups
 from sweep.search.study import Candidate, Outcome, Study
 from sweep.spec.search import Search
 from sweep.tracking.tags import best_metric
+from trainables.wording import count
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ class Studies:
         ended = f"{sum(map(self._num_ended, self.studies))} of {most} candidates have ended"
         if any(map(is_unknown, self.grid)):
             ended = f"how many of {most} candidates have ended is known once data and teachers are looked up"
-        rounds = f"{self.num_rounds} rounds of {min(self.search.at_once, self.search.candidates)}"
-        each = f"{len(self.studies)} groups with {self.search.candidates} candidates each"
+        rounds = f"{count(self.num_rounds, 'round')} of {min(self.search.at_once, self.search.candidates)}"
+        each = f"{count(len(self.studies), 'group')} with {count(self.search.candidates, 'candidate')} each"
         return [f"search: {each} in {rounds}, with {self.search.sampler}; {ended}"]
 
     def _num_ended(self, study: Study) -> int:

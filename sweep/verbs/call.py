@@ -59,8 +59,3 @@ def amount(num_bytes: int) -> str:
             break
         size, unit = size / 1000, larger
     return f"{size:.3g} {unit}"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 cell`, `2 cells`"""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

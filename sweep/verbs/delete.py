@@ -11,6 +11,7 @@ from sweep.records.records import Records
 from sweep.records.storage import Storage
 from sweep.verbs import call, running
 from trainables.errors import InputError, Problem
+from trainables.wording import count
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,10 +41,10 @@ def _delete(storage: Storage, name: str, *, is_sure: bool) -> int:
     running.check(storage, paths, name)
     paths.append(f"sweeps/{name}")  # last, so that a deletion that is cut off can be given again
     size = call.amount(sum(map(storage.size, paths)))
-    parts = [call.count(len(cells), "cell"), call.count(len(teachers), "teacher")]
+    parts = [count(len(cells), "cell"), count(len(teachers), "teacher")]
     print(f"{name} has {' and '.join(parts)} of its own: {size} with its report.")
     if num_shared := len({cell.fingerprint for cell in own.all_cells}) - len(cells):
-        print(f"{call.count(num_shared, 'cell')} that other sweeps have too, and what they need, will stay.")
+        print(f"{count(num_shared, 'cell')} that other sweeps have too, and what they need, will stay.")
     return call.delete(paths, storage, is_sure=is_sure)
 
 

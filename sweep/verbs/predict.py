@@ -21,6 +21,7 @@ from trainables.predictions import described
 from trainables.tasks.findings import Findings
 from trainables.tasks.kinds import KINDS
 from trainables.tasks.tables import read_table
+from trainables.wording import count
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder, config = _student(options.sweep, options.storage)
         lines, sentence = _answers(folder, config, file)
         out.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-        print(f"Wrote {call.count(len(lines), 'answer')} to {out}{sentence}")
+        print(f"Wrote {count(len(lines), 'answer')} to {out}{sentence}")
         return 0
 
     return call.run(verb)
@@ -95,7 +96,7 @@ def _answers(folder: Path, config: TrialConfig, file: Path) -> tuple[list[dict[s
     pairs = [(rows[number], predictions[number]) for number in answered]
     metrics = KINDS[config.task.kind].score([row for row, _ in pairs], [each for _, each in pairs], classes)
     scores = ", ".join(f"{metric} {value:.4g}" for metric, value in metrics.items())
-    return lines, f"; with a reference: {call.count(len(answered), 'row')}, {scores}."
+    return lines, f"; with a reference: {count(len(answered), 'row')}, {scores}."
 
 
 if __name__ == "__main__":

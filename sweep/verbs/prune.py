@@ -10,6 +10,7 @@ from sweep.records.records import Record, Records
 from sweep.records.storage import Storage
 from sweep.students.needed import Needed
 from sweep.verbs import call, running
+from trainables.wording import count
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +32,7 @@ def _prune(storage: Storage, *, is_sure: bool) -> int:
     waste = find(Needed(Records(storage)))
     for noun, paths in waste.items():
         if paths:
-            print(f"{call.count(len(paths), noun)}: {call.amount(sum(map(storage.size, paths)))}")
+            print(f"{count(len(paths), noun)}: {call.amount(sum(map(storage.size, paths)))}")
     paths = [path for paths in waste.values() for path in paths]
     if not paths:
         print("There is nothing to delete: the sweeps of the storage need every file.")
