@@ -9,26 +9,24 @@ import contextlib
 import json
 import logging
 import shlex
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from sweep import interrupts
-from sweep.grid.cells import Cell
 from sweep.plan import states
 from sweep.plan.checks import Checked
 from sweep.plan.states import Plan
-from sweep.records import environment, heartbeats, leases, log, waiting
+from sweep.records import environment, heartbeats, leases, log
 from sweep.records.archive import Sweep
 from sweep.records.drivers import Busy, Drivers
 from sweep.records.environment import SweepEnvironment
 from sweep.records.joined import joined
 from sweep.records.records import Records, now
 from sweep.records.storage import Storage
-from sweep.report import terminal
 from sweep.reporting import Reporter
 from sweep.search.studies import Studies
 from sweep.search_run import SearchRun
@@ -41,6 +39,9 @@ from sweep.sweep_run import SweepRun
 from sweep.tracking import experiment
 from trainables import plugins
 from trainables.wording import count
+
+if TYPE_CHECKING:
+    from sweep.making import Maker
 
 logger = logging.getLogger(__name__)
 
@@ -120,45 +121,27 @@ class Conductor:
     environment: SweepEnvironment = field(default_factory=environment.describe)
     at_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """The contexts to leave when the sweep ends, for whatever reason."""
-    is_unclean: bool = False
-    """Whether a worker has died, which may have left a lease or a temporary file."""
+    maker: Maker | None = None
+    """None as long as nothing is computed."""
 
     def __post_init__(self) -> None:
         self.config = self.checked.config
         self.storage = Storage(self.config.storage_url)
         self.records = Records(self.storage)
-        self.resources = self.config.resources
         self.sweep_run = SweepRun(self.config, self.plan, self.environment, self.storage, self.console)
         self._know_candidates()
 
     def run(self) -> int:
+        """Computes what is missing and reports what is there; returns the exit status."""
         is_searching = bool(self.search and self.search.studies.open_candidates)
-        is_finished = not is_searching and not self._to_run(self.plan, retry=self.options.retry_failed)
-        is_complete = is_finished or self.options.sync
-        if not is_complete:
-            experiment.preload()
-            from sweep.jobs import gpus, work
-
-            work.check_families(self.plan.cells.values())
-            self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.options.address))
-            self.resources = gpus.check(self.config.resources, self.checked.largest())
-        else:
+        is_finished = not is_searching and not self.plan.has_work(retry_failed=self.options.retry_failed)
+        if is_finished or self.options.sync:
             start = "nothing to run" if is_finished else "nothing is computed"
             self.console.print(Text(f"{start}: {states.counts(self.plan)}"))
-        self.drivers.enter()
-        self._start_tracking()
-        if not is_complete:
-            if self.sweep_run.is_tracked and not published.is_loaded():
-                self.sweep_run.publisher = published.Publisher()
-                self.at_end.callback(self.sweep_run.publisher.close)
-            with self.sweep_run.system_metrics():
-                if self.search:
-                    self._tune(self.search)
-                if self.rounds:
-                    self._begin(self.rounds.present())
-                self._carry_out(self.checked, self.plan, retry=self.options.retry_failed)
-                if self.rounds:
-                    self._add_seeds(self.rounds)
+            self.drivers.enter()
+            self._start_tracking()
+        else:
+            self._compute()
         if not self.drivers.is_last():
             return self._leave_to_others()
         self._clean()
@@ -172,6 +155,30 @@ class Conductor:
         rows = reporter.report(joined(self._archive_entry(*self.sweep_run.fill_missing()), self.storage))
         is_done = self.plan.is_settled and reporter.is_exported and all(row.status == "done" for row in rows)
         return 0 if self.sweep_run.is_tracked and is_done else 1
+
+    def _compute(self) -> None:
+        """Runs the search, the grid and the rounds of seeds, each as far as the records lack it."""
+        experiment.preload()
+        from sweep.jobs import gpus, work
+        from sweep.making import Maker
+
+        work.check_families(self.plan.cells.values())
+        self.at_end.enter_context(work.connected(self.config, self.plan.cells.values(), self.options.address))
+        resources = gpus.check(self.config.resources, self.checked.largest())
+        self.drivers.enter()
+        self._start_tracking()
+        if self.sweep_run.is_tracked and not published.is_loaded():
+            self.sweep_run.publisher = published.Publisher()
+            self.at_end.callback(self.sweep_run.publisher.close)
+        self.maker = maker = Maker(self.sweep_run, resources, self.drivers, self.console)
+        with self.sweep_run.system_metrics():
+            if self.search:
+                self._tune(self.search, maker)
+            if self.rounds:
+                self._begin(self.rounds.present())
+            maker.make(self.checked, self.plan, retry_failed=self.options.retry_failed)
+            if self.rounds:
+                self._add_seeds(self.rounds, maker)
 
     def _fail(self, reason: str) -> None:
         self.console.print(Text(reason, "red"), soft_wrap=True)
@@ -191,7 +198,7 @@ class Conductor:
 
     def _clean(self) -> None:
         """Removes what drivers and workers that were killed have left."""
-        if not self.drivers.has_buried and not self.is_unclean:
+        if not self.drivers.has_buried and not (self.maker and self.maker.has_recovered):
             return
         for record in self.plan.records(self.records):
             leases.clear(record, self.drivers.judge)
@@ -199,17 +206,11 @@ class Conductor:
         self.storage.clean(f"sweeps/{self.config.name}")
         self.storage.clean(heartbeats.FOLDER)
 
-    def _to_run(self, plan: Plan, *, retry: bool) -> tuple[list[Cell], list[Cell]] | None:
-        """The teachers to make and the cells to run of a plan; None if there are none."""
-        teacher_cells = plan.teacher_cells_to_make(plan.cells.values(), retry_failed=retry)
-        cells = plan.cells_to_run(retry_failed=retry)
-        return (teacher_cells, cells) if teacher_cells or cells else None
-
-    def _tune(self, search: SearchRun) -> None:
+    def _tune(self, search: SearchRun, maker: Maker) -> None:
         """Carries out the rounds of the search, until every group has its setting or no round can end."""
         while candidates := search.studies.open_candidates:
             search.begin(candidates)
-            self._carry_out(*search.studies.round(self.checked), retry=self.options.retry_failed)
+            maker.make(*search.studies.round(self.checked), retry_failed=self.options.retry_failed)
             has_ended = search.end()
             self._know_candidates()
             self._drop_students(search)
@@ -219,11 +220,11 @@ class Conductor:
         self.checked, self.plan = search.studies.plan(self.checked)
         self.sweep_run.plan = self.plan
 
-    def _add_seeds(self, rounds: SeedRounds) -> None:
+    def _add_seeds(self, rounds: SeedRounds, maker: Maker) -> None:
         """Carries out one round of seeds after the other, until no question is open or a round has cells left."""
         while (next_round := rounds.present()).plan.cells.keys() != self.plan.cells.keys():
             self._begin(next_round)
-            self._carry_out(self.checked, self.plan, retry=False)
+            maker.make(self.checked, self.plan, retry_failed=False)
         if waiting := len(next_round.plan.cells_to_run(retry_failed=False)):
             text = f"seeds: {count(waiting, 'cell')} of the round did not end, so that no seeds are added"
             self.console.print(Text(text, "red"), soft_wrap=True)
@@ -246,21 +247,6 @@ class Conductor:
         """Deletes the students of candidates, of which only the scores are needed."""
         candidates = [candidate.cell for candidate in search.studies.candidates]
         keep.students("none", candidates, self.records, self.config.name)
-
-    def _carry_out(self, checked: Checked, plan: Plan, *, retry: bool) -> None:
-        """Makes what a plan lacks, with its progress on the terminal; at last what others have left of it."""
-        while work := self._to_run(plan, retry=retry):
-            with terminal.LiveProgress(self.console) as progress:
-                elsewhere = self._compute(checked, plan, *work, progress)
-            if not elsewhere:
-                return
-            for reason, number in Counter(elsewhere.values()).items():
-                text = f"This command waits for {number} of the cells and teachers: {reason}"
-                self.console.print(Text(text), soft_wrap=True)
-            waiting.until_free(plan.records(self.records, elsewhere), self.drivers.judge)
-            left = [cell for cell in plan.cells.values() if {cell.fingerprint, cell.teacher_hash} & elsewhere.keys()]
-            checked, retry = checked.of(left), False
-            plan = Plan.of(checked, self.records)
 
     def interrupted(self) -> None:
         """Ends the workers first, so that none writes to a run that is ended after them."""
@@ -294,25 +280,6 @@ class Conductor:
     def _archive(self) -> None:
         """Stores what the sweep is, before any of its cells begins."""
         joined(self._archive_entry(*self.sweep_run.ended_runs()), self.storage).store(self.storage)
-
-    def _compute(
-        self,
-        checked: Checked,
-        plan: Plan,
-        teacher_cells: Sequence[Cell],
-        cells: Sequence[Cell],
-        progress: terminal.LiveProgress,
-    ) -> Mapping[str, str]:
-        """Makes these teachers and cells; returns who makes those that were left to others, by identity."""
-        from sweep import making
-
-        driver = self.drivers.holder.token
-        left = making.make(checked, plan, teacher_cells, cells, self.sweep_run, self.resources, driver, progress)
-        self.is_unclean |= left.has_recovered
-        if left.num_late:  # their records are complete, so that nothing is lost
-            late = count(left.num_late, "run")
-            self.console.print(Text(f"MLflow did not take {late} in time; the command tracks them at its end"))
-        return left.elsewhere
 
     def _archive_entry(self, experiment_id: str, runs: dict[str, str]) -> Sweep:
         """The archived description of the sweep, from which its results can be read together with the records."""

@@ -102,10 +102,15 @@ class Plan:
         every |= {key: records.cell(key) for key in self.cells}
         return [record for key, record in every.items() if identities is None or key in identities]
 
-    def teacher_cells_to_make(self, cells: Iterable[Cell], *, retry_failed: bool) -> list[Cell]:
-        """One cell per teacher that these cells need and that has no result yet."""
-        hashes = {cell.teacher_hash for cell in cells}
-        return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed) if key in hashes]
+    def teacher_cells_to_make(self, *, retry_failed: bool) -> list[Cell]:
+        """One cell per teacher without a result; teachers that failed by themselves only with `retry_failed`."""
+        return [self.teacher_cells[key] for key in _to_run(self.teacher_states, retry_failed)]
+
+    def has_work(self, *, retry_failed: bool) -> bool:
+        """Whether there is a teacher to make or a cell to run."""
+        return bool(
+            self.teacher_cells_to_make(retry_failed=retry_failed) or self.cells_to_run(retry_failed=retry_failed)
+        )
 
 
 def _begun(identities: Collection[str], stored: Callable[[], Collection[str]]) -> Collection[str]:

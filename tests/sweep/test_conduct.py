@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from sweep import conduct, interrupts
+from sweep import conduct, interrupts, making
 from sweep.jobs import gpus
 from sweep.plan import checks
 from sweep.plan.states import Plan
@@ -278,13 +278,13 @@ def test_the_machine_is_watched_while_cells_are_made(
     monkeypatch.setattr("sweep.jobs.work.connected", lambda *_: nullcontext())
     seen: list[set[str]] = []
 
-    def work(conductor: conduct.Conductor, *_: Any) -> None:
-        client, deadline = MlflowClient(conductor.sweep_run.tracking.uri), time.monotonic() + 300
-        while not client.get_run(conductor.sweep_run.parent).data.metrics and time.monotonic() < deadline:
+    def make(maker: making.Maker, *_: Any, **__: Any) -> None:
+        client, deadline = MlflowClient(maker.sweep_run.tracking.uri), time.monotonic() + 300
+        while not client.get_run(maker.sweep_run.parent).data.metrics and time.monotonic() < deadline:
             time.sleep(0.1)
-        seen.append(set(client.get_run(conductor.sweep_run.parent).data.metrics))
+        seen.append(set(client.get_run(maker.sweep_run.parent).data.metrics))
 
-    monkeypatch.setattr(conduct.Conductor, "_compute", work)
+    monkeypatch.setattr(making.Maker, "make", make)
     path = str(tmp_path / "sweep.yaml")
     assert conduct.run(*planned, command.parse([path]), [path], Console(quiet=True)) == 1
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= seen[0]
