@@ -54,7 +54,7 @@ def signed_in() -> dict[str, str]:
 def call(server: str, path: str) -> dict[str, Any]:
     """The answer of MLflow's REST API to a GET."""
     request = urllib.request.Request(f"{server}/api/2.0/mlflow/{path}", headers=signed_in())
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return json.load(answer)
 
 
@@ -74,7 +74,7 @@ def shoot(driver: webdriver.Chrome, address: str, file: Path) -> None:
     """One view as a picture; a chart at full screen."""
     driver.get("about:blank")  # the UI reads a shared view only when it starts
     driver.get(address)
-    WebDriverWait(driver, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, DRAWN))
+    WebDriverWait(driver, 600).until(lambda page: page.find_elements(By.CSS_SELECTOR, DRAWN))
     time.sleep(SETTLE_SECONDS)
     file.with_suffix(".txt").write_text(driver.find_element(By.TAG_NAME, "body").text)
     for button in driver.find_elements(By.CSS_SELECTOR, FULL_SCREEN)[:1]:

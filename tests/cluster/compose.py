@@ -112,7 +112,7 @@ class Cluster:
     def submit(self, *words: str) -> tuple[int, str]:
         """`make submit` to its end: its exit status and what it printed."""
         process = self.submission(*words)
-        shown, _ = process.communicate(timeout=500)
+        shown, _ = process.communicate(timeout=1100)
         return process.returncode, shown
 
     def write(self, name: str, config: Mapping[str, Any]) -> str:
@@ -165,7 +165,7 @@ class Cluster:
 def fetch(request: urllib.request.Request) -> tuple[int, Any]:
     """Status and answer, as JSON where it is."""
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             status, content = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, content = error.code, error.read()

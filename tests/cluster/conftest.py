@@ -69,6 +69,6 @@ def swept(cluster: Cluster) -> str:
         cluster.submission(cluster.write(f"{ALL}.yaml", config)),
         cluster.submission(*write_long(cluster, LONG)),
     ]
-    printed = [process.communicate(timeout=500)[0] for process in submitted]
+    printed = [process.communicate(timeout=1100)[0] for process in submitted]
     assert [process.returncode for process in submitted] == [0, 0], "\n".join(printed)
     return printed[0]

@@ -19,7 +19,7 @@ from tests.cluster.conftest import ALL
 from tests.sweep.tiny import TASK_OF
 
 PICTURES = ROOT / "build" / "cluster"
-SECONDS = 60
+SECONDS = 600
 
 
 @pytest.fixture

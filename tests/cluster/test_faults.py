@@ -46,7 +46,7 @@ def disturb(cluster: Cluster, name: str, do: Callable[[list[dict[str, Any]]], No
             time.sleep(0.5)
         time.sleep(2)
         do(running)
-        shown, _ = process.communicate(timeout=600)
+        shown, _ = process.communicate(timeout=1100)
     finally:
         process.kill()
     return process.returncode, shown

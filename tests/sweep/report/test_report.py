@@ -144,6 +144,8 @@ def test_the_page_stands_alone(storage: Storage) -> None:
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object"}
     assert "url(" not in html
     assert "@import" not in html
+    assert [tag for tag, _ in page.tags if tag == "main"] == ["main"]  # a landmark for screen readers
+    assert not re.search(r"<th[^>]*></th>", html)
 
 
 def test_nothing_comes_in_unescaped(storage: Storage) -> None:
