@@ -59,7 +59,7 @@ def draw_angles(section: Section, journals: Journals, records: Records, colours:
             )
             for stack in section.stacks
             for init in section.inits
-            if (lines := _lines(stack, init, cell_angles))
+            if (lines := mean_lines(stack, init, cell_angles))
         ],
         maps={
             stack: Picture.of(angle_plot(each), f"Mean cosines by pair of teacher states, {stack}: {section.title}")
@@ -92,13 +92,19 @@ def _cell_angles(section: Section, records: Records) -> list[tuple[ResultRow, St
     return cell_angles
 
 
-def _lines(stack: str, init: str, cell_angles: Sequence[tuple[ResultRow, StartAndEnd]]) -> list[AngleLine]:
-    """Two lines per cell, one before training and one after it. A line without any cosine is left out."""
+def mean_lines(stack: str, init: str, cell_angles: Sequence[tuple[ResultRow, StartAndEnd]]) -> list[AngleLine]:
+    """Two lines per strategy, one before training and one after it: means over its cells.
+
+    A pair that no cell has a cosine of is NaN, and a line of such pairs alone is left out.
+    """
+    ends_of: dict[str, list[NDArray[np.float64]]] = {}
+    for row, ends in cell_angles:
+        if row.init == init and stack in ends:
+            ends_of.setdefault(row.strategy, []).append(seen_from(ends[stack]))
     return [
-        AngleLine(row.strategy, untrained, tuple(cosines))
-        for row, ends in cell_angles
-        if row.init == init and stack in ends
-        for untrained, cosines in zip((True, False), seen_from(ends[stack]), strict=True)
+        AngleLine(strategy, untrained, tuple(cosines))
+        for strategy, ends in ends_of.items()
+        for untrained, cosines in zip((True, False), np.ma.masked_invalid(ends).mean(0).filled(np.nan), strict=True)
         if not np.isnan(cosines).all()
     ]
 

@@ -117,9 +117,11 @@ def _codes(results: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, str]
 
 def _basis(parts: list[Floats]) -> Floats:
     """An orthonormal basis of what the columns span."""
-    columns = np.hstack(parts)
-    left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return left[:, sizes > 1e-9 * sizes[0]]
+    columns_NK = np.hstack(parts)
+    # Of the K x K products, since there are far more cells N than levels K. Indicators are well conditioned.
+    squares_K, right_KK = np.linalg.eigh(columns_NK.T @ columns_NK)
+    kept_K = squares_K > 1e-9 * squares_K[-1]
+    return columns_NK @ (right_KK[:, kept_K] / np.sqrt(squares_K[kept_K]))
 
 
 def _drawn(codes: Mapping[str, np.ndarray], variances: Floats, num: int) -> Floats:

@@ -28,7 +28,7 @@ LEFT_OUT = -2.0
 
 @dataclass(frozen=True)
 class AngleLine:
-    """One cell in one stack: mean cosines between teacher states 1 and k, from k = 2, seen from student state 1."""
+    """One strategy in one stack: mean cosines between teacher states 1 and k, from k = 2, seen from student state 1."""
 
     strategy: str
     untrained: bool
@@ -36,7 +36,7 @@ class AngleLine:
 
 
 def angle_lines_plot(lines: Sequence[AngleLine], title: str, colours: Mapping[str, str]) -> Figure:
-    """The paper's Figure 1 for one stack and init: one line per cell over k; grey and dotted before training."""
+    """The paper's Figure 1 for one stack and init: one line per strategy over k; grey and dotted before training."""
     with mpl.rc_context(STYLE):
         figure, axes = panel(2.5)
         for line in lines:

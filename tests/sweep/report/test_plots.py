@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from sweep.report.angles import mean_lines
 from sweep.report.picture import Picture
 from sweep.report.plots.angles import LEFT_OUT, AngleLine, angle_lines_plot, angle_plot
 from sweep.report.plots.curves import curve_plot, mean_curve, state_plot
@@ -15,6 +16,7 @@ from sweep.report.plots.forest import INK, Part, forest_plot
 from sweep.report.plots.scores import Dot, axis_plot, score_plot
 from sweep.report.plots.style import GREY, INIT_COLOURS, Scale, init_colour, palette, svg
 from sweep.verdict.paired import difference
+from tests.sweep.report.test_summary import row
 
 COLOURS = palette(["none", "forward", "reverse"])
 SCALE = Scale("accuracy", teacher_score=0.9, chance=0.5)
@@ -155,6 +157,20 @@ def test_angle_lines() -> None:
     assert (none.get_linestyle(), none.get_color()) == ("--", COLOURS["none"])
     assert (forward.get_linestyle(), forward.get_color()) == ("-", COLOURS["forward"])
     assert (axes.get_title(loc="left"), axes.get_xlabel()) == ("encoder, random start", "teacher state k")
+
+
+def test_an_angle_line_is_the_mean_over_seeds_of_what_has_a_cosine() -> None:
+    """Student states 0 and 1 before and after training, and teacher states 0 to 3, of which 1 with 2 and 3 count."""
+    cells = [("forward", 0, (0.4, np.nan)), ("forward", 1, (0.8, 0.2)), ("none", 0, (np.nan, np.nan))]
+    cell_angles = []
+    for strategy, seed, trained in cells:
+        ends_2LMM = np.full((2, 2, 4, 4), np.nan)
+        ends_2LMM[1, 1, 1, 2:] = trained
+        cell_angles.append((row(strategy, 0.5, seed=seed), {"encoder": ends_2LMM}))
+    (line,) = mean_lines("encoder", "random", cell_angles)
+    assert (line.strategy, line.untrained) == ("forward", False)
+    assert line.cosines == pytest.approx((0.6, 0.2))
+    assert mean_lines("encoder", "teacher", cell_angles) == mean_lines("decoder", "random", cell_angles) == []
 
 
 def test_a_figure_is_an_image_of_its_own_and_the_same_twice() -> None:
