@@ -80,7 +80,8 @@ def _why_no_database(name: str) -> str | None:
         return f"{path} is a folder; give sqlite:///… with the path of a file"
     if path.exists():
         try:
-            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            # SQLite has to write where it undoes what a process that was killed has begun.
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
                 connection.execute("PRAGMA schema_version")
         except sqlite3.Error as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # busy while another sweep writes

@@ -1,5 +1,6 @@
 """Storages and tracking databases that cannot be: what is said before anything starts."""
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -81,6 +82,23 @@ def test_a_tracking_database_that_is_none(tmp_path: Path) -> None:
     ):
         uri = f"sqlite:///{name}"
         assert refused(path, f"tracking_uri='{uri}'") == [f"tracking_uri: got {quote(uri)}; {reason}"]
+
+
+def test_a_tracking_database_whose_writer_was_killed_is_none_of_the_problems(tmp_path: Path) -> None:
+    """SQLite first undoes the transaction that was cut off, for which it has to write."""
+    database = tmp_path / "cut.db"
+    code = f"""if True:
+        import os, signal, sqlite3
+        connection = sqlite3.connect({str(database)!r})
+        connection.execute("create table texts (text)")
+        connection.commit()
+        connection.execute("pragma cache_size = 1")
+        connection.executemany("insert into texts values (?)", [["x" * 4000]] * 100)
+        os.kill(os.getpid(), signal.SIGKILL)"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert (tmp_path / "cut.db-journal").exists()
+    prepared(tmp_path, f"tracking_uri=sqlite:///{database}")
+    assert not (tmp_path / "cut.db-journal").exists()
 
 
 def test_the_storages_own_database_that_is_none(tmp_path: Path) -> None:
