@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sweep.jobs.faults import Fault, classify
 from sweep.jobs.journals import JournalWriter
 from sweep.jobs.progress import Progress
 from sweep.jobs.watchdog import Watchdog
@@ -114,8 +115,8 @@ def make(
 
     `compute` works in the folders of the attempts. An error that would occur again (a loss that is not finite, a bug)
     marks a record as failed and is returned. A record whose lease is lost meanwhile is left to its new holder. Raises
-    OSError (disk, network), after which another attempt is worth a try, and CohortError if `compute` raises an error
-    that may be due to any of several records.
+    an error whose reason lies outside of the record (a disk, a network, a lost device) as it is, after which another
+    attempt is worth a try, and CohortError if `compute` raises an error that may be due to any of several records.
     """
     with ExitStack() as logs:
         writers = [_begin(target, context, progress, len(targets), logs) for target in targets]
@@ -156,28 +157,27 @@ def _charged(writers: Sequence[JournalWriter]) -> Generator[None]:
     """Ends the attempts that have not ended, if an error occurs."""
     try:
         yield
-    except OSError as error:
-        logger.exception("the attempt fails for a reason outside of it, so that another one is worth a try")
-        _fail_open(writers, "input or output", error, by_itself=False)
-        raise
     except LeaseLost as error:
         logger.warning("the attempt ends: %s", error)
         for writer in writers:
             if not writer.has_ended:
                 writer.lose(str(error))
     except Exception as error:  # any error of a cell ends that cell alone, and is stored with its traceback
-        reason = _reason(error)
-        logger.exception("the attempt fails by itself: %s", reason)
-        is_alone = len(writers) == 1
-        _fail_open(writers, reason, error, by_itself=is_alone)
+        fault, is_alone = classify(error), len(writers) == 1
+        by_itself = is_alone and not fault.is_outside
+        why = "by itself" if by_itself else "for a reason outside of it" if fault.is_outside else "with its cohort"
+        logger.exception("the attempt fails %s: %s", why, fault.reason(error))
+        _fail_open(writers, fault, error, by_itself=by_itself)
+        if fault.is_outside:
+            raise
         if not is_alone:
-            raise CohortError(reason) from error
+            raise CohortError(fault.reason(error)) from error
 
 
-def _fail_open(writers: Sequence[JournalWriter], reason: str, error: Exception, *, by_itself: bool) -> None:
+def _fail_open(writers: Sequence[JournalWriter], fault: Fault, error: Exception, *, by_itself: bool) -> None:
     for writer in writers:
         if not writer.has_ended:
-            writer.fail(reason, error, by_itself=by_itself)
+            writer.fail(fault, error, by_itself=by_itself)
 
 
 def _end(writer: JournalWriter, computed: Computed) -> None:
@@ -194,13 +194,9 @@ def _end(writer: JournalWriter, computed: Computed) -> None:
         logger.warning("nothing is stored: %s", computed)
         writer.lose(str(computed))
         return
-    reason = _reason(computed)
-    writer.fail(reason, computed, by_itself=True)
-    logger.error("%s fails by itself: %s", writer.attempt.record.root, reason, exc_info=computed)
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, NotFinite) else f"{type(error).__name__}: {error}"
+    fault = Fault.NOT_FINITE if isinstance(computed, NotFinite) else Fault.CODE
+    writer.fail(fault, computed, by_itself=True)
+    logger.error("%s fails by itself: %s", writer.attempt.record.root, writer.reason, exc_info=computed)
 
 
 def _close(writer: JournalWriter) -> Ended:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweep.jobs.faults import Fault
 from sweep.jobs.progress import Progress
 from sweep.records.checkpoints import StoredCheckpoints
 from sweep.records.journal import JournalRow
@@ -85,12 +86,12 @@ class JournalWriter:
         self.attempt.commit(result)
         self.has_ended = self.is_done = True
 
-    def fail(self, reason: str, error: Exception, *, by_itself: bool) -> None:
-        """Ends the attempt with an error; `by_itself`: as in `Attempt.fail`."""
+    def fail(self, fault: Fault, error: Exception, *, by_itself: bool) -> None:
+        """Ends the attempt with an error of this class; `by_itself`: as in `Attempt.fail`."""
         if by_itself:
             self.flush()
-        trace = "".join(traceback.format_exception(error))
-        self.attempt.fail(reason, str(error), trace, by_itself=by_itself)
+        reason, trace = fault.reason(error), "".join(traceback.format_exception(error))
+        self.attempt.fail(reason, str(error), trace, by_itself=by_itself, fault=fault)
         self.has_ended, self.reason = True, reason
 
     def lose(self, reason: str) -> None:

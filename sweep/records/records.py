@@ -220,9 +220,13 @@ class Attempt:
         assert stands is not None
         return stands
 
-    def fail(self, reason: str, message: str, traceback: str = "", *, by_itself: bool) -> None:
+    def fail(
+        self, reason: str, message: str, traceback: str = "", *, by_itself: bool, fault: str | None = None
+    ) -> None:
         """Ends the attempt without a result. `by_itself`: a retry would fail again, so there is none."""
-        failure = AttemptFailure(reason=reason, message=message, traceback=traceback, by_itself=by_itself, time=now())
+        failure = AttemptFailure(
+            reason=reason, message=message, traceback=traceback, by_itself=by_itself, fault=fault, time=now()
+        )
         self.record.storage.create(f"{self.record.root}/{self.stored('failed.json')}", failure.dump())
 
 

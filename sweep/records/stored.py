@@ -86,6 +86,8 @@ class AttemptFailure(StoredFile, frozen=True):
     traceback: str
     by_itself: bool
     """Whether the cell or teacher would fail again, so that it is not retried."""
+    fault: str | None = None
+    """The class of the error: a value of `sweep.jobs.faults.Fault`; None where it is not known."""
     time: int
     """Milliseconds since the epoch."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from sweep.jobs import attempts
 from sweep.jobs.attempts import CohortError, Context, Ended, Target, Try
+from sweep.jobs.faults import Fault
 from sweep.jobs.progress import Progress
 from sweep.records import checkpoints, environment
 from sweep.records.checkpoints import Point, Start
@@ -111,9 +112,22 @@ def test_a_cell_of_a_cohort_fails_alone(records: Records) -> None:
     assert [len(records.cell(name).journal()) for name in "abc"] == [3, 3, 3]
 
 
-@pytest.mark.parametrize(("error", "expected"), [(RuntimeError("a bug"), CohortError), (OSError("disk"), OSError)])
+LOST = RuntimeError("CUDA error: unspecified launch failure")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "fault"),
+    [
+        (RuntimeError("a bug"), CohortError, Fault.CODE),
+        (RuntimeError("CUDA out of memory"), CohortError, Fault.GPU_MEMORY),
+        (MemoryError(), CohortError, Fault.HOST_MEMORY),
+        (OSError("network"), OSError, Fault.STORAGE),
+        (OSError(28, "No space left on device"), OSError, Fault.DISK),
+        (LOST, RuntimeError, Fault.DEVICE),
+    ],
+)
 def test_an_error_of_a_whole_cohort_is_charged_to_no_cell(
-    records: Records, error: Exception, expected: type[Exception]
+    records: Records, error: Exception, expected: type[Exception], fault: Fault
 ) -> None:
     def compute(tries: Sequence[Try]) -> list[CellResult]:
         raise error
@@ -125,7 +139,20 @@ def test_an_error_of_a_whole_cohort_is_charged_to_no_cell(
         failure = records.cell(name).last_failure()
         assert failure is not None
         assert not failure.by_itself
+        assert failure.fault == fault
         assert str(error) in failure.traceback
+
+
+def test_a_lost_device_is_no_fault_of_a_cell_alone(records: Records) -> None:
+    record = records.cell("c0ffee")
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        attempt_of(record, LOST)
+    failure = record.last_failure()
+    assert failure is not None
+    assert failure.reason == "device or node lost: RuntimeError: CUDA error: unspecified launch failure"
+    assert (failure.fault, record.state()) == (Fault.DEVICE, "missing")
+    bug = attempt_of(record, KeyError("labels"))
+    assert (bug.reason, record.state()) == ("KeyError: 'labels'", "failed")
 
 
 def test_an_attempt_that_continues_another_adds_only_what_is_new(records: Records, tmp_path: Path) -> None:
