@@ -37,7 +37,7 @@ FLOORS = {
         "recipe seeds size state strategies vocabularies weights wording",
         "angles builtin checkpoints device losses metrics own_metrics",
         "clock config draws frozen shared_weights",
-        "families member official sharing steps",
+        "families member official parts sharing steps",
         "memory optimizers student tasks",
         "answers forms inert influence plain plugins predictions",
         "contract evaluate objective targets",

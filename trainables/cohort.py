@@ -20,6 +20,7 @@ from trainables.evaluate import Evaluator, Questions
 from trainables.families import FAMILIES, making
 from trainables.influence import block_influence
 from trainables.meter import Meter
+from trainables.parts import part_size
 from trainables.probe import PROBE_EXAMPLES, Probe
 from trainables.seeds import stream
 from trainables.shared_weights import SharedWeights
@@ -34,8 +35,11 @@ logger = logging.getLogger(__name__)
 class Cohort:
     """A teacher and its data, loaded once for all students."""
 
-    def __init__(self, config: TrialConfig, data: Data, teacher: Path, num_threads: int) -> None:
-        """Loads the teacher on the host in fp32, from which students can be built; `config` is that of any cell."""
+    def __init__(self, config: TrialConfig, data: Data, teacher: Path, num_threads: int, num_parts: int = 1) -> None:
+        """Loads the teacher on the host in fp32, from which students can be built; `config` is that of any cell.
+
+        `num_parts`: the parts in which each micro-batch is computed, in evaluations too.
+        """
         assert config.dtype != "auto"
         self.dtype: devices.Dtype = config.dtype
         self.seed, self.data = config.seed, data
@@ -54,9 +58,10 @@ class Cohort:
             making.load_tokenizer(path, revision),
             self.device,
             self.dtype,
-            config.train.batch_size,
+            part_size(config.train.batch_size, num_parts),
             data.classes,
         )
+        self._influence_batch_size = config.train.batch_size
         self.quirks = official.quirks(self.family.name, config.losses)
         self.teacher = making.load(self.family, path, revision, self.head, seed=config.seed).requires_grad_(False)
         logger.info("the teacher is loaded from %s", teacher)
@@ -76,7 +81,7 @@ class Cohort:
         """Stack -> the influence of the teacher's blocks on the examples of the probe, measured on the host in fp32."""
         rows = self.data.validation[: self.evaluator.task.num_eval][:PROBE_EXAMPLES]
         by = self.evaluator
-        return block_influence(self.family, self.teacher, by.encode(rows), by.pad_id, by.batch_size)
+        return block_influence(self.family, self.teacher, by.encode(rows), by.pad_id, self._influence_batch_size)
 
     def begin(self, needed: Iterable[Mapping[str, Collection[int]]], kept_bytes: int) -> None:
         """Moves the teacher to the device once all students are built, and prepares targets, validation and probe.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Generator
@@ -58,6 +59,15 @@ def start_clean(num_threads: int, seed: int) -> torch.device:
     deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def free_memory() -> None:
+    """Frees what a failed attempt has left on the host and on the GPUs, once nothing refers to it."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class Placement(NamedTuple):

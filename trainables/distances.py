@@ -9,7 +9,7 @@ N real tokens, E teacher width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel
 
@@ -21,6 +21,9 @@ _EPSILON = 1e-8
 
 class Distance(BaseModel, ABC, frozen=True, extra="forbid"):
     """One distance with its parameters."""
+
+    is_sum_over_tokens: ClassVar[bool] = False
+    """Whether `total` is the sum of the distances of the tokens, so that a micro-batch may be computed in parts."""
 
     kind: str
 
@@ -35,6 +38,7 @@ class Distance(BaseModel, ABC, frozen=True, extra="forbid"):
 class MSE(Distance, frozen=True):
     """The squared difference, averaged over the width (paper, equation 3)."""
 
+    is_sum_over_tokens: ClassVar[bool] = True
     kind: Literal["mse"] = "mse"
 
     def total(self, student_NE: Tensor, teacher_NE: Tensor) -> Tensor:
@@ -44,6 +48,7 @@ class MSE(Distance, frozen=True):
 class Cosine(Distance, frozen=True):
     """1 - cosine of the two states (DistilBERT, Sanh et al., 2019)."""
 
+    is_sum_over_tokens: ClassVar[bool] = True
     kind: Literal["cosine"] = "cosine"
 
     def total(self, student_NE: Tensor, teacher_NE: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from trainables.member import Outcome
 from trainables.meter import Meter
 from trainables.metrics import Metrics, Report, shown
 from trainables.objective import FromLabels
+from trainables.parts import batch_size, part_size
 from trainables.seeds import stream
 from trainables.size import Size
 from trainables.state import State
@@ -68,6 +69,7 @@ class Teacher:
         dtype: devices.Dtype,
         num_threads: int,
         kept: Checkpoints | None,
+        num_parts: int = 1,
     ) -> None:
         self.train, self.clock = config.finetune, Clock()
         self.seed = self.train.seed if self.train else 0
@@ -86,7 +88,8 @@ class Teacher:
         if self.train is None:
             model.requires_grad_(False)
         self.model = devices.place(frozen.hold(model, dtype), self.device).eval()
-        self.batch_size = self.train.batch_size if self.train else 32
+        self.num_parts = num_parts
+        self.batch_size = part_size(batch_size(self.train), num_parts)
         self.evaluator = Evaluator(self.family, task, self.tokenizer, self.device, dtype, self.batch_size, data.classes)
         self._validation = data.validation[: task.num_eval]
         self.last: Metrics = {}
@@ -163,6 +166,7 @@ class Teacher:
             targets=None,
             validation=Validation(self.evaluator, self._validation),
             clock=self.clock,
+            num_parts=self.num_parts,
         ).run()
         if learner.error:
             raise learner.error
@@ -204,9 +208,11 @@ def run(
     dtype: devices.Dtype,
     num_threads: int = 1,
     kept: Checkpoints | None = None,
+    num_parts: int = 1,
 ) -> Outcome:
     """Makes a teacher into `folder` (model/, predictions.jsonl), or measures a ready one. Raises NotFinite.
 
-    `kept`: the checkpoints that it continues from and adds to; None: it starts anew and saves none.
+    `kept`: the checkpoints that it continues from and adds to; None: it starts anew and saves none. `num_parts`: the
+    parts in which each micro-batch is computed.
     """
-    return Teacher(config, task, data, folder, report, dtype, num_threads, kept).run()
+    return Teacher(config, task, data, folder, report, dtype, num_threads, kept, num_parts).run()

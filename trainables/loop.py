@@ -22,6 +22,7 @@ from trainables.config import TrainConfig
 from trainables.errors import NotFinite
 from trainables.learner import Learner
 from trainables.metrics import summed
+from trainables.parts import split
 from trainables.steps import Schedule
 from trainables.targets import Copies, Targets
 from trainables.tasks.batches import collate, epoch_order
@@ -65,6 +66,8 @@ class Lockstep:
     clock: Clock
     batches_at_random: bool = False
     """Whether batches are drawn at random instead of from examples of similar length."""
+    num_parts: int = 1
+    """The parts in which each micro-batch is computed."""
 
     def __post_init__(self) -> None:
         self.schedule = Schedule.of(self.config, len(self.examples))
@@ -99,7 +102,8 @@ class Lockstep:
                     self._save(step)
 
     def _step(self, step: int, indices: list[list[int]]) -> None:
-        batches = [collate([self.examples[i] for i in micro], self.pad_id) for micro in indices]
+        micros = [part for micro in indices for part in split(micro, self.config.batch_size, self.num_parts)]
+        batches = [collate([self.examples[i] for i in micro], self.pad_id) for micro in micros]
         totals = summed([self.live[0].objective.totals(batch) for batch in batches])
         for batch in batches:
             pulse.beat()

@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 CLOSE_SECONDS = 60.0
 
 
-class CohortError(Exception):
-    """An error that cannot be charged to one cell of a cohort."""
+class RetrySmaller(Exception):
+    """An error that a smaller cohort, or a cell alone in smaller micro-batches, may not have."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +110,22 @@ def make(
     context: Context,
     compute: Callable[[Sequence[Try]], Sequence[Computed]],
     progress: Progress,
+    num_parts: int = 1,
+    *,
+    may_split: bool = False,
 ) -> dict[str, Ended]:
     """Makes one attempt at each record, all at once; returns their ends by identity.
 
     `compute` works in the folders of the attempts. An error that would occur again (a loss that is not finite, a bug)
     marks a record as failed and is returned. A record whose lease is lost meanwhile is left to its new holder. Raises
     an error whose reason lies outside of the record (a disk, a network, a lost device) as it is, after which another
-    attempt is worth a try, and CohortError if `compute` raises an error that may be due to any of several records.
+    attempt is worth a try, and RetrySmaller if `compute` raises an error that may be due to any of several records, or,
+    with `may_split`, if it runs out of memory. `num_parts`: the parts in which it computes each micro-batch.
     """
     with ExitStack() as logs:
-        writers = [_begin(target, context, progress, len(targets), logs) for target in targets]
+        writers = [_begin(target, context, progress, len(targets), num_parts, logs) for target in targets]
         try:
-            with _charged(writers), _watched(writers, context):
+            with _charged(writers, may_split), _watched(writers, context):
                 computed = compute([Try(each.attempt, each, each) for each in writers])
                 for writer, result in zip(writers, computed, strict=True):
                     _end(writer, result)
@@ -130,16 +134,20 @@ def make(
         return ends
 
 
-def _begin(target: Target, context: Context, progress: Progress, size: int, logs: ExitStack) -> JournalWriter:
+def _begin(
+    target: Target, context: Context, progress: Progress, size: int, num_parts: int, logs: ExitStack
+) -> JournalWriter:
     record, start = target.record, target.start
     attempt = record.begin(
         host=environment.host(),
         computed_by=context.computed_by,
         sweep=context.sweep,
         continues=record.last_in_chain(start.point.attempt) if start else None,
+        cohort=size,
+        num_parts=num_parts,
     )
     logs.enter_context(log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"))
-    _log_start(attempt, target.run, context)
+    _log_start(attempt, target.run, context, num_parts)
     delivery = Delivery(context.tracking, target.run, attempt, interval_seconds=size) if context.tracking else None
     kept = StoredCheckpoints(attempt, start)
     return JournalWriter(attempt, kept, delivery, progress, target.lease, interval_seconds=size)
@@ -153,8 +161,8 @@ def _watched(writers: Sequence[JournalWriter], context: Context) -> AbstractCont
 
 
 @contextmanager
-def _charged(writers: Sequence[JournalWriter]) -> Generator[None]:
-    """Ends the attempts that have not ended, if an error occurs."""
+def _charged(writers: Sequence[JournalWriter], may_split: bool) -> Generator[None]:
+    """Ends the attempts that have not ended, if an error occurs. `may_split`: as in `make`."""
     try:
         yield
     except LeaseLost as error:
@@ -164,20 +172,23 @@ def _charged(writers: Sequence[JournalWriter]) -> Generator[None]:
                 writer.lose(str(error))
     except Exception as error:  # any error of a cell ends that cell alone, and is stored with its traceback
         fault, is_alone = classify(error), len(writers) == 1
-        by_itself = is_alone and not fault.is_outside
-        why = "by itself" if by_itself else "for a reason outside of it" if fault.is_outside else "with its cohort"
-        logger.exception("the attempt fails %s: %s", why, fault.reason(error))
-        _fail_open(writers, fault, error, by_itself=by_itself)
+        is_tried_smaller = not fault.is_outside and (not is_alone or (fault.is_of_memory and may_split))
+        by_itself = not fault.is_outside and not is_tried_smaller
+        reason = _reason(fault, error)
+        how = "by itself" if by_itself else "in this size" if is_tried_smaller else "for a reason outside of it"
+        logger.exception("the attempt fails %s: %s", how, reason)
+        for writer in writers:
+            if not writer.has_ended:
+                writer.fail(fault, reason, error, by_itself=by_itself)
+        if is_tried_smaller:
+            raise RetrySmaller(reason) from error
         if fault.is_outside:
             raise
-        if not is_alone:
-            raise CohortError(fault.reason(error)) from error
 
 
-def _fail_open(writers: Sequence[JournalWriter], fault: Fault, error: Exception, *, by_itself: bool) -> None:
-    for writer in writers:
-        if not writer.has_ended:
-            writer.fail(fault, error, by_itself=by_itself)
+def _reason(fault: Fault, error: Exception) -> str:
+    reason = fault.reason(error)
+    return f"{reason}; {environment.held_memory()}" if fault == Fault.HOST_MEMORY else reason
 
 
 def _end(writer: JournalWriter, computed: Computed) -> None:
@@ -195,7 +206,7 @@ def _end(writer: JournalWriter, computed: Computed) -> None:
         writer.lose(str(computed))
         return
     fault = Fault.NOT_FINITE if isinstance(computed, NotFinite) else Fault.CODE
-    writer.fail(fault, computed, by_itself=True)
+    writer.fail(fault, fault.reason(computed), computed, by_itself=True)
     logger.error("%s fails by itself: %s", writer.attempt.record.root, writer.reason, exc_info=computed)
 
 
@@ -205,15 +216,17 @@ def _close(writer: JournalWriter) -> Ended:
     return Ended(writer.is_done, writer.reason, delivered, writer.elsewhere)
 
 
-def _log_start(attempt: Attempt, run: RunSpec, context: Context) -> None:
+def _log_start(attempt: Attempt, run: RunSpec, context: Context, num_parts: int) -> None:
     record, host, process = attempt.record, environment.host(), os.getpid()
     logger.info("attempt %d of %s (%s) begins", attempt.number, run.name, record.root)
     logger.info("it runs on %s as process %d for the sweep %s", host, process, context.sweep)
     packages = [f"{name} {version}" for name, version in environment.versions().items()]
+    if num_parts > 1:
+        logger.warning("its micro-batches are computed in %d parts each, because memory was too small", num_parts)
     logger.info("it runs with Python %s", ", ".join([platform.python_version(), *packages]))
 
 
-def shared(outcome: Outcome, attempt: Attempt, context: Context, task_kind: str) -> dict[str, Any]:
+def shared(outcome: Outcome, attempt: Attempt, context: Context, task_kind: str, num_parts: int) -> dict[str, Any]:
     """The fields of `Result`, which the results of cells and of teachers share."""
     return {
         "attempt": attempt.number,
@@ -226,5 +239,6 @@ def shared(outcome: Outcome, attempt: Attempt, context: Context, task_kind: str)
         "steps": outcome.num_steps,
         "best_step": outcome.best_step,
         "size": outcome.size,
+        "num_parts": num_parts,
         "own_metrics": metric_sources(task_kind),
     }

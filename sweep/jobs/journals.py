@@ -86,11 +86,11 @@ class JournalWriter:
         self.attempt.commit(result)
         self.has_ended = self.is_done = True
 
-    def fail(self, fault: Fault, error: Exception, *, by_itself: bool) -> None:
+    def fail(self, fault: Fault, reason: str, error: Exception, *, by_itself: bool) -> None:
         """Ends the attempt with an error of this class; `by_itself`: as in `Attempt.fail`."""
         if by_itself:
             self.flush()
-        reason, trace = fault.reason(error), "".join(traceback.format_exception(error))
+        trace = "".join(traceback.format_exception(error))
         self.attempt.fail(reason, str(error), trace, by_itself=by_itself, fault=fault)
         self.has_ended, self.reason = True, reason
 

@@ -5,23 +5,25 @@ The driver imports this module without torch, which is imported on the worker.
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray import tune
 
 from sweep.grid.cells import Cell
-from sweep.jobs import attempts, starts
-from sweep.jobs.attempts import CohortError, Computed, Context, Ended, Target, Try
+from sweep.jobs import attempts, ladder
+from sweep.jobs.attempts import Computed, Context, Ended, Target, Try
 from sweep.jobs.claims import Claim, claimed
+from sweep.jobs.ladder import Rung
 from sweep.jobs.progress import Progress
-from sweep.records.records import Record, Records
+from sweep.records.records import Records
 from sweep.records.stored import CellResult, TeacherResult
 from sweep.students import card
 from sweep.tracking.runs import RunSpec
+from trainables.parts import most_parts
 from trainables.tasks.rows import Data
 
 if TYPE_CHECKING:
@@ -49,30 +51,22 @@ class Trial:
         assert teacher_result is not None
         self.teacher_result: TeacherResult = teacher_result
         self.progress = Progress(tune.report)
+        self.most_parts = min(most_parts(cell.config.train, cell.config.losses) for cell in cells)
 
     def run(self) -> dict[str, Ended]:
         with claimed(self.records.values(), self.context, self.progress) as claim:
-            return claim.ends | self._make([self.records[key] for key in claim.leases], claim)
+            records = [self.records[key] for key in claim.leases]
+            return claim.ends | ladder.make(records, self.most_parts, partial(self._attempt, claim=claim))
 
-    def _make(self, records: Sequence[Record], claim: Claim) -> dict[str, Ended]:
-        ends: dict[str, Ended] = {}
-        for group in starts.groups(records) if records else []:
-            targets = [
-                Target(record, self.runs[record.identity], start, claim.leases[record.identity])
-                for record, start in group
-            ]
-            try:
-                ends |= attempts.make(targets, self.context, self._compute, self.progress)
-                continue
-            except CohortError as error:
-                logger.warning("a cohort of %d is tried again in two halves after %s", len(group), error)
-            gc.collect()  # frees the models, which the traceback of the error held
-            half = (len(group) + 1) // 2
-            for part in (group[:half], group[half:]):
-                ends |= self._make([record for record, _ in part], claim)
-        return ends
+    def _attempt(self, rung: Rung, claim: Claim) -> dict[str, Ended]:
+        targets = [
+            Target(record, self.runs[record.identity], start, claim.leases[record.identity])
+            for record, start in rung.group
+        ]
+        compute = partial(self._compute, num_parts=rung.num_parts)
+        return attempts.make(targets, self.context, compute, self.progress, rung.num_parts, may_split=rung.may_split)
 
-    def _compute(self, tries: Sequence[Try]) -> list[Computed]:
+    def _compute(self, tries: Sequence[Try], num_parts: int) -> list[Computed]:
         from trainables import distill
         from trainables.member import Member
 
@@ -81,17 +75,17 @@ class Trial:
             identity = each.attempt.record.identity
             config, name = self.cells[identity].config, self.runs[identity].name
             members.append(Member(config, each.attempt.folder, each.report, each.checkpoints, name))
-        outcomes = distill.run(members, self.rows, self.teacher_path, self.context.num_threads)
+        outcomes = distill.run(members, self.rows, self.teacher_path, self.context.num_threads, num_parts=num_parts)
         return [
-            outcome if isinstance(outcome, Exception) else self._result(each, outcome, len(tries))
+            outcome if isinstance(outcome, Exception) else self._result(each, outcome, len(tries), num_parts)
             for each, outcome in zip(tries, outcomes, strict=True)
         ]
 
-    def _result(self, each: Try, outcome: Outcome, size: int) -> CellResult:
+    def _result(self, each: Try, outcome: Outcome, size: int, num_parts: int) -> CellResult:
         attempt = each.attempt
         cell = self.cells[attempt.record.identity]
         result = CellResult(
-            **attempts.shared(outcome, attempt, self.context, cell.config.task.kind),
+            **attempts.shared(outcome, attempt, self.context, cell.config.task.kind, num_parts),
             cell=cell.fingerprint,
             mapping=outcome.mapping,
             student=attempt.stored("student"),

@@ -84,6 +84,16 @@ def describe() -> SweepEnvironment:
     )
 
 
+def held_memory() -> str:
+    """The memory that this process holds, and that of the machine, in words."""
+    machine, held = psutil.virtual_memory(), psutil.Process().memory_info().rss
+    return f"the process holds {_gb(held)}, and {_gb(machine.available)} of the machine's {_gb(machine.total)} are free"
+
+
+def _gb(num_bytes: float) -> str:
+    return f"{num_bytes / 1e9:.1f} GB"
+
+
 def host() -> str:
     return platform.node() or UNKNOWN
 

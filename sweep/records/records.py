@@ -93,7 +93,11 @@ class Record(ABC):
         attempts = self.attempts()
         if not attempts or self.result() is not None:
             return None
-        return AttemptFailure.read(self.storage, f"{self.root}/attempts/{attempts[-1]}/failed.json")
+        return self.failure_of(attempts[-1])
+
+    def failure_of(self, number: int) -> AttemptFailure | None:
+        """Why an attempt failed; None if it gave the result, was interrupted or still runs."""
+        return AttemptFailure.read(self.storage, f"{self.root}/attempts/{number}/failed.json")
 
     def failure(self) -> AttemptFailure | None:
         """Why the cell or teacher failed by itself, so that a retry would fail again; None if it did not."""
@@ -106,13 +110,31 @@ class Record(ABC):
             return "done"
         return "failed" if self.failure() else "missing"
 
-    def begin(self, *, host: str, computed_by: str, sweep: str, continues: int | None = None) -> Attempt:
+    def begin(
+        self,
+        *,
+        host: str,
+        computed_by: str,
+        sweep: str,
+        continues: int | None = None,
+        cohort: int = 1,
+        num_parts: int = 1,
+    ) -> Attempt:
         """A new attempt. Its number is unique, even if other processes begin attempts at the same time.
 
-        `continues`: the number of the attempt that it continues from a checkpoint.
+        `continues`: the number of the attempt that it continues from a checkpoint. `cohort`, `num_parts`: as in
+        `AttemptStart`.
         """
         number = max(self.attempts(), default=0) + 1
-        start = AttemptStart(host=host, computed_by=computed_by, sweep=sweep, time=now(), continues=continues).dump()
+        start = AttemptStart(
+            host=host,
+            computed_by=computed_by,
+            sweep=sweep,
+            time=now(),
+            continues=continues,
+            cohort=cohort,
+            num_parts=num_parts,
+        ).dump()
         while not self.storage.create(f"{self.root}/attempts/{number}/attempt.json", start):
             number += 1
         place = f"{self.root}/attempts/{number}"

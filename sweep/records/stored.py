@@ -68,6 +68,10 @@ class AttemptStart(StoredFile, frozen=True):
     """Milliseconds since the epoch."""
     continues: int | None = None
     """The earlier attempt that this one continues from a checkpoint; None: it starts anew."""
+    cohort: int = 1
+    """The number of cells that it trains in lockstep, itself included."""
+    num_parts: int = 1
+    """The parts in which it computes each micro-batch."""
 
 
 class CheckpointManifest(StoredFile, frozen=True):
@@ -112,6 +116,8 @@ class Result(StoredFile, frozen=True):
     best_step: int
     size: Size | None = None
     """That of the best model; None where it was not measured."""
+    num_parts: int = 1
+    """The parts in which each micro-batch was computed when it ended, because memory was too small for a whole one."""
     own_metrics: dict[str, str] = {}
     """Name of a plug-in's metric -> hash of the plug-in, as it was when `metrics` were measured."""
 

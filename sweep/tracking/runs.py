@@ -122,6 +122,8 @@ def result_tags(result: Result, record: Record) -> dict[str, str]:
     own = {tags.COMPUTED_BY: result.computed_by, **tags.of_code(result.environment)}
     if result.signature:
         own[tags.SIGNATURE] = result.signature
+    if result.num_parts > 1:
+        own[tags.NUM_PARTS] = str(result.num_parts)
     if isinstance(result, CellResult):
         own[tags.STUDENT] = record.storage.full_url(f"{record.root}/{result.student}")
         own[tags.COHORT] = str(result.cohort)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sweep.jobs import attempts
-from sweep.jobs.attempts import CohortError, Context, Ended, Target, Try
+from sweep.jobs.attempts import Context, Ended, RetrySmaller, Target, Try
 from sweep.jobs.faults import Fault
 from sweep.jobs.progress import Progress
 from sweep.records import checkpoints, environment
@@ -118,9 +118,9 @@ LOST = RuntimeError("CUDA error: unspecified launch failure")
 @pytest.mark.parametrize(
     ("error", "expected", "fault"),
     [
-        (RuntimeError("a bug"), CohortError, Fault.CODE),
-        (RuntimeError("CUDA out of memory"), CohortError, Fault.GPU_MEMORY),
-        (MemoryError(), CohortError, Fault.HOST_MEMORY),
+        (RuntimeError("a bug"), RetrySmaller, Fault.CODE),
+        (RuntimeError("CUDA out of memory"), RetrySmaller, Fault.GPU_MEMORY),
+        (MemoryError(), RetrySmaller, Fault.HOST_MEMORY),
         (OSError("network"), OSError, Fault.STORAGE),
         (OSError(28, "No space left on device"), OSError, Fault.DISK),
         (LOST, RuntimeError, Fault.DEVICE),

@@ -16,7 +16,7 @@ WRITERS = [
 ]
 TAGS = {
     *("kind", "host", "git_commit", "git_dirty", "source_hash", "cell", "teacher", "model", "task", "strategy", "init"),
-    *("seed", "cohort", "computed_by", "signature", "student", "reason", "not_finite", "sweep"),
+    *("seed", "cohort", "computed_by", "signature", "student", "reason", "not_finite", "sweep", "micro_batch_parts"),
 }
 METRIC = re.compile(
     r"((train|eval|best|test|angle|seconds|score)/|size\.|mlflow\.(note|parent|run|shared)|mapping\.|tags\.[a-z])"
