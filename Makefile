@@ -11,6 +11,8 @@ GPU ?=
 ENGINE ?=
 DATA ?=
 MODEL ?=
+MINUTES ?= 10
+SEED ?= 1
 # Python compiles a module when it is first imported; most of those that are installed never are.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # Ray and MLflow report usage unless told not to; nothing here leaves the machine.
@@ -18,7 +20,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-static docs ui sync dashboard cluster cluster-down cluster-purge submit test-cluster test-gpu bench clean
+.PHONY: help install demo test check check-static docs ui sync dashboard cluster cluster-down cluster-purge submit test-cluster test-gpu bench storm clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -86,6 +88,9 @@ test-gpu: $(VENV)/tools ## What only a real GPU shows: numbers, memory, a sweep 
 
 bench: $(VENV)/tools ## A whole sweep against one glued together (DATA=folder of SST-2, MODEL=a BERT encoder)
 	$(BIN)/python -m benchmarks.whole $(DATA) $(MODEL) $(ARGS)
+
+storm: $(VENV)/tools ## A sweep under random faults, again and again; it has to end as an undisturbed one (MINUTES=10 SEED=1)
+	$(BIN)/python -m tests.faults.storm $(MINUTES) $(SEED)
 
 clean: ## Remove .venv and caches; keeps runs/
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis

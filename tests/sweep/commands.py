@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -17,7 +18,7 @@ Swept = tuple[Path, subprocess.CompletedProcess[str]]
 """A sweep's config file, whose folder is the storage, and how the command ended."""
 
 
-def start(*words: str, storage: Path) -> subprocess.Popen[str]:
+def start(*words: str, storage: Path, output: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
     environment = {**os.environ, "SWEEP_STORAGE": str(storage), "COLUMNS": "120"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     environment.pop("RAY_ADDRESS", None)
@@ -25,8 +26,8 @@ def start(*words: str, storage: Path) -> subprocess.Popen[str]:
         [sys.executable, str(ROOT / "sweep" / "run.py"), *words],
         env=environment,
         cwd=storage,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
         text=True,
         # As at a terminal: what a shell puts into the background starts with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
