@@ -103,7 +103,7 @@ def _conduct(conductor: Conductor) -> int:
         return interrupts.STATUS
     finally:
         conductor.at_end.close()
-        conductor.drivers.leave()
+        conductor.drivers.leave(is_clean=conductor.is_clean)
 
 
 @dataclass
@@ -187,6 +187,7 @@ class Conductor:
 
     def _leave_to_others(self) -> int:
         """Leaves the report to the drivers that still run the sweep; returns the exit status."""
+        self._clean()
         others = self.drivers.others()
         if others:  # else the last one has just written it
             self.console.print(Text(f"The report is left to {others[0].about}."), soft_wrap=True)
@@ -196,15 +197,23 @@ class Conductor:
             self.sweep_run.end(is_done=is_done)
         return 0 if self.sweep_run.is_tracked and is_done else 1
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether no driver and no worker is known that was killed and may have left something."""
+        return not self.drivers.has_buried and (self.maker is None or self.maker.is_clean)
+
     def _clean(self) -> None:
         """Removes what drivers and workers that were killed have left."""
-        if not self.drivers.has_buried and not (self.maker and self.maker.has_recovered):
+        if self.is_clean:
             return
         for record in self.plan.records(self.records):
             leases.clear(record, self.drivers.judge)
             self.storage.clean(record.root)
         self.storage.clean(f"sweeps/{self.config.name}")
         self.storage.clean(heartbeats.FOLDER)
+        self.drivers.has_buried = False
+        if self.maker:
+            self.maker.is_clean = True
 
     def _tune(self, search: SearchRun, maker: Maker) -> None:
         """Carries out the rounds of the search, until every group has its setting or no round can end."""

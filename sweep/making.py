@@ -32,8 +32,8 @@ class Maker:
     resources: Resources
     drivers: Drivers
     console: Console
-    has_recovered: bool = False
-    """Whether a worker has died, which may have left a lease or a temporary file."""
+    is_clean: bool = True
+    """Whether no worker has died, which may have left a lease or a temporary file."""
 
     def make(self, checked: Checked, plan: Plan, *, retry_failed: bool) -> None:
         """Makes what a plan lacks, with its progress on the terminal; at last what others have left of it."""
@@ -53,9 +53,10 @@ class Maker:
     def _run_trials(self, checked: Checked, plan: Plan, *, retry_failed: bool) -> Mapping[str, str]:
         """Returns who makes the teachers and cells that were left to others, by identity."""
         jobs = self._jobs(checked, plan, retry_failed=retry_failed)
+        was_clean, self.is_clean = self.is_clean, False  # an interrupt ends workers wherever they are
         with LiveProgress(self.console) as progress:
             left = work.make(jobs, checked.config, self._context(checked), checked.data, progress)
-        self.has_recovered |= left.has_recovered
+        self.is_clean = was_clean and not left.has_recovered
         if left.num_late:  # their records are complete, so that nothing is lost
             late = count(left.num_late, "run")
             self.console.print(Text(f"MLflow did not take {late} in time; the command tracks them at its end"))

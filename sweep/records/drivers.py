@@ -108,10 +108,14 @@ class Drivers:
         trials = heartbeats.present(self.storage).values() if living else ()
         return {identity for each in trials if each.driver in living for identity in each.steps}
 
-    def leave(self) -> None:
-        """Takes no part any more, and removes the heartbeats of its trials, all of which have ended."""
+    def leave(self, *, is_clean: bool = True) -> None:
+        """Takes no part any more, and removes the heartbeats of its trials, all of which have ended.
+
+        Its file stays if it has left leases, temporary files or runs, so that the next driver finds a dead one.
+        """
         with contextlib.suppress(OSError):  # others judge it dead after a while
-            self._withdraw()
+            if is_clean:
+                self._withdraw()
             self._bury(self.holder.token)
         self._at_end.close()
 

@@ -165,3 +165,14 @@ def test_the_cells_that_others_compute_are_known(world: World) -> None:
     assert (first.running(), second.running()) == ({"b"}, {"a"})
     second.leave()
     assert first.running() == set()
+
+
+def test_the_next_one_knows_that_an_unclean_end_has_left_something(world: World) -> None:
+    world.start().leave(is_clean=False)
+    assert world.files() == ["driver-1.json"]
+    second = world.start()
+    assert second.has_buried
+    assert world.now == 0
+    assert world.files() == ["driver-1.json", f"{second.holder.token}.json"]
+    second.leave()
+    assert world.files() == []
