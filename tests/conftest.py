@@ -21,6 +21,7 @@ SWEEPS = (
     "test_walk",
     "test_reuse",
     "test_two_sweeps",
+    "test_storm",
     "test_gpu_cluster",
     "test_no_gpu",
 )
