@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sweep.jobs import places
 from sweep.jobs.faults import Fault, classify
 from sweep.jobs.journals import JournalWriter
 from sweep.jobs.progress import Progress
@@ -23,7 +24,7 @@ from sweep.records.environment import CodeVersion, Environment
 from sweep.records.leases import Lease, LeaseLost
 from sweep.records.records import Attempt, Record, now
 from sweep.records.storage import Storage
-from sweep.records.stored import Result
+from sweep.records.stored import AttemptStart, Result
 from sweep.tracking.delivery import Delivery
 from sweep.tracking.runs import RunSpec
 from sweep.tracking.tracking import Tracking
@@ -125,7 +126,8 @@ def make(
     with ExitStack() as logs:
         writers = [_begin(target, context, progress, len(targets), num_parts, logs) for target in targets]
         try:
-            with _charged(writers, may_split), _watched(writers, context):
+            kept = places.kept([writer.attempt for writer in writers])
+            with kept, _charged(writers, may_split), _watched(writers, context):
                 computed = compute([Try(each.attempt, each, each) for each in writers])
                 for writer, result in zip(writers, computed, strict=True):
                     _end(writer, result)
@@ -139,12 +141,17 @@ def _begin(
 ) -> JournalWriter:
     record, start = target.record, target.start
     attempt = record.begin(
-        host=environment.host(),
-        computed_by=context.computed_by,
-        sweep=context.sweep,
-        continues=record.last_in_chain(start.point.attempt) if start else None,
-        cohort=size,
-        num_parts=num_parts,
+        AttemptStart(
+            host=environment.host(),
+            computed_by=context.computed_by,
+            sweep=context.sweep,
+            time=now(),
+            continues=record.last_in_chain(start.point.attempt) if start else None,
+            cohort=size,
+            num_parts=num_parts,
+            step=start.point.step if start else 0,
+            driver=context.driver,
+        )
     )
     logs.enter_context(log.stored(record.storage, f"{record.root}/{attempt.stored(log.FILE)}"))
     _log_start(attempt, target.run, context, num_parts)

@@ -17,6 +17,7 @@ from sweep.records.records import Attempt, now
 from sweep.records.stored import Result
 from sweep.tracking.delivery import Delivery
 from sweep.tracking.tags import TRAIN_LOSS
+from trainables import pulse
 
 if TYPE_CHECKING:
     from trainables.metrics import Metrics
@@ -91,7 +92,7 @@ class JournalWriter:
         if by_itself:
             self.flush()
         trace = "".join(traceback.format_exception(error))
-        self.attempt.fail(reason, str(error), trace, by_itself=by_itself, fault=fault)
+        self.attempt.fail(reason, str(error), trace, by_itself=by_itself, fault=fault, batches=pulse.num_since())
         self.has_ended, self.reason = True, reason
 
     def lose(self, reason: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sweep.jobs import starts
-from sweep.jobs.attempts import Ended, RetrySmaller
+from sweep.jobs.attempts import Computed, Ended, RetrySmaller, Try
 from sweep.jobs.faults import Fault
 from sweep.jobs.starts import Group
 from sweep.records.records import Record
@@ -29,6 +29,20 @@ class Rung:
     """The parts in which each micro-batch is computed."""
     may_split: bool = False
     """Whether one record alone may be tried again in more parts."""
+    poison: str | None = None
+    """Why its one record should not be attempted."""
+
+    def computing(
+        self, compute: Callable[[Sequence[Try], int], Sequence[Computed]]
+    ) -> Callable[[Sequence[Try]], Sequence[Computed]]:
+        """`compute`, which takes the parts too; that of a poisoned record raises at once."""
+
+        def computed(tries: Sequence[Try]) -> Sequence[Computed]:
+            if self.poison:
+                raise Poison(self.poison)
+            return compute(tries, self.num_parts)
+
+        return computed
 
 
 def make(records: Sequence[Record], most_parts: int, attempt: Callable[[Rung], dict[str, Ended]]) -> dict[str, Ended]:
@@ -51,6 +65,10 @@ def make(records: Sequence[Record], most_parts: int, attempt: Callable[[Rung], d
     return ends
 
 
+class Poison(Exception):
+    """A record whose worker is lost again at the same place: another attempt would most likely lose it too."""
+
+
 @dataclass
 class _Limit:
     """What the failures since the last one that was charged to the record itself allow for the next attempt."""
@@ -58,28 +76,52 @@ class _Limit:
     cohort: int | None = None
     """The most records of it; None: any number."""
     num_parts: int = 1
+    poison: str | None = None
+    """Why there should be none."""
+    _last: tuple[AttemptStart, AttemptFailure] | None = None
 
     def add(self, start: AttemptStart, failure: AttemptFailure) -> None:
         """Takes one more failed attempt into account."""
         fault = next((each for each in Fault if each == failure.fault), None)
+        is_at_same_place = self._is_at_place_of_last(start, failure)
+        self._last = start, failure
+        self.poison = None
         if failure.by_itself:  # it is tried again because a person has mended the cause
-            self.cohort, self.num_parts = None, 1
-        elif fault is None or fault.is_outside:
+            self.cohort, self.num_parts, self._last = None, 1, None
+        elif fault is None or (fault.is_outside and not is_at_same_place):
             return
         elif start.cohort > 1:
             self.cohort = min(self.cohort or start.cohort, (start.cohort + 1) // 2)
+        elif is_at_same_place:
+            where = f"batch {failure.batches} after step {start.step}"
+            self.poison = f"its worker was lost twice at the same place, {where}; {failure.reason}"
         elif fault.is_of_memory:
             self.cohort, self.num_parts = 1, max(self.num_parts, 2 * start.num_parts)
+
+    def _is_at_place_of_last(self, start: AttemptStart, failure: AttemptFailure) -> bool:
+        """Whether the worker was lost here the last time too; the time before the first batch is no place."""
+        if self._last is None or not failure.batches:
+            return False
+        lost = (Fault.DEVICE, Fault.HOST_MEMORY)
+        before, last = self._last
+        places = [
+            (each.step, each.cohort, each.num_parts, its.batches) for each, its in ((before, last), (start, failure))
+        ]
+        return failure.fault in lost and last.fault in lost and places[0] == places[1]
 
 
 def rungs(group: Group, most_parts: int) -> list[Rung]:
     """The records of a group, which continue at the same step, as they are attempted next."""
     by_limit: dict[tuple[int, int], Group] = {}
+    poisoned: list[Rung] = []
     for record, start in group:
         limit = _limit(record)
+        if limit.poison:
+            poisoned.append(Rung([(record, start)], poison=limit.poison))
+            continue
         key = limit.cohort or len(group), min(limit.num_parts, most_parts)
         by_limit.setdefault(key, []).append((record, start))
-    return [
+    return poisoned + [
         Rung(part, num_parts, may_split=len(part) == 1 and num_parts < most_parts)
         for (size, num_parts), members in by_limit.items()
         for part in _chunks(members, size)

@@ -18,6 +18,7 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
+from sweep.jobs import deaths
 from sweep.jobs.demand import Demand
 from sweep.jobs.order import AfterTeachers, NewestFirst
 from sweep.jobs.progress import ENDED, PROGRESS
@@ -113,8 +114,9 @@ class Ends:
 class WatcherCallback(tune.Callback):
     """Passes the events of trials on to a watcher. Raises nothing, because an exception here would end all trials."""
 
-    def __init__(self, watcher: Watcher, names: Names, ends: Ends) -> None:
-        self.watcher, self.names, self.ends = watcher, names, ends
+    def __init__(self, watcher: Watcher, names: Names, ends: Ends, tell_failure: Callable[[str, str], None]) -> None:
+        """`tell_failure` takes the identity of each cell or teacher whose trial has failed, and the failure."""
+        self.watcher, self.names, self.ends, self.tell_failure = watcher, names, ends, tell_failure
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles callbacks for a restore, which never happens, and a live terminal cannot be pickled."""
@@ -150,18 +152,19 @@ class WatcherCallback(tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self.ends.has_recovered = True
-        reason = trial.get_error() or "its worker died"
-        for name in self._names(trial).values():
-            logger.warning("%s is tried again after %s", name, reason)
+        failure = deaths.last_failure(trial)
+        for identity, name in self._names(trial).items():
+            logger.warning("%s is tried again after %s", name, failure)
+            self.tell_failure(identity, failure)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self.ends.has_recovered = True
-        error = trial.get_error()
-        reason = "its worker died" if error is None else str(error).splitlines()[0]
+        failure = deaths.last_failure(trial)
         for identity, name in self._names(trial).items():
-            logger.error("%s is not tried again after %s", name, error or reason)
-            self.ends.errors[identity] = reason
-            self.watcher.failed(name, reason)
+            logger.error("%s is not tried again after %s", name, failure)
+            self.tell_failure(identity, failure)
+            self.ends.errors[identity] = deaths.in_short(failure)
+            self.watcher.failed(name, deaths.in_short(failure))
 
     def _names(self, trial: Trial) -> Mapping[str, str]:
         return self.names[trial.config["job"]]
@@ -180,6 +183,7 @@ def run(
     names: Names,
     config: SweepConfig,
     watcher: Watcher,
+    tell_failure: Callable[[str, str], None],
     needs: Mapping[str, str] | None = None,
     until: Mapping[str, Collection[str]] | None = None,
     **parameters: Any,
@@ -190,6 +194,7 @@ def run(
     to other jobs; it is stopped at its next report after one of them has come to an end.
 
     A trial whose worker dies is tried again up to `failures.max_failures` times, and ends no other trial.
+    `tell_failure`: as in `WatcherCallback`.
     """
     ends = Ends()
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
@@ -199,6 +204,7 @@ def run(
     clean()
     with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{writer()}-") as folder, ExitStack() as at_end:
         at_end.callback(demand.withdraw)
+        at_end.enter_context(deaths.known_to_tune())
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, **parameters), resources),
             param_space={"job": tune.grid_search(list(names))},
@@ -208,7 +214,7 @@ def run(
                 storage_path=folder,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=config.failures.max_failures),
-                callbacks=[WatcherCallback(watcher, names, ends)],
+                callbacks=[WatcherCallback(watcher, names, ends, tell_failure)],
             ),
         ).fit()
     return ends

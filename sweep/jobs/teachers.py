@@ -6,7 +6,6 @@ The driver imports this module without torch, which is imported on the worker.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from ray import tune
 
@@ -59,7 +58,7 @@ def train_teacher(cell: Cell, run: RunSpec, context: Context, rows: Data) -> dic
         def attempt(rung: Rung) -> dict[str, Ended]:
             ((record, start),) = rung.group
             target = Target(record, run, start, claim.leases[record.identity])
-            own = partial(compute, num_parts=rung.num_parts)
+            own = rung.computing(compute)
             return attempts.make([target], context, own, progress, rung.num_parts, may_split=rung.may_split)
 
         return claim.ends | ladder.make([teacher] if claim.leases else [], most_parts(trial.model.finetune), attempt)

@@ -63,7 +63,7 @@ class Trial:
             Target(record, self.runs[record.identity], start, claim.leases[record.identity])
             for record, start in rung.group
         ]
-        compute = partial(self._compute, num_parts=rung.num_parts)
+        compute = rung.computing(self._compute)
         return attempts.make(targets, self.context, compute, self.progress, rung.num_parts, may_split=rung.may_split)
 
     def _compute(self, tries: Sequence[Try], num_parts: int) -> list[Computed]:

@@ -82,7 +82,7 @@ class Watchdog:
         logger.error("%s: the trial is ended, and tried again. The stacks of its threads:\n%s", reason, stacks)
         for attempt in self.attempts:
             try:
-                attempt.fail(reason, reason, stacks, by_itself=False, fault=Fault.DEVICE)
+                attempt.fail(reason, reason, stacks, by_itself=False, fault=Fault.DEVICE, batches=pulse.num_since())
             except OSError as error:  # the log has it
                 logger.warning("the reason cannot be stored: %s", error)
         if not self.attempts[0].record.storage.is_local:

@@ -17,11 +17,12 @@ from sweep import interrupts
 from sweep.grid.cells import Cell
 from sweep.jobs import reach, room, schedule
 from sweep.jobs.attempts import Context, Ended
+from sweep.jobs.deaths import Deaths
 from sweep.jobs.loading import load
 from sweep.jobs.progress import ENDED
 from sweep.jobs.teachers import train_teacher
 from sweep.jobs.trial import train_cells
-from sweep.records.records import RecordKind
+from sweep.records.records import RecordKind, Records
 from sweep.report.terminal import LiveProgress
 from sweep.spec.sweep import SweepConfig
 from sweep.tracking.runs import RunSpec
@@ -156,11 +157,13 @@ def make(
     order = [*(key for key in by_name if key not in needs), *loading, *needs]
     shown = {key: {run.identity: names[run.identity] for run in job.runs} for key, job in by_name.items()}
     shared = {key: ray.put(rows) for key, rows in data.items()}
+    records = {run.identity: Records(context.storage).of(run.kind, run.identity) for run in runs}
     ends = schedule.run(
         train,
         {key: shown.get(key, {}) for key in order},
         config,
         progress,
+        Deaths(records, context.driver).tell,
         needs,
         until=loading,
         context=context,

@@ -47,6 +47,9 @@ class Records:
     def teacher(self, teacher_hash: str) -> TeacherRecord:
         return TeacherRecord(self.storage, teacher_hash)
 
+    def of(self, kind: RecordKind, identity: str) -> Record:
+        return self.cell(identity) if kind == "cell" else self.teacher(identity)
+
     def cells(self) -> list[str]:
         """The fingerprints of the cells of which something is stored."""
         return self.storage.list(CellRecord.folder_name)
@@ -110,33 +113,15 @@ class Record(ABC):
             return "done"
         return "failed" if self.failure() else "missing"
 
-    def begin(
-        self,
-        *,
-        host: str,
-        computed_by: str,
-        sweep: str,
-        continues: int | None = None,
-        cohort: int = 1,
-        num_parts: int = 1,
-    ) -> Attempt:
-        """A new attempt. Its number is unique, even if other processes begin attempts at the same time.
-
-        `continues`: the number of the attempt that it continues from a checkpoint. `cohort`, `num_parts`: as in
-        `AttemptStart`.
-        """
+    def begin(self, start: AttemptStart) -> Attempt:
+        """A new attempt. Its number is unique, even if other processes begin attempts at the same time."""
         number = max(self.attempts(), default=0) + 1
-        start = AttemptStart(
-            host=host,
-            computed_by=computed_by,
-            sweep=sweep,
-            time=now(),
-            continues=continues,
-            cohort=cohort,
-            num_parts=num_parts,
-        ).dump()
-        while not self.storage.create(f"{self.root}/attempts/{number}/attempt.json", start):
+        while not self.storage.create(f"{self.root}/attempts/{number}/attempt.json", start.dump()):
             number += 1
+        return self.existing(number)
+
+    def existing(self, number: int) -> Attempt:
+        """An attempt that has begun."""
         place = f"{self.root}/attempts/{number}"
         return Attempt(self, number, self.storage.workspace(place), self._journal(number))
 
@@ -243,11 +228,24 @@ class Attempt:
         return stands
 
     def fail(
-        self, reason: str, message: str, traceback: str = "", *, by_itself: bool, fault: str | None = None
+        self,
+        reason: str,
+        message: str,
+        traceback: str = "",
+        *,
+        by_itself: bool,
+        fault: str | None = None,
+        batches: int | None = None,
     ) -> None:
         """Ends the attempt without a result. `by_itself`: a retry would fail again, so there is none."""
         failure = AttemptFailure(
-            reason=reason, message=message, traceback=traceback, by_itself=by_itself, fault=fault, time=now()
+            reason=reason,
+            message=message,
+            traceback=traceback,
+            by_itself=by_itself,
+            fault=fault,
+            batches=batches,
+            time=now(),
         )
         self.record.storage.create(f"{self.record.root}/{self.stored('failed.json')}", failure.dump())
 

@@ -72,6 +72,10 @@ class AttemptStart(StoredFile, frozen=True):
     """The number of cells that it trains in lockstep, itself included."""
     num_parts: int = 1
     """The parts in which it computes each micro-batch."""
+    step: int = 0
+    """The step of the checkpoint that it continues from."""
+    driver: str | None = None
+    """The token of the driver of its trial."""
 
 
 class CheckpointManifest(StoredFile, frozen=True):
@@ -92,6 +96,8 @@ class AttemptFailure(StoredFile, frozen=True):
     """Whether the cell or teacher would fail again, so that it is not retried."""
     fault: str | None = None
     """The class of the error: a value of `sweep.jobs.faults.Fault`; None where it is not known."""
+    batches: int | None = None
+    """The batches that the attempt had begun; None where that is not known."""
     time: int
     """Milliseconds since the epoch."""
 

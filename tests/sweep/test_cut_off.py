@@ -127,6 +127,10 @@ def by_step(rows: list[tuple[int, Metrics]]) -> dict[tuple[int, str], float]:
 def test_each_cell_continues_from_its_checkpoints(cut: Sweep) -> None:
     for cell in cut.cells:
         assert cell.chain(3) == [1, 2, 3]
+        failure = cell.failure_of(1)  # which the driver has told the record
+        assert failure is not None
+        assert (failure.fault, failure.by_itself) == ("device or node lost", False)
+        assert failure.batches
         assert checkpoints.points(cell) == []
     assert [cell.result().cohort for cell in cut.cells] != [3, 3, 3]  # type: ignore[union-attr]
 

@@ -9,7 +9,7 @@ from sweep.grid.cells import Cell
 from sweep.records.environment import Environment
 from sweep.records.journal import JournalRow
 from sweep.records.records import Attempt, Record, TeacherRecord, now
-from sweep.records.stored import CellResult, Result, TeacherResult
+from sweep.records.stored import AttemptStart, CellResult, Result, TeacherResult
 from sweep.tracking.runs import RunSpec
 from trainables.config import TrialConfig
 
@@ -38,8 +38,8 @@ def make_rows(first: int, last: int, offset: float = 0.0) -> list[JournalRow]:
     ]
 
 
-def begin(record: Record, host: str = "here", computed_by: str = "first@elsewhere") -> Attempt:
-    return record.begin(host=host, computed_by=computed_by, sweep="first")
+def begin(record: Record, host: str = "here", computed_by: str = "first@elsewhere", **fields: Any) -> Attempt:
+    return record.begin(AttemptStart(host=host, computed_by=computed_by, sweep="first", time=now(), **fields))
 
 
 def shared(attempt: Attempt, main_metric: str = "accuracy") -> dict[str, Any]:

@@ -17,17 +17,21 @@ from tests.sweep.tiny import Unwatched
 from trainables.errors import InputError
 
 
-def test_each_end_of_a_cell_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_end_of_a_cell_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", "sweep.jobs.schedule")
     names = {
         "c0ffee": {"c0ffee": "bert · forward", "facade": "bert · none"},
         "decaf": {"decaf": "bert · reverse"},
     }
     first, second = trials = [Trial("train", config={"job": job}, stub=True) for job in names]
-    progress = WatcherCallback(Unwatched(), names, Ends())
+    told: list[tuple[str, str]] = []
+    progress = WatcherCallback(Unwatched(), names, Ends(), lambda *failure: told.append(failure))
     for trial in trials:
         progress.on_trial_start(1, trials, trial)
-    monkeypatch.setattr(second, "get_error", lambda: "Failure # 1\nActorDiedError: it was killed\n")
+    (tmp_path / "error.txt").write_text("Failure # 1\nActorDiedError: it was killed\n")
+    monkeypatch.setattr(Trial, "error_file", str(tmp_path / "error.txt"))
     progress.on_trial_recover(1, trials, second)
     done = {"done": True, "reason": None, "delivered": True, "elsewhere": None}
     failed = {**done, "done": False, "reason": "not finite at step 2"}
@@ -42,14 +46,15 @@ def test_each_end_of_a_cell_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: p
         ("INFO", "bert · forward begins (c0ffee)"),
         ("INFO", "bert · none begins (facade)"),
         ("INFO", "bert · reverse begins (decaf)"),
-        ("WARNING", "bert · reverse is tried again after Failure # 1\nActorDiedError: it was killed\n"),
+        ("WARNING", "bert · reverse is tried again after ActorDiedError: it was killed"),
         ("INFO", "bert · forward is done"),
         ("WARNING", "bert · none has failed by itself: not finite at step 2"),
         ("INFO", "bert · reverse is left: computed by the sweep other"),
-        ("ERROR", "bert · reverse is not tried again after Failure # 1\nActorDiedError: it was killed\n"),
+        ("ERROR", "bert · reverse is not tried again after ActorDiedError: it was killed"),
     ]
     assert progress.ends.facts == {"c0ffee": done, "facade": failed, "decaf": left}
-    assert progress.ends.errors == {"decaf": "Failure # 1"}
+    assert progress.ends.errors == {"decaf": "ActorDiedError: it was killed"}
+    assert told == [("decaf", "ActorDiedError: it was killed")] * 2
 
 
 def test_the_folder_of_a_killed_driver_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def save(attempt: Attempt, folder: Path, *steps: int) -> None:
 
 
 def resume(cell: CellRecord, start: Start) -> Attempt:
-    return cell.begin(host="there", computed_by="second@there", sweep="second", continues=start.point.attempt)
+    return begin(cell, continues=start.point.attempt)
 
 
 def place(point: Point) -> str:
@@ -109,7 +109,7 @@ def test_the_journal_of_an_attempt_begins_with_those_that_it_continues(cell: Cel
     second = resume(cell, start)
     assert cell.last_row() == row(3)
     second.journal.write([row(4)])
-    third = cell.begin(host="there", computed_by="third@there", sweep="third", continues=second.number)
+    third = begin(cell, continues=second.number)
     third.journal.write([row(5)])
     assert cell.chain(third.number) == [2, 3, 4]
     assert [cell.last_in_chain(number) for number in (1, 2, 3, 4)] == [1, 4, 4, 4]

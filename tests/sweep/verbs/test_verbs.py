@@ -97,7 +97,7 @@ def test_a_pruned_record_has_its_whole_journal(records: Records) -> None:
     first = begin(cell)
     first.journal.write(make_rows(1, 3))
     begin(cell)
-    last = cell.begin(host="here", computed_by="first@elsewhere", sweep="first", continues=first.number)
+    last = begin(cell, continues=first.number)
     last.journal.write(make_rows(4, 5))
     last.commit(make_result(last))
     assert prune.main(["--yes"]) == 0
