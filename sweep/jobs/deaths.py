@@ -25,6 +25,8 @@ _FAILURE = re.compile(r"^Failure # \d+.*\n?", re.MULTILINE)
 """Precedes each failure in the text that Tune keeps of a trial."""
 _TASK = "ray::"
 """Is in the first line of an error that the trial has raised itself."""
+_CAUSE = re.compile(r"The actor (is dead|died) because [^.]*\.")
+"""What Ray knows of a worker that died."""
 _KILLED = "running low on memory"
 """Is in what Ray's memory monitor says of a worker that it kills."""
 
@@ -40,9 +42,12 @@ def last_failure(trial: Trial) -> str:
 
 
 def in_short(failure: str) -> str:
-    """A failure on one line: the error at the end of a traceback, or the first line about a worker that died."""
+    """A failure on one line: the error at the end of a traceback, or why a worker died."""
     lines = failure.splitlines()
-    return lines[-1] if _TASK in lines[0] else lines[0]
+    if _TASK in lines[0]:
+        return lines[-1]
+    cause = _CAUSE.search(failure)
+    return cause[0] if cause else lines[0]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,11 @@ from tests.sweep.tracked import begin, make_cell, make_result, spec
 from trainables import pulse
 
 CODE = CodeVersion(git_commit="abc", git_dirty=False, source_hash="def", versions={})
-DIED = "The actor died unexpectedly before finishing this task.\n\tclass_name: ImplicitFunc"
+CAUSE = "The actor is dead because its worker process has died."
+DIED = (
+    "The actor died unexpectedly before finishing this task.\n\tclass_name: ImplicitFunc\n\tpid: 2442\n"
+    f"{CAUSE} Worker exit type: SYSTEM_ERROR Worker exit detail: Worker unexpectedly exits with a connection error"
+)
 KILLED = (
     "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 192.0.2.2, ID: 87f3) was "
     "22.63GB used / 23.54GB limit (0.96)\nOOM kill reason: Memory usage exceeded threshold"
@@ -81,7 +85,7 @@ def test_the_driver_tells_of_a_death_and_its_place(tmp_path: Path) -> None:
     failure = record.last_failure()
     assert failure is not None
     assert (failure.fault, failure.batches, failure.by_itself) == (Fault.DEVICE, 57, False)
-    assert failure.reason == "device or node lost: The actor died unexpectedly before finishing this task."
+    assert failure.reason == f"device or node lost: {CAUSE}"
     assert record.state() == "missing"
     record.storage.clean(record.root)
     assert not list(tmp_path.rglob(f"{places.START}*"))
@@ -95,8 +99,7 @@ def test_a_worker_that_dies_twice_at_the_same_place_is_poison(tmp_path: Path) ->
     failure = record.failure()
     assert failure is not None
     assert failure.reason == (
-        "Poison: its worker was lost twice at the same place, batch 57 after step 0; "
-        "device or node lost: The actor died unexpectedly before finishing this task."
+        f"Poison: its worker was lost twice at the same place, batch 57 after step 0; device or node lost: {CAUSE}"
     )
     trial(str(tmp_path), "a", None)  # as with --retry-failed
     assert record.state() == "done"
@@ -152,7 +155,8 @@ def test_the_last_failure_of_a_trial(tmp_path: Path) -> None:
     text = f"Failure # 1 (occurred at 2026-11-28_02-39-00)\n{RAISED}\nFailure # 2 (occurred at 2026-11-28)\n{DIED}\n"
     (tmp_path / "error.txt").write_text(text)
     assert deaths.last_failure(trial) == DIED
-    assert deaths.in_short(DIED) == DIED.splitlines()[0]
+    assert deaths.in_short(DIED) == CAUSE
+    assert deaths.in_short(KILLED) == KILLED.splitlines()[0]
     assert deaths.in_short(RAISED) == "OSError: no network"
 
 
