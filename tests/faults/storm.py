@@ -37,6 +37,8 @@ DISK_MEGABYTES = 512
 MOST_COMMANDS = 5
 """How often the command may be needed once the faults have ended: a trial that was killed too often is tried again by
 the next command."""
+MOST_LINES = 40
+"""The last lines that are shown of a command that ends with an error."""
 WAIT_SECONDS = 1800
 GAPS = (0.01, 0.1)
 """The least and the most time between two faults, as parts of the time of an undisturbed sweep."""
@@ -199,7 +201,7 @@ class Storm:
         self.statuses[command.returncode] += 1
         print(f"{time.strftime('%H:%M:%S')} {scene.name}: a command ends with {command.returncode}", flush=True)
         if command.returncode not in (0, -9, 130):
-            print(scene.said(command), flush=True)
+            print("\n".join(scene.said(command).splitlines()[-MOST_LINES:]), flush=True)
 
     def _watch_results(self, scene: Scene) -> None:
         """A result that is there once never changes."""
