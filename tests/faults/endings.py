@@ -13,6 +13,7 @@ from sweep.records.records import Record, Records
 from tests.faults.cuts import contents
 from tests.trainables.alone import timeless
 
+ARTIFACTS = "mlflow-artifacts"
 _LEFT = re.compile(r"lease-\d+\.json|driver-\d+\.json|\..+")
 """The name of a lease, of a driver's file or of a file that is not complete."""
 _BEGUN = re.compile(r"training begins: \d+ steps, of which (\d+) are done")
@@ -65,8 +66,8 @@ def _points(client: MlflowClient, run: Any) -> dict[tuple[str, int], float | Non
 
 
 def leftovers(folder: Path) -> list[str]:
-    """The leases, heartbeats, files of drivers and incomplete files of a storage."""
-    files = [file for file in folder.rglob("*") if file.is_file()]
+    """The leases, heartbeats, files of drivers and incomplete files of a storage. MLflow looks after its own files."""
+    files = [file for file in folder.rglob("*") if file.is_file() and ARTIFACTS not in file.parts]
     return sorted(
         str(file.relative_to(folder))
         for file in files

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from mlflow.exceptions import MlflowException
 
 from sweep import run
+from sweep.jobs import attempts
 from sweep.report import page
 from sweep.tracking import experiment
 from tests.faults import small_ray
@@ -109,6 +110,7 @@ class Command:
         os.dup2(output, 1)
         os.dup2(output, 2)
         clock.MOST_SHARE = 1.0  # a checkpoint after each step
+        attempts.CLOSE_SECONDS = 1.0  # an MLflow that refuses does so to the end
         page.write = lambda _: page.ReportFiles("", "")  # which takes seconds
         driver = os.getpid()
         small_ray.install(partial(self._prepare_worker, driver))

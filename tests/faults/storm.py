@@ -189,7 +189,7 @@ class Storm:
         while self.server.process is None or not self.server.answers():
             time.sleep(0.1)
         for _ in range(MOST_COMMANDS):
-            scene.command = scene.start()
+            scene.command = scene.start("--retry-failed")  # twice at the same batch is poison
             scene.command.wait(WAIT_SECONDS)
             self._ended(scene, scene.command)
             if scene.command.returncode == 0:
