@@ -274,7 +274,6 @@ def raised(call: Callable[[], object]) -> Exception:
         (Fault.STORAGE, lambda: safe_open("/dev/null", framework="pt")),
         (Fault.STORAGE, lambda: requests.get("http://127.0.0.1:9", timeout=1)),
     ],
-    ids=str,
 )
 def test_errors_that_libraries_raise_here(fault: Fault, call: Callable[[], object]) -> None:
     assert classify(raised(call)) == fault
