@@ -62,15 +62,12 @@ class Plan:
         for cell in cells.values():
             teacher_cells.setdefault(cell.teacher_hash, cell)
         begun = {*_begun(cells, records.cells), *_begun(teacher_cells, records.teachers)}
-        cell_states: dict[str, Known] = {
-            key: "waiting" if key in waiting else _state(cell, records.cell(key), is_begun=key in begun)
-            for key, cell in cells.items()
-        }
-        teacher_states: dict[str, Known] = {
-            key: _state(cell, records.teacher(key), is_begun=key in begun) for key, cell in teacher_cells.items()
-        }
-        open_records = [records.cell(key) for key in _to_run(cell_states, True) if key in begun]
+        known = _states({key: cell for key, cell in cells.items() if key not in waiting}, records.cell, begun)
+        cell_states: dict[str, Known] = {key: known.get(key, "waiting") for key in cells}
+        teacher_states = _states(teacher_cells, records.teacher, begun)
+        open_records: list[Record] = [records.cell(key) for key in _to_run(cell_states, True) if key in begun]
         open_records += [records.teacher(key) for key in _to_run(teacher_states, True) if key in begun]
+        steps = records.storage.map(checkpoints.last_step, open_records)
         configs = ({key: cell.shown for key, cell in each.items()} for each in (cells, teacher_cells))
         return cls(
             cells,
@@ -78,7 +75,7 @@ class Plan:
             cell_labels(next(configs)) | teacher_labels(next(configs)),
             cell_states,
             teacher_states,
-            {record.identity: step for record in open_records if (step := checkpoints.last_step(record))},
+            {record.identity: step for record, step in zip(open_records, steps, strict=True) if step},
             begun,
         )
 
@@ -118,8 +115,14 @@ def _begun(identities: Collection[str], stored: Callable[[], Collection[str]]) -
     return set(identities).intersection(stored()) if len(identities) > MANY else identities
 
 
-def _state(cell: Cell, record: Record, *, is_begun: bool) -> Known:
-    return "unknown" if is_unknown(cell) else record.state() if is_begun else "missing"
+def _states(cells: Mapping[str, Cell], record_of: Callable[[str], Record], begun: Collection[str]) -> dict[str, Known]:
+    """The states of cells or teachers, by identity."""
+    states: dict[str, Known] = {key: "unknown" if is_unknown(cell) else "missing" for key, cell in cells.items()}
+    records = [record_of(key) for key, state in states.items() if state == "missing" and key in begun]
+    if records:
+        stored = records[0].storage.map(Record.state, records)
+        states |= {record.identity: state for record, state in zip(records, stored, strict=True)}
+    return states
 
 
 def is_unknown(cell: Cell) -> bool:

@@ -11,7 +11,8 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
@@ -39,8 +40,12 @@ _LIBRARY_ERRORS = {
 _TEMPORARY = re.compile(r"\..+\.(?P<writer>[^.]+)\.[0-9a-f]{32}")
 """The name of a file that is not complete yet."""
 
+READS_AT_ONCE = 32
+"""Of a storage behind a network, where a read is mostly waiting."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def _as_os_error(method: Callable[P, R]) -> Callable[P, R]:
@@ -155,6 +160,13 @@ class Storage:
             for name in names:
                 if (match := _TEMPORARY.fullmatch(name)) and is_writer_gone(match["writer"]):
                     Path(folder, name).unlink(missing_ok=True)
+
+    def map(self, read: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """What a function that reads this storage gives for each item; behind a network, of many items at once."""
+        if self.is_local:
+            return list(map(read, items))
+        with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+            return list(pool.map(read, items))
 
     def try_out(self) -> None:
         """Writes a file and removes it again. Raises OSError if either fails."""

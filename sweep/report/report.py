@@ -38,7 +38,7 @@ class Report:
         records = Records(storage)
         rows = results.rows(records, sweep.cells, sweep.searched)
         configs = {cell.fingerprint: cell.config for cell in sweep.cells}
-        journals = {key: records.cell(key).journal() for key in configs}
+        journals = dict(zip(configs, storage.map(lambda key: records.cell(key).journal(), configs), strict=True))
         doubtful = find_doubts(rows, configs, journals, records)
         notes = {each.row.fingerprint: tuple(doubt.value for doubt in each.doubts) for each in doubtful}
         noted = tuple(replace(row, notes=notes.get(row.fingerprint, ())) for row in rows)

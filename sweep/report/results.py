@@ -89,14 +89,15 @@ def rows(records: Records, cells: Sequence[Cell], searched: Sequence[str] = ()) 
     teachers = [
         _teacher_row(records.teacher(key), cell, results[key], teacher_names[key]) for key, cell in first.items()
     ]
-    return teachers + [
-        replace(
+
+    def row(cell: Cell) -> ResultRow:
+        return replace(
             _row(records.cell(cell.fingerprint), cell, results[cell.teacher_hash], names_of[cell.fingerprint]),
             axes=values[cell.fingerprint],
             searched={path: cell_fields(cell.config).get(path, "") for path in searched},
         )
-        for cell in cells
-    ]
+
+    return teachers + records.storage.map(row, cells)
 
 
 def table(rows: Iterable[ResultRow]) -> tuple[list[str], list[dict[str, Any]]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sweep import conduct
+from sweep import conduct, making
 from sweep.grid.cells import Cell
 from sweep.plan import checks
 from sweep.plan.checks import Checked
@@ -55,7 +55,7 @@ class Rounds:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, database: Path, **fields: Any) -> None:
         monkeypatch.setattr("sweep.jobs.work.connected", lambda *_: nullcontext())
-        monkeypatch.setattr(conduct.Conductor, "_compute", self.compute)
+        monkeypatch.setattr(making.Maker, "make", self.make)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
         monkeypatch.setenv("SWEEP_STORAGE", str(folder / "runs"))
         folder.mkdir(exist_ok=True)
@@ -71,9 +71,12 @@ class Rounds:
         """The cells that end before the sweep is cut off."""
         self.score: Score = score
 
-    def compute(self, _: Checked, __: Plan, teachers: list[Cell], cells: list[Cell], *___: Any) -> None:
-        for cell in teachers:
+    def make(self, _: Checked, plan: Plan, *, retry_failed: bool) -> None:
+        if not plan.has_work(retry_failed=retry_failed):
+            return
+        for cell in plan.teacher_cells_to_make(retry_failed=retry_failed):
             finish_teacher(self.records.teacher(cell.teacher_hash), {"best/accuracy": 0.9, "test/accuracy": 0.9})
+        cells = plan.cells_to_run(retry_failed=retry_failed)
         self.calls.append([(c.config.init, c.config.strategy.kind, c.config.seed) for c in cells])
         for cell in cells:
             if self.limit == 0:
@@ -178,7 +181,7 @@ def test_a_cell_that_failed_by_itself_holds_no_round_up(rounds: Rounds) -> None:
 def test_a_round_with_cells_that_have_not_ended_is_the_last_one(
     rounds: Rounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conduct.Conductor, "_compute", lambda *_: None)
+    monkeypatch.setattr(making.Maker, "make", lambda *_, **__: None)
     status, said = rounds.run()
     assert status == 1
     assert "seeds: 9 cells of the round did not end, so that no seeds are added" in said

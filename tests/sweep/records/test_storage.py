@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -99,6 +100,26 @@ def test_of_many_creators_one_wins(tmp_path: Path) -> None:
     assert won.count(True) == 1
     assert storage.read("result.json") == contents[won.index(True)]
     assert os.listdir(tmp_path) == ["result.json"]
+
+
+def test_many_reads_keep_their_order_and_wait_together_behind_a_network(storage: Storage) -> None:
+    """Behind a network all of these meet, which one after another never would."""
+    names = [f"{number}.json" for number in range(8)]
+    for name in names:
+        storage.create(name, name.encode())
+    meeting = threading.Barrier(1 if storage.is_local else len(names), timeout=600)
+
+    def read(name: str) -> bytes | None:
+        meeting.wait()
+        return storage.read(name)
+
+    assert storage.map(read, names) == [name.encode() for name in names]
+    with pytest.raises(OSError, match="away"):
+        storage.map(_away, names)
+
+
+def _away(name: str) -> bytes:
+    raise OSError(f"{name} is away")
 
 
 def test_interrupted_writer_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
