@@ -183,9 +183,9 @@ def run(
     names: Names,
     config: SweepConfig,
     watcher: Watcher,
-    tell_failure: Callable[[str, str], None],
     needs: Mapping[str, str] | None = None,
     until: Mapping[str, Collection[str]] | None = None,
+    tell_failure: Callable[[str, str], None] = lambda identity, failure: None,
     **parameters: Any,
 ) -> Ends:
     """Runs one trial per job, in their order; `parameters` are passed to the trainable.
