@@ -204,18 +204,6 @@ def test_a_sweep_under_a_schedule_of_faults_ends_as_a_calm_one() -> None:
     run_state_machine_as_test(Schedules, settings=SUITE)
 
 
-def test_what_an_interrupted_command_leaves_is_removed_by_the_next() -> None:
-    """A file that its worker was writing, and a lease."""
-    schedule = Schedules()
-    process = schedule.command(Fault("worker", "interrupted", 6)).start()
-    process.join()
-    assert process.exitcode == 130
-    names = [Path(name).name for name in endings.leftovers(schedule.runs)]
-    assert "lease-1.json" in names
-    assert any(name.startswith(".") for name in names)
-    schedule.teardown()
-
-
 def forget_moments() -> None:
     """A bug: the optimiser begins anew at each checkpoint."""
     optimizers.restore = lambda *_: None  # type: ignore[assignment]
