@@ -105,7 +105,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
         started.append(joined := start("one.yaml", "--join", storage=folder))
         wait((folder / "sweeps/one/driver-2.json").exists, *started)
         started.append(other := start("two.yaml", storage=folder))
-        wait((folder / "sweeps/two/driver-1.json").exists, *started)
+        wait((folder / "sweeps/two/sweep.json").exists, *started)  # from here on it can be named to `delete`
         wait(lambda: any(map(checkpoints.last_step, cells(folder))), *started)
         watching = start("one.yaml", "--watch", storage=folder)
         started.append(watching)
