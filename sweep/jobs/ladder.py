@@ -16,6 +16,7 @@ from sweep.jobs.starts import Group
 from sweep.records.records import Record
 from sweep.records.stored import AttemptFailure, AttemptStart
 from trainables import device
+from trainables.wording import count
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def make(records: Sequence[Record], most_parts: int, attempt: Callable[[Rung], d
                 continue
             except RetrySmaller as error:
                 how = "in smaller cohorts" if len(rung.group) > 1 else "in smaller micro-batches"
-                logger.warning("%d are tried again %s after %s", len(rung.group), how, error)
+                logger.warning("%s will be tried again %s after %s", count(len(rung.group), "record"), how, error)
             device.free_memory()  # of the models, which the traceback of the error held
             left = [record for record, _ in rung.group if record.result() is None]
             ends |= make(left, most_parts, attempt)

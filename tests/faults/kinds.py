@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from sweep.records import checkpoints
 from sweep.records.processes import machine
+from tests.faults.proxy import Mode
 from tests.faults.scene import Scene, send
 
 Fault = Callable[[Scene], bool]
@@ -93,18 +95,10 @@ def _kill_server(scene: Scene) -> bool:
     return True
 
 
-def _fail_requests(scene: Scene) -> bool:
+def _disturb_requests(scene: Scene, mode: Mode) -> bool:
     if not scene.trial():
         return False
-    scene.proxy.set("fail")
-    scene.later(3, 30, lambda: scene.proxy.set("pass"))
-    return True
-
-
-def _hang_requests(scene: Scene) -> bool:
-    if not scene.trial():
-        return False
-    scene.proxy.set("hang")
+    scene.proxy.set(mode)
     scene.later(3, 30, lambda: scene.proxy.set("pass"))
     return True
 
@@ -148,8 +142,8 @@ FAULTS: dict[str, Fault] = {
     "command interrupted": _signal_command(signal.SIGINT),
     "command that has joined killed": _join,
     "MLflow killed": _kill_server,
-    "MLflow fails each request": _fail_requests,
-    "MLflow never answers": _hang_requests,
+    "MLflow fails each request": partial(_disturb_requests, mode="fail"),
+    "MLflow never answers": partial(_disturb_requests, mode="hang"),
     "run deleted in MLflow": _delete_run,
     "disk full": _fill_disk,
 }
